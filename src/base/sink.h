@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* sink.h - output files that are absent, old or complete: a temporary beside the target, synced, then renamed. */
+#ifndef BB_BASE_SINK_H
+#define BB_BASE_SINK_H
+#include "base/fail.h"
+
+typedef struct bb_sink bb_sink; /* an output in progress; owns its temporary until commit or abandon */
+
+/* Starts `path` with `size` bytes reserved (0 = not known yet). An existing target is BB_E_EXISTS unless force; a
+ * target that is not a regular file is BB_E_WRITE. No space for size: BB_E_WRITE, saying what is needed and what is
+ * free. */
+bb_status bb_sink_open(const char *path, uint64_t size, bool force, bb_sink **sink, bb_error *err);
+/* n bytes at offset; any order, any thread. */
+bb_status bb_sink_write(bb_sink *sink, uint64_t offset, const void *data, size_t n, bb_error *err);
+/* fsync, rename over the target, fsync of the folder; frees the sink in every case and removes the temporary on
+ * failure. */
+bb_status bb_sink_commit(bb_sink *sink, bb_error *err);
+void bb_sink_abandon(bb_sink *sink); /* removes the temporary; NULL is allowed */
+/* Removes the temporaries of every open sink of this process; only calls that are safe in a signal handler. */
+void bb_sink_emergency(void);
+#endif

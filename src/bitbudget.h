@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* bitbudget.h - the public interface of libbitbudget: number formats, model files, memory plans, quantization error.
+ *
+ * Rules that hold for every call:
+ *  - Sizes are bytes or elements in uint64_t/size_t; nothing is counted in int.
+ *  - A fallible call returns bb_status; its outputs come last and are untouched on failure. The optional
+ *    `bb_error *err` receives one sentence for people; NULL is always allowed.
+ *  - The library never prints, exits, aborts, reads the environment or touches the network.
+ *  - No global state: calls on different objects may run in different threads.
+ *  - Strings returned as `const char *` belong to the object they came from, or are static.
+ */
+#ifndef BITBUDGET_H
+#define BITBUDGET_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BB_VERSION "0.1.0"
+
+/* ---- status ---------------------------------------------------------------------------------------------------- */
+
+/* X(name, number, exit status of the program, text). Numbers are pinned: they never change or get a second meaning. */
+#define BB_STATUS_LIST(X)                                                                                              \
+    X(OK, 0, 0, "done")                                                                                                \
+    X(E_ARG, 1, 2, "an argument is outside what the call accepts")                                                     \
+    X(E_NAME, 2, 3, "no such name, or a name that means several things")                                               \
+    X(E_VALUE, 3, 3, "text that is not the value it should be")                                                        \
+    X(E_OPEN, 4, 3, "a file cannot be opened")                                                                         \
+    X(E_READ, 5, 3, "reading failed")                                                                                  \
+    X(E_INVALID, 6, 3, "the content breaks a rule of its format")                                                      \
+    X(E_TRUNCATED, 7, 3, "the content ends too early")                                                                 \
+    X(E_LIMIT, 8, 3, "the content is larger than the limits allow")                                                    \
+    X(E_OVERFLOW, 9, 3, "a size passes 2^64")                                                                          \
+    X(E_UNSUPPORTED, 10, 4, "valid, but not supported")                                                                \
+    X(E_EXISTS, 11, 5, "the output exists already")                                                                    \
+    X(E_WRITE, 12, 5, "writing failed")                                                                                \
+    X(E_NOMEM, 13, 6, "out of memory")                                                                                 \
+    X(E_CANCELLED, 14, 5, "cancelled")                                                                                 \
+    X(E_BUG, 15, 70, "a bug in bitbudget")
+
+typedef enum bb_status {
+#define BB_STATUS_ENUM(name, number, code, text) BB_##name = number,
+    BB_STATUS_LIST(BB_STATUS_ENUM)
+#undef BB_STATUS_ENUM
+} bb_status;
+
+/* One sentence about what failed, where, and what was expected; `hint` is empty or one more line. Text that came from
+ * a file is escaped already. */
+typedef struct bb_error {
+    bb_status status;
+    char text[512];
+    char hint[256];
+} bb_error;
+
+/* The general text of a status; never NULL. */
+const char *bb_status_text(bb_status status);
+/* The exit status that the program uses for it: 0, 2, 3, 4, 5, 6 or 70. */
+int bb_status_exit(bb_status status);
+/* Version of the library that runs, as BB_VERSION. */
+const char *bb_version(void);
+
+/* ---- number formats -------------------------------------------------------------------------------------------- */
+
+typedef struct bb_format bb_format; /* a row of a constant table; never freed */
+
+typedef enum bb_round { BB_ROUND_NE, BB_ROUND_NA, BB_ROUND_TZ, BB_ROUND_UP, BB_ROUND_DOWN, BB_ROUND_ODD } bb_round;
+
+/* What a finite value beyond the largest becomes: NATIVE is the format's own definition (infinity, NaN or the
+ * maximum), IEEE infinity where there is one (else native), OCP the OFP8 saturating mode (overflow and infinity to the
+ * maximum, for the OCP 8-bit formats; else native), SATURATE the maximum for finite values in every format. */
+typedef enum bb_overflow { BB_OVERFLOW_NATIVE, BB_OVERFLOW_IEEE, BB_OVERFLOW_OCP, BB_OVERFLOW_SATURATE } bb_overflow;
+
+/* What NaN becomes in a format that has none. */
+typedef enum bb_nan { BB_NAN_MAX, BB_NAN_ZERO, BB_NAN_ERROR } bb_nan;
+
+enum {
+    BB_FLAG_INEXACT = 1,
+    BB_FLAG_UNDERFLOW = 2,
+    BB_FLAG_OVERFLOW = 4,
+    BB_FLAG_DIVBYZERO = 8,
+    BB_FLAG_INVALID = 16,
+    BB_FLAG_NAN_LOST = 32,  /* NaN went into a format without NaN */
+    BB_FLAG_SIGN_LOST = 64, /* -0 went into a format without -0 */
+};
+
+typedef struct bb_encode_opts {
+    bb_round round;
+    bb_overflow overflow;
+    bb_nan nan;
+} bb_encode_opts;
+
+/* Format by public name or alias, ignoring case ("fp16", "float16", "e4m3fn", ...). NULL when the name is unknown or
+ * ambiguous ("e4m3", "fp8"): err then lists the candidates. */
+const bb_format *bb_format_find(const char *name, bb_error *err);
+size_t bb_format_count(void);
+const bb_format *bb_format_at(size_t index); /* NULL past the end */
+const char *bb_format_name(const bb_format *f);
+unsigned bb_format_bits(const bb_format *f); /* width of a code, 4..64 */
+/* Value of a code; exact for every format of the table. Bits above the width are ignored. */
+double bb_format_decode(const bb_format *f, uint64_t code);
+/* Code of a value, rounded once. opts NULL = nearest-even, native, max. *flags gets BB_FLAG_*; may be NULL.
+ * BB_E_VALUE for NaN under BB_NAN_ERROR. */
+bb_status bb_format_encode(const bb_format *f, double value, const bb_encode_opts *opts, uint64_t *code,
+                           unsigned *flags);
+
+/* ---- storage types --------------------------------------------------------------------------------------------- */
+
+typedef struct bb_dtype bb_dtype; /* a row of a constant table; never freed */
+
+/* Storage type by its GGUF, safetensors or format name, ignoring case. NULL when unknown: err offers the nearest. */
+const bb_dtype *bb_dtype_find(const char *name, bb_error *err);
+const char *bb_dtype_name(const bb_dtype *t);
+/* Bytes of one row of `cols` elements. BB_E_ARG when no whole number of blocks makes a row; BB_E_OVERFLOW past 2^64. */
+bb_status bb_dtype_row_bytes(const bb_dtype *t, uint64_t cols, uint64_t *bytes);
+
+/* Quantize x [rows][cols] into out, rows * bb_dtype_row_bytes bytes. importance is [cols] weights or NULL; types whose
+ * rule does not use it ignore it. BB_E_UNSUPPORTED for a type that this library only sizes. */
+bb_status bb_quantize_rows(const bb_dtype *t, const float *x, size_t rows, size_t cols, const float *importance,
+                           void *out);
+/* The reverse: data, rows of bb_dtype_row_bytes each, into x [rows][cols]. */
+bb_status bb_dequantize_rows(const bb_dtype *t, const void *data, size_t rows, size_t cols, float *x);
+
+/* ---- matmul ---------------------------------------------------------------------------------------------------- */
+
+typedef struct bb_packed bb_packed; /* weights in the layout of a kernel; owns its memory */
+
+typedef enum bb_isa { BB_ISA_AUTO, BB_ISA_SCALAR } bb_isa;
+
+/* Weights W [out][in] as stored by bb_quantize_rows, packed for the kernel of their type. The caller frees with
+ * bb_packed_free; data may be freed at once. BB_E_UNSUPPORTED when no kernel takes the type. */
+bb_status bb_pack(const bb_dtype *t, const void *data, size_t out, size_t in, bb_packed **packed);
+void bb_packed_free(bb_packed *packed);
+/* y [tokens][out] = x [tokens][in] times W transposed. threads 0 = one. The result does not depend on threads or isa.
+ */
+bb_status bb_matmul(const bb_packed *w, const float *x, size_t tokens, unsigned threads, bb_isa isa, float *y);
+
+/* ---- error between arrays -------------------------------------------------------------------------------------- */
+
+typedef struct bb_error_stats {
+    double rel;     /* sqrt(sum (got-ref)^2 / sum ref^2); 0 when equal; infinity when only the reference is zero */
+    double sqnr_db; /* -20 log10(rel); infinity when equal */
+    double max_abs;
+    double mean;        /* mean of got-ref */
+    double sd;          /* its standard deviation */
+    double cosine;      /* 1 when both are zero, 0 when one is */
+    uint64_t n;         /* elements that were finite on both sides */
+    uint64_t nonfinite; /* elements left out because one side was not finite */
+} bb_error_stats;
+
+bb_status bb_error_measure(const double *ref, const double *got, size_t n, bb_error_stats *stats);
+
+/* ---- model files ----------------------------------------------------------------------------------------------- */
+
+typedef struct bb_file bb_file; /* an open container; only its headers are in memory */
+
+typedef struct bb_tensor {
+    const char *name;         /* raw bytes of the file, NUL-terminated, not escaped */
+    const char *type_in_file; /* the file's own spelling ("Q4_K", "BF16", or a number) */
+    const bb_dtype *type;     /* NULL when unknown: then bytes is 0 for GGUF, the extent for safetensors */
+    uint32_t n_dims;
+    const uint64_t *dims; /* [n_dims] in the file's order: GGUF innermost first, safetensors outermost first */
+    uint64_t elements;
+    uint64_t bytes;
+    uint64_t offset; /* from the start of its file */
+    uint64_t rows;   /* as a matrix: product of the outer dimensions ... */
+    uint64_t cols;   /* ... and elements of one row; 1 x n for a vector, 1 x 1 for a scalar */
+} bb_tensor;
+
+/* Opens a GGUF (v1-v3) or safetensors file; the kind comes from its first bytes. Reads headers only. */
+bb_status bb_file_open(const char *path, bb_file **file, bb_error *err);
+void bb_file_close(bb_file *file);
+const char *bb_file_format(const bb_file *file); /* "gguf" or "safetensors" */
+size_t bb_file_tensor_count(const bb_file *file);
+const bb_tensor *bb_file_tensor(const bb_file *file, size_t index);   /* NULL past the end */
+const bb_tensor *bb_file_find(const bb_file *file, const char *name); /* NULL when absent */
+/* Rows [first, first+count) of a tensor as fp32 into x [count][cols]. BB_E_UNSUPPORTED when its type cannot be decoded.
+ */
+bb_status bb_file_read_rows(const bb_file *file, const bb_tensor *t, uint64_t first, uint64_t count, float *x,
+                            bb_error *err);
+
+/* ---- architectures, plans, tables: see the end of this header for what each struct holds ------------------------ */
+
+typedef struct bb_arch bb_arch;
+
+/* The architecture that a file's metadata describes, or a catalogue row by name or hub name. Free with bb_arch_free. */
+bb_status bb_arch_from_file(const bb_file *file, bb_arch **arch, bb_error *err);
+bb_status bb_arch_find(const char *name, bb_arch **arch, bb_error *err);
+void bb_arch_free(bb_arch *arch);
+
+typedef enum bb_evidence { BB_EXACT, BB_MODELLED, BB_ASSUMED, BB_MEASURED } bb_evidence;
+
+typedef enum bb_purpose { BB_FOR_LOAD, BB_FOR_INFER } bb_purpose;
+typedef enum bb_engine { BB_ENGINE_SIMPLE, BB_ENGINE_LLAMA_CPP, BB_ENGINE_HF } bb_engine;
+typedef enum bb_fit_answer { BB_FITS_UNKNOWN, BB_FITS_YES, BB_FITS_NO, BB_FITS_MAYBE } bb_fit_answer;
+
+#define BB_ALL UINT64_MAX /* "all" for gpu_layers */
+
+/* What to plan. Zeroed members mean the engine's default; bb_plan writes back what it used (bb_plan.used). */
+typedef struct bb_plan_request {
+    bb_purpose purpose;
+    bb_engine engine;
+    char weights[24];  /* storage type or file type ("q4_K_M"); "" = as in the file, or the engine's default */
+    uint64_t ctx;      /* tokens of context in all sequences together (llama.cpp) or of each (hf) */
+    uint64_t batch;    /* logical batch, tokens (llama.cpp n_batch) */
+    uint64_t ubatch;   /* physical batch, tokens (llama.cpp n_ubatch) */
+    uint64_t parallel; /* sequences */
+    bool kv_unified;   /* one pool for all sequences (llama.cpp --kv-unified) */
+    char kv_k[16];     /* storage types of keys and values; "" = the engine's default */
+    char kv_v[16];
+    int flash_attn;      /* 0 = engine's default, 1 = on, -1 = off */
+    uint64_t gpu_layers; /* layers on the card counting the output layer; BB_ALL; only read when gpu_layers_set */
+    bool gpu_layers_set;
+    uint64_t outputs;     /* rows of logits that one batch can ask for; 0 = batch */
+    bool no_gpu;          /* everything on the host */
+    char gpu[64];         /* shown name of the card, "" = none chosen */
+    uint64_t limit_bytes; /* memory of that card that a program can get; 0 = no verdict */
+    bb_evidence limit_status;
+    bool overhead_set; /* overhead_bytes replaces the table's interval (0 = leave it out) */
+    uint64_t overhead_bytes;
+} bb_plan_request;
+
+typedef struct bb_plan_line {
+    char component[40]; /* "weights", "kv_cache", ...; a part after a colon refines one and is not added again */
+    char device[16];    /* "gpu0" or "host" */
+    uint64_t bytes, low_bytes, high_bytes;
+    bb_evidence status;
+    char formula[192];
+    char source[96];
+} bb_plan_line;
+
+typedef struct bb_plan {
+    bb_plan_line *lines; /* [n_lines], owned */
+    size_t n_lines;
+    uint64_t parameters;
+    uint64_t total_bytes, low_bytes, high_bytes; /* on the card, or on the host when there is no card */
+    uint64_t host_bytes;                         /* on the host beside the card; 0 when there is no card */
+    uint64_t limit_bytes;                        /* 0 = unknown */
+    bb_fit_answer fits;
+    bb_plan_request used; /* the request with every default filled in */
+    char note[3][192];    /* sentences that the reader must see; "" = none */
+} bb_plan;
+
+/* What a plan is made of when the model is not just an architecture: the storage types of its file. */
+typedef struct bb_model bb_model;
+
+/* MODEL as the command line takes it: a count ("7b"), a catalogue or hub name, or a path to a GGUF, safetensors,
+ * config.json or directory. "demo" is the demo model that ships. Free with bb_model_free. */
+bb_status bb_model_find(const char *text, bb_model **model, bb_error *err);
+void bb_model_free(bb_model *model);
+
+/* The plan of a model; *plan is filled and must be cleared with bb_plan_clear. */
+bb_status bb_plan_make(const bb_model *model, const bb_plan_request *request, bb_plan *plan, bb_error *err);
+void bb_plan_clear(bb_plan *plan);
+
+typedef struct bb_fit {
+    uint64_t answer;      /* largest context (tokens) whose high end fits the limit; 0 = none */
+    uint64_t total_bytes; /* high end of the need at the answer */
+    uint64_t limit_bytes;
+    uint64_t next_total_bytes; /* high end at the next larger step; 0 when the model's own limit was reached */
+    bool model_limit;          /* the answer is the longest context that the model knows */
+} bb_fit;
+
+/* The longest context that fits request->limit_bytes; BB_E_ARG without a limit. */
+bb_status bb_fit_ctx(const bb_model *model, const bb_plan_request *request, bb_fit *fit, bb_error *err);
+
+/* ---- tables ---------------------------------------------------------------------------------------------------- */
+
+typedef struct bb_table bb_table; /* rows of typed cells with a schema, notes and totals */
+typedef enum bb_table_form { BB_TABLE_TEXT, BB_TABLE_CSV, BB_TABLE_JSON, BB_TABLE_MARKDOWN } bb_table_form;
+
+/* Receives the output in pieces; returns false to stop. */
+typedef bool (*bb_write_fn)(void *ctx, const char *data, size_t length);
+
+bb_status bb_table_write(const bb_table *table, bb_table_form form, bb_write_fn write, void *ctx);
+void bb_table_free(bb_table *table);
+/* The table that `bitbudget plan` prints for a plan, so that a program can write its CSV or JSON. */
+bb_status bb_plan_table(const bb_plan *plan, bb_table **table);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

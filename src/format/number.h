@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* number.h - exact real numbers on their way into a format: parsed once, rounded once. */
+#ifndef BB_FORMAT_NUMBER_H
+#define BB_FORMAT_NUMBER_H
+#include "base/str.h"
+
+typedef enum bb_class { BB_CLASS_ZERO, BB_CLASS_FINITE, BB_CLASS_INF, BB_CLASS_NAN } bb_class;
+
+/* A finite value is (-1)^sign * (sig + t) * 2^exp with sig = hi:lo, a 128-bit integer whose top bit is set, and
+ * 0 < t < 1 when sticky, t = 0 when not. 128 bits and a sticky bit are enough to round into any format of at most 64
+ * bits in every mode, and to subtract for an error column. */
+typedef struct bb_number {
+    bb_class cls;
+    bool sign;
+    bool sticky;
+    uint64_t hi, lo;
+    int32_t exp;
+} bb_number;
+
+/* Reads what a user may write for a value: decimals with exponent ("-1.5e-8", any number of digits), hex floats
+ * ("0x1.8p3"), hex integers ("0x18"), fractions of two of those ("1/3", "-2/7"), the names pi, e, sqrt2, ln2, inf,
+ * infinity, nan with an optional sign. BB_E_VALUE with a sentence otherwise. Division by zero is BB_E_VALUE. Exponents
+ * beyond +-20000 (decimal) saturate to a huge or tiny finite value. */
+bb_status bb_number_parse(const char *text, bb_number *n, bb_error *err);
+void bb_number_from_f64(double v, bb_number *n);
+/* Nearest double, ties to even. */
+double bb_number_to_f64(const bb_number *n);
+/* a - b as a double, correct to a few units in the last place of the difference; NaN when undefined. */
+double bb_number_diff(const bb_number *a, const bb_number *b);
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* catalogue.h - the tables of data/: models, cards, overheads; shipped rows and the user's own. */
+#ifndef BB_MODEL_CATALOGUE_H
+#define BB_MODEL_CATALOGUE_H
+#include "base/csv.h"
+#include "model/arch.h"
+
+typedef struct bb_gpu {
+    char name[64];
+    char vendor[24];
+    uint64_t usable_bytes;     /* memory that a program can get; 0 = unknown */
+    bb_evidence usable_status; /* measured, or assumed (0.985 of the driver's total, or of the marketed size) */
+    double marketed_gb, driver_mib, bandwidth_gbs, fp16_tflops, int8_tops; /* 0 = nobody published it */
+    char source[128];
+} bb_gpu;
+
+typedef struct bb_overhead { /* what no buffer contains: context, kernels, workspaces, fragmentation */
+    char engine[16];
+    uint64_t low_bytes, typical_bytes, high_bytes;
+    bb_evidence status;
+    char source[96];
+} bb_overhead;
+
+typedef struct bb_catalogue bb_catalogue; /* owns its rows */
+
+/* The compiled-in tables plus the user's files (NULL = none). A user's row replaces a shipped one of the same name. */
+bb_status bb_catalogue_load(const char *models_path, const char *gpus_path, bb_catalogue **cat, bb_error *err);
+void bb_catalogue_free(bb_catalogue *cat);
+size_t bb_catalogue_models(const bb_catalogue *cat);
+const bb_arch *bb_catalogue_model(const bb_catalogue *cat, size_t i);
+size_t bb_catalogue_gpus(const bb_catalogue *cat);
+const bb_gpu *bb_catalogue_gpu(const bb_catalogue *cat, size_t i);
+size_t bb_catalogue_overheads(const bb_catalogue *cat);
+const bb_overhead *bb_catalogue_overhead(const bb_catalogue *cat, size_t i);
+/* By name, or a prefix that only one row has (bb_name_like). NULL: err offers the nearest. */
+const bb_gpu *bb_gpu_find(const bb_catalogue *cat, const char *name, bb_error *err);
+const bb_arch *bb_catalogue_find(const bb_catalogue *cat, const char *name, bb_error *err);
+/* The parsed CSV of a table ("models", "gpus", "overheads"), every column kept, for `data`; owned by the catalogue. */
+const bb_csv *bb_catalogue_csv(const bb_catalogue *cat, const char *table);
+#endif

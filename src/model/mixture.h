@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* mixture.h - file types ("q4_K_M") and the type that llama-quantize gives each tensor (specs/ggml.md 3.10). */
+#ifndef BB_MODEL_MIXTURE_H
+#define BB_MODEL_MIXTURE_H
+#include "format/dtype.h"
+#include "model/arch.h"
+
+typedef struct bb_ftype { /* a row of a constant table */
+    const char *name;     /* "q4_K_M"; a storage type's own name for the pure ones ("q8_0", "f16") */
+    int32_t number;       /* general.file_type */
+    const char *base;     /* storage type */
+} bb_ftype;
+
+/* NULL when unknown: err offers the nearest, storage types included. */
+const bb_ftype *bb_ftype_find(const char *name, bb_error *err);
+size_t bb_ftype_count(void);
+const bb_ftype *bb_ftype_at(size_t i);
+
+typedef struct bb_mix_tensor {
+    const char *name; /* GGUF name */
+    uint32_t n_dims;
+    uint64_t dims[4];     /* GGUF order, innermost first */
+    const bb_dtype *type; /* out */
+} bb_mix_tensor;
+
+/* Chooses `type` of every tensor (any order; llama-quantize's own order is applied inside). Fallbacks for rows that no
+ * block divides included. has_imatrix as llama-quantize's --imatrix. */
+bb_status bb_mixture(const bb_ftype *ftype, const bb_arch *arch, bool has_imatrix, bb_mix_tensor *tensors, size_t n,
+                     bb_error *err);
+#endif

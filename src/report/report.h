@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report.h - one function per answer: results in, a table out. */
+#ifndef BB_REPORT_REPORT_H
+#define BB_REPORT_REPORT_H
+#include "format/format.h"
+#include "model/catalogue.h"
+#include "model/locate.h"
+#include "plan/plan.h"
+#include "plan/rule.h"
+#include "report/table.h"
+#include "study/bench_study.h"
+#include "study/error_study.h"
+
+/* Each gives a new table (bb_table_free) or NULL when memory ended. si: GB instead of GiB in what people see. */
+typedef struct bb_bits_row { /* an input and one of its encodings */
+    const char *input;
+    bb_encoding enc;
+} bb_bits_row;
+bb_table *bb_report_bits(const bb_bits_row *rows, size_t n, bool exact);
+bb_table *bb_report_formats(void);
+bb_table *bb_report_codes(const bb_format *f); /* every code of a format of at most 16 bits */
+bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si, bool explain);
+bb_table *bb_report_fit(const bb_fit *fit, const bb_plan_request *used, bool si);
+bb_table *bb_report_rule(uint64_t parameters, const bb_rule_row *rows, bool si);
+bb_table *bb_report_inspect(const bb_model *model, const bb_graph *graph, bool si, bool verbose);
+bb_table *bb_report_error(const bb_error_report *r);
+bb_table *bb_report_bench(const bb_bench_report *r);
+bb_table *bb_report_data(const bb_catalogue *cat, const char *table); /* models gpus overheads formats dtypes */
+
+/* The bar of a plan, `width` columns: one letter (ASCII) or block glyph per part, '>' where it passes the limit. */
+void bb_plan_bar(const bb_plan *plan, size_t width, bool ascii, bb_str *out);
+/* "FITS  6.96 GiB left (29%)", "DOES NOT FIT  155.5 GiB short", "MAY FIT ...", or "" without a limit. */
+void bb_plan_verdict(const bb_plan *plan, bool si, bb_str *out);
+#endif

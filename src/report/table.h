@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* table.h - the one result type: typed cells under named columns, written as text, CSV, JSON or Markdown. */
+#ifndef BB_REPORT_TABLE_H
+#define BB_REPORT_TABLE_H
+#include "base/json.h"
+#include "base/str.h"
+
+typedef enum bb_column_flag {
+    BB_COL_LEFT = 0,
+    BB_COL_RIGHT = 1,     /* right-aligned in text and Markdown */
+    BB_COL_DATA_ONLY = 2, /* in CSV and JSON, not for people */
+    BB_COL_TEXT_ONLY = 4, /* for people, not in CSV and JSON */
+} bb_column_flag;
+
+/* schema: "bitbudget.plan/1". Columns: add all before the first row. Failed allocations are remembered: the writer
+ * returns BB_E_NOMEM, so callers need not check each call. */
+bb_table *bb_table_new(const char *schema);
+void bb_table_column(bb_table *t, const char *key, const char *heading, unsigned flags);
+void bb_table_row(bb_table *t);                /* starts a row; then one call per column, in order */
+void bb_cell_text(bb_table *t, const char *v); /* from a file: escape first */
+void bb_cell_u64(bb_table *t, uint64_t v);
+void bb_cell_i64(bb_table *t, int64_t v);
+void bb_cell_f64(bb_table *t, double v); /* NaN is an empty cell and null */
+void bb_cell_bool(bb_table *t, bool v);
+void bb_cell_empty(bb_table *t); /* null in JSON */
+/* Like the above, but people see `shown` instead. */
+void bb_cell_u64_as(bb_table *t, uint64_t v, const char *shown);
+void bb_cell_f64_as(bb_table *t, double v, const char *shown);
+
+/* Lines for people, before and after the table, in text and Markdown only. An empty string is an empty line. */
+void bb_table_head(bb_table *t, const char *fmt, ...) BB_PRINTF(2, 3);
+void bb_table_foot(bb_table *t, const char *fmt, ...) BB_PRINTF(2, 3);
+/* The JSON object that `rows` and `schema` go into: add totals, options, devices here. */
+bb_json *bb_table_json(bb_table *t);
+
+size_t bb_table_rows(const bb_table *t);
+size_t bb_table_columns(const bb_table *t);
+const char *bb_table_heading(const bb_table *t, size_t column);
+const char *bb_table_shown(const bb_table *t, size_t row, size_t column); /* what people see */
+bb_status bb_table_to_str(const bb_table *t, bb_table_form form, bb_str *out);
+#endif
