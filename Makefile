@@ -27,7 +27,7 @@ FORTIFY  ?= -D_FORTIFY_SOURCE=2
 # No contraction and no fast-math: results are the same bits on every machine (specs in bitbudget(7)).
 FLOAT    := -ffp-contract=off -fno-fast-math
 ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(WERROR) $(HARDEN) $(FLOAT) -fPIC -pthread
-ALL_CPPFLAGS = -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 $(FORTIFY) -Isrc -I$(B)/gen $(CPPFLAGS)
+ALL_CPPFLAGS = -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 $(FORTIFY) -DBB_DATADIR='"$(datadir)/bitbudget"' -Isrc $(CPPFLAGS)
 ALL_LDFLAGS = -Wl,-z,relro,-z,now -pthread $(LDFLAGS)
 
 LIB_ROOMS := base format file model graph quant kernel measure plan study report
@@ -46,10 +46,15 @@ TEST_LIBS := -lcheck -lsubunit -lrt -lmpfr -lgmp
 UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/%.c=$(B)/tests/%)
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/*.c))
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(filter tests/fuzz/fuzz_%,$(FUZZ_SRC)))
+FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/tests/fuzz/replay_%)
+FUZZ_TAP   := $(FUZZ_NAMES:%=$(B)/tests/fuzz/%.t)
+FUZZ_SECONDS ?= 60
+TUI_DRIVER := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/golden/tui/driver.c))
 SH_TESTS := $(sort $(wildcard tests/arch/*.sh tests/golden/*.sh tests/term/*.sh tests/man/*.sh tests/install/*.sh))
 
 .PHONY: all lib run check check-slow check-peers bench asan lint fuzz install uninstall dist deps deps-check clean help \
-        screenshot build-all format
+        screenshot build-all format check-all tests-all lint-format lint-gcc lint-clang lint-tidy lint-cppcheck lint-man
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -108,7 +113,12 @@ $(B)/$(SONAME): $(LIB_OBJ) src/bitbudget.map
 	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=src/bitbudget.map $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(LIB_OBJ) $(LIB_LIBS)
 	@ln -sf $(SONAME) $(B)/libbitbudget.so
 
-$(B)/bitbudget: $(APP_OBJ) $(B)/libbitbudget.a
+# All of the program but main(), so that tests can link it.
+$(B)/libapp.a: $(filter-out $(B)/obj/cli/main.o,$(APP_OBJ))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/bitbudget: $(B)/obj/cli/main.o $(B)/libapp.a $(B)/libbitbudget.a
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -pie -o $@ $^ $(APP_LIBS) $(LIB_LIBS)
 
 $(B)/bitbudget.pc: Makefile src/bitbudget.h
@@ -120,8 +130,129 @@ $(B)/bitbudget.pc: Makefile src/bitbudget.h
 
 # ---- tests ----------------------------------------------------------------------------------------------------------
 
-$(B)/tests/unit/%: tests/unit/%.c $(B)/libbitbudget.a
+$(B)/tests/unit/%: tests/unit/%.c $(B)/libapp.a $(B)/libbitbudget.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) -Itests/unit $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(B)/libbitbudget.a $(TEST_LIBS) $(LIB_LIBS)
+	$(CC) $(ALL_CPPFLAGS) -Itests/unit $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(B)/libapp.a $(B)/libbitbudget.a $(TEST_LIBS) $(APP_LIBS) $(LIB_LIBS)
+
+# Tests that are programs or scripts, run by prove. BB_BIN is the program under test.
+define run-tests
+	@mkdir -p $(B)/tests
+	BB_BIN=$(B)/bitbudget BB_BUILD=$(B) LC_ALL=C.UTF-8 TZ=UTC NO_COLOR= prove --exec '' $(1)
+endef
+
+check: deps-check
+	@$(MAKE) --no-print-directory check-all
+
+check-all: build-all tests-all
+	$(call run-tests,$(UNIT_BIN) $(FUZZ_TAP) $(SH_TESTS))
+
+tests-all: $(UNIT_BIN) $(FUZZ_BIN) $(FUZZ_TAP) $(TUI_DRIVER)
+
+$(B)/tests/golden/tui/driver: tests/golden/tui/driver.c $(B)/libapp.a $(B)/libbitbudget.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(APP_LIBS) $(LIB_LIBS)
+
+# The same tests with everything they can take minutes for.
+check-slow: deps-check
+	@BB_SLOW=1 $(MAKE) --no-print-directory check-all
+
+PEER_TESTS := $(sort $(wildcard tests/peer/*.sh))
+check-peers: all
+	$(call run-tests,$(PEER_TESTS))
+
+bench: all
+	@for b in $(sort $(wildcard tests/bench/*.sh)); do BB_BIN=$(B)/bitbudget sh $$b || exit 1; done
+
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+asan:
+	@ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	  BB_SANITIZED=1 $(MAKE) --no-print-directory B=$(B)/asan CFLAGS='-O1 -g $(SAN)' FORTIFY= WERROR=-Werror check-all
+
+# ---- fuzzing: with clang a fuzzer, with any compiler a replay of the corpus as a test --------------------------------
+
+
+$(B)/tests/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(B)/libbitbudget.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wno-missing-prototypes -o $@ $^ $(LIB_LIBS)
+
+$(B)/tests/fuzz/%.t: $(B)/tests/fuzz/replay_%
+	@printf '#!/bin/sh\nexec %s tests/fuzz/corpus/%s\n' $< $* > $@ && chmod +x $@
+
+fuzz:
+	@sh .ci/deps run lint
+	@$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined' FORTIFY= \
+	  $(FUZZ_NAMES:%=fuzz-%)
+
+fuzz-%: $(B)/libbitbudget.a
+	@mkdir -p $(B)/found/$* $(B)/corpus/$*
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fsanitize=fuzzer -Wno-missing-prototypes -o $(B)/fuzz_$* tests/fuzz/fuzz_$*.c $(B)/libbitbudget.a $(LIB_LIBS)
+	$(B)/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=512 -print_final_stats=1 \
+	  -artifact_prefix=$(B)/found/$*/ $(B)/corpus/$* tests/fuzz/corpus/$*
+
+# ---- lint -----------------------------------------------------------------------------------------------------------
+
+C_FILES := $(sort $(wildcard src/*.h src/*/*.[ch] tests/unit/*.h tests/unit/*/*.[ch] tests/fuzz/*.c tests/golden/tui/*.c))
+
+lint: lint-format lint-gcc lint-clang lint-tidy lint-cppcheck lint-man
+
+lint-format:
+	clang-format --dry-run -Werror $(C_FILES)
+
+format:
+	clang-format -i $(C_FILES)
+
+lint-gcc:
+	@$(MAKE) --no-print-directory B=$(B)/lint-gcc CC=gcc WERROR=-Werror build-all tests-all
+
+lint-clang:
+	@$(MAKE) --no-print-directory B=$(B)/lint-clang CC=clang WERROR=-Werror build-all tests-all
+
+lint-tidy:
+	clang-tidy --quiet $(LIB_SRC) $(APP_SRC) -- -std=c11 $(ALL_CPPFLAGS) 2>&1 | sed '/warnings generated/d'
+
+lint-cppcheck:
+	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,portability -D__GNUC__=12 -Isrc \
+	  --suppress=missingIncludeSystem src
+
+lint-man:
+	@for p in $(MAN); do mandoc -T lint -W warning $$p || exit 1; done
+
+# ---- the picture of the README --------------------------------------------------------------------------------------
+
+screenshot: all
+	BB_BIN=$(B)/bitbudget sh tests/term/screenshot.sh > tests/data/screenshot/plan.svg
+
+# ---- install --------------------------------------------------------------------------------------------------------
+
+MAN := $(sort $(wildcard man/*.[1-9]))
+SHIPPED := $(sort $(wildcard data/*))
+
+install: all
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir) $(DESTDIR)$(datadir)/bitbudget
+	install -m 755 $(B)/bitbudget $(DESTDIR)$(bindir)/bitbudget
+	install -m 644 $(B)/libbitbudget.a $(DESTDIR)$(libdir)/libbitbudget.a
+	install -m 755 $(B)/$(SONAME) $(DESTDIR)$(libdir)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(libdir)/libbitbudget.so
+	install -m 644 src/bitbudget.h $(DESTDIR)$(includedir)/bitbudget.h
+	install -m 644 $(B)/bitbudget.pc $(DESTDIR)$(libdir)/pkgconfig/bitbudget.pc
+	install -m 644 $(SHIPPED) $(DESTDIR)$(datadir)/bitbudget/
+	for p in $(MAN); do s=$${p##*.}; install -d $(DESTDIR)$(mandir)/man$$s && \
+	  install -m 644 $$p $(DESTDIR)$(mandir)/man$$s/ || exit 1; done
+
+# Exactly what install puts there; folders of our own go when they are empty.
+uninstall:
+	rm -f $(DESTDIR)$(bindir)/bitbudget $(DESTDIR)$(libdir)/libbitbudget.a $(DESTDIR)$(libdir)/$(SONAME) \
+	  $(DESTDIR)$(libdir)/libbitbudget.so $(DESTDIR)$(includedir)/bitbudget.h $(DESTDIR)$(libdir)/pkgconfig/bitbudget.pc
+	rm -f $(SHIPPED:data/%=$(DESTDIR)$(datadir)/bitbudget/%)
+	for p in $(MAN); do rm -f $(DESTDIR)$(mandir)/man$${p##*.}/$${p##*/}; done
+	-rmdir $(DESTDIR)$(datadir)/bitbudget 2>/dev/null || true
+
+dist:
+	@mkdir -p $(B)
+	git archive --format=tar.gz --prefix=bitbudget-$(VERSION)/ -o $(B)/bitbudget-$(VERSION).tar.gz HEAD
+	@echo $(B)/bitbudget-$(VERSION).tar.gz
+
+clean:
+	rm -rf $(B)
 
 -include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(UNIT_BIN:=.d)
