@@ -44,12 +44,15 @@ typedef struct bb_graph {
     const bb_arch *arch; /* borrowed */
     bb_node *nodes;
     size_t n_nodes;
-    bb_weight *weights; /* each once; those of a layer node occur in every layer */
+    bb_weight *weights; /* each once, in file order; those with "%d" in the name occur in every layer */
     size_t n_weights;
 } bb_graph;
 
+/* Builds the graph of a checked architecture, which must outlive it. In a layer "inp" is what the embedding or the
+ * layer before made; the output side reads the last "l_out". */
 bb_status bb_graph_build(const bb_arch *arch, bb_graph *graph, bb_error *err);
 void bb_graph_clear(bb_graph *graph);
+bool bb_weight_in_layers(const bb_weight *w);
 
 /* Parameters, checked; active: those that one token uses (experts_used of experts). */
 bb_status bb_graph_parameters(const bb_graph *graph, uint64_t *total, uint64_t *active);
@@ -59,10 +62,11 @@ typedef struct bb_graph_tensor {
     uint32_t n_dims;
     uint64_t dims[4]; /* GGUF order */
     int64_t layer;    /* -1 = input, layers = output side */
-    bb_part part;
+    bb_part part;     /* rope_freqs: layer -1, part LAYER, since each device that holds a layer has it */
     bool counts, always_f32;
 } bb_graph_tensor;
 
-/* The tensor list under GGUF names (file order: token_embd, rope_freqs, layers, output_norm, output) or HF names. */
+/* The tensor list under GGUF names (file order: token_embd, rope_freqs, layers, output_norm, output) or HF names; an
+ * array that the caller frees. */
 bb_status bb_graph_tensors(const bb_graph *graph, bool hf_names, bb_graph_tensor **tensors, size_t *n);
 #endif

@@ -22,7 +22,9 @@ struct bb_arch {
 /* Ranges and relations (kv_heads divides heads, experts_used <= experts, layers <= 100000, ...): BB_E_INVALID with a
  * sentence that names the key; BB_E_UNSUPPORTED for a family without a graph. */
 bb_status bb_arch_check(const bb_arch *a, const char *where, bb_error *err);
-/* config.json text. */
+/* config.json text (a BOM is allowed); `name` is the path for sentences and becomes the arch's name. Free with
+ * bb_arch_free. A model_type without a graph is no error here, what is known of it is filled in: bb_arch_known tells,
+ * and bb_arch_check refuses it. The same holds for bb_arch_from_file. */
 bb_status bb_arch_from_config(const char *text, size_t n, const char *name, bb_arch **arch, bb_error *err);
 /* True when graph/ knows the family. */
 bool bb_arch_known(const char *family);

@@ -35,6 +35,7 @@ const bb_overhead *bb_catalogue_overhead(const bb_catalogue *cat, size_t i);
 /* By name, or a prefix that only one row has (bb_name_like). NULL: err offers the nearest. */
 const bb_gpu *bb_gpu_find(const bb_catalogue *cat, const char *name, bb_error *err);
 const bb_arch *bb_catalogue_find(const bb_catalogue *cat, const char *name, bb_error *err);
-/* The parsed CSV of a table ("models", "gpus", "overheads"), every column kept, for `data`; owned by the catalogue. */
+/* The parsed CSV of a table ("models", "gpus", "overheads"), every column kept, for `data`: the user's own table where
+ * one was given, else the shipped one. Owned by the catalogue; NULL for another name. */
 const bb_csv *bb_catalogue_csv(const bb_catalogue *cat, const char *table);
 #endif

@@ -10,15 +10,18 @@ struct bb_model {
     bb_model_kind kind;
     char title[96];      /* for people, escaped: "llama-3.1-8b", "model.gguf" */
     char path[512];      /* of a file or folder, escaped, or "" */
-    bb_arch *arch;       /* owned; NULL for a count, or a file that names no architecture */
+    bb_arch *arch;       /* &arch_storage; NULL for a count, or a file whose architecture is not clear (see note). Its
+                          * family may be one without a graph: bb_arch_known */
     bb_file *file;       /* owned; NULL unless kind is FILE */
     uint64_t parameters; /* of a count, or counted in the file; else 0: the graph knows */
+    char note[256];      /* what people should hear: why arch is NULL, or that shards were not read; else "" */
     bb_arch arch_storage;
 };
 
-/* bb_model_find with the user's catalogue. BB_E_NAME offers the nearest names; "7x" is BB_E_VALUE. Paths win over names
- * when they contain '/' or exist; "demo" is the shipped model (data folder: next to the sources, then the installed
- * one). A safetensors file takes the config.json beside it. */
+/* bb_model_find with the user's catalogue. BB_E_NAME offers the nearest names; "7x" is BB_E_VALUE. A path that exists
+ * wins over every other reading; "demo" is the shipped model (data folder: next to the sources, then the installed
+ * one). A safetensors file takes the config.json beside it; a folder is a Hugging Face checkpoint: its
+ * model.safetensors where there is one, else its config.json alone. */
 bb_status bb_model_locate(const bb_catalogue *cat, const char *text, bb_model **model, bb_error *err);
 /* Path of a file of data/ ("demo.gguf"): beside the sources when run from a build, else the installed folder. */
 bb_status bb_data_path(const char *name, char *path, size_t size, bb_error *err);

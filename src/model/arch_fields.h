@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* arch_fields.h - the numbers of an architecture by name, with the range that each may have; private to model/. */
+#ifndef BB_MODEL_ARCH_FIELDS_H
+#define BB_MODEL_ARCH_FIELDS_H
+#include "model/arch.h"
+
+typedef enum bb_arch_field {
+    BB_ARCH_LAYERS,
+    BB_ARCH_HIDDEN,
+    BB_ARCH_HEADS,
+    BB_ARCH_KV_HEADS,
+    BB_ARCH_HEAD_DIM,
+    BB_ARCH_FFN,
+    BB_ARCH_VOCAB,
+    BB_ARCH_CONTEXT,
+    BB_ARCH_SLIDING_WINDOW,
+    BB_ARCH_EXPERTS,
+    BB_ARCH_EXPERTS_USED,
+    BB_ARCH_EXPERT_FFN,
+    BB_ARCH_FIELDS
+} bb_arch_field;
+
+const char *bb_arch_field_name(bb_arch_field f); /* the catalogue's column */
+/* Every one of these is needed to count a model. */
+bool bb_arch_field_required(bb_arch_field f);
+/* Stores v when it is in range; BB_E_INVALID with a sentence of `where`, `key` and the range otherwise. */
+bb_status bb_arch_set(bb_arch *a, bb_arch_field f, uint64_t v, const char *where, const char *key, bb_error *err);
+/* Fills what follows from the rest (head_dim, kv_heads, expert_ffn) where it is 0. */
+void bb_arch_complete(bb_arch *a);
+/* Ranges and relations without a look at the family. */
+bb_status bb_arch_check_numbers(const bb_arch *a, const char *where, bb_error *err);
+/* Stores the family's graph name: "mistral" and "mixtral" are "llama"; text from a file is escaped. */
+void bb_arch_set_family(bb_arch *a, const char *text);
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* arch_gguf.c - the architecture that a GGUF file's metadata and tensor names describe. */
+#include "base/escape.h"
+#include "base/mem.h"
+#include "model/arch_fields.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct reader {
+    const bb_file *file;
+    const char *prefix; /* general.architecture: the keys begin with it */
+    char where[64];
+    bb_arch *a;
+    bool known;
+    bb_error *err;
+} reader;
+
+/* The value of an array when all of its elements are the same whole number. */
+static bool array_value(const bb_meta *m, uint64_t *v) {
+    const double *x = m->v.array.numbers;
+    if (!x || !m->v.array.count || x[0] < 0 || x[0] > 4294967296.0) return false;
+    for (uint64_t i = 1; i < m->v.array.count; i++)
+        if (x[i] < x[0] || x[i] > x[0]) return false;
+    *v = (uint64_t)x[0];
+    return (double)*v >= x[0];
+}
+
+/* *found tells whether the key is there. A family without a graph may have per-layer values that nobody needs here. */
+static bb_status read_key(const reader *r, const char *suffix, uint64_t *v, bool *found) {
+    char key[160], shown[96];
+    *found = false;
+    int n = snprintf(key, sizeof key, "%s.%s", r->prefix, suffix);
+    if (n < 0 || (size_t)n >= sizeof key) return BB_OK;
+    const bb_meta *m = bb_file_meta(r->file, key);
+    if (!m) return BB_OK;
+    bb_escape_buf(key, shown, sizeof shown);
+    if (m->kind == BB_META_ARRAY ? array_value(m, v) : bb_meta_u64(r->file, key, v)) {
+        *found = true;
+        return BB_OK;
+    }
+    if (!r->known) return BB_OK;
+    if (m->kind == BB_META_ARRAY)
+        return bb_fail(r->err, BB_E_UNSUPPORTED, "%s: %s differs from layer to layer", r->where, shown);
+    return bb_fail(r->err, BB_E_INVALID, "%s: %s is not a whole number of 0 or more", r->where, shown);
+}
+
+static const struct {
+    bb_arch_field field;
+    const char *suffix;
+    bool required;
+} numbers[] = {
+    {BB_ARCH_LAYERS, "block_count", true},
+    {BB_ARCH_HIDDEN, "embedding_length", true},
+    {BB_ARCH_HEADS, "attention.head_count", true},
+    {BB_ARCH_KV_HEADS, "attention.head_count_kv", false},
+    {BB_ARCH_HEAD_DIM, "attention.key_length", false},
+    {BB_ARCH_FFN, "feed_forward_length", true},
+    {BB_ARCH_CONTEXT, "context_length", false},
+    {BB_ARCH_SLIDING_WINDOW, "attention.sliding_window", false},
+    {BB_ARCH_EXPERTS, "expert_count", false},
+    {BB_ARCH_EXPERTS_USED, "expert_used_count", false},
+    {BB_ARCH_EXPERT_FFN, "expert_feed_forward_length", false},
+};
+
+static bb_status read_numbers(const reader *r) {
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        char key[160];
+        uint64_t v = 0;
+        bool found;
+        bb_status st = read_key(r, numbers[i].suffix, &v, &found);
+        if (st) return st;
+        snprintf(key, sizeof key, "%s.%s", r->a->family, numbers[i].suffix);
+        if (!found || (!r->known && v == 0)) { /* others have 0 heads: mamba */
+            if (numbers[i].required && r->known)
+                return bb_fail(r->err, BB_E_INVALID, "%s: %s is missing", r->where, key);
+            continue;
+        }
+        st = bb_arch_set(r->a, numbers[i].field, v, r->where, key, r->err);
+        if (st) return st;
+    }
+    return BB_OK;
+}
+
+/* The embedding itself, then the key, then the tokenizer. */
+static bb_status read_vocab(const reader *r) {
+    const bb_tensor *embd = bb_file_find(r->file, "token_embd.weight");
+    const bb_meta *tokens = bb_file_meta(r->file, "tokenizer.ggml.tokens");
+    uint64_t v = 0;
+    bool found;
+    bb_status st = read_key(r, "vocab_size", &v, &found);
+    if (st) return st;
+    if (embd && embd->n_dims == 2)
+        v = embd->dims[1];
+    else if (!found && tokens && tokens->kind == BB_META_ARRAY)
+        v = tokens->v.array.count;
+    if (!v && !r->known) return BB_OK;
+    return bb_arch_set(r->a, BB_ARCH_VOCAB, v, r->where, "the vocabulary", r->err);
+}
+
+/* llama.cpp refuses both for this family: keys and values have one width, and all of it is rotated. */
+static bb_status check_head(const reader *r) {
+    static const char *const suffixes[] = {"attention.value_length", "rope.dimension_count"};
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t v;
+        bool found;
+        bb_status st = read_key(r, suffixes[i], &v, &found);
+        if (st) return st;
+        if (found && v != r->a->head_dim)
+            return bb_fail(r->err, BB_E_UNSUPPORTED,
+                           "%s: %s.%s is %" PRIu64 " where the keys are %" PRIu64 " wide: not known for this family",
+                           r->where, r->a->family, suffixes[i], v, r->a->head_dim);
+    }
+    return BB_OK;
+}
+
+static void read_tensors(const reader *r) {
+    const bb_file *f = r->file;
+    r->a->tied = bb_file_tensor_count(f) > 0 && !bb_file_find(f, "output.weight");
+    r->a->rope_freqs = bb_file_find(f, "rope_freqs.weight") != NULL;
+    r->a->qkv_bias = bb_file_find(f, "blk.0.attn_q.bias") != NULL;
+    r->a->out_bias = bb_file_find(f, "blk.0.attn_output.bias") != NULL;
+    r->a->mlp_bias = bb_file_find(f, "blk.0.ffn_up.bias") != NULL;
+    r->a->qk_norm = bb_file_find(f, "blk.0.attn_q_norm.weight") != NULL;
+}
+
+bb_status bb_arch_from_file(const bb_file *file, bb_arch **arch, bb_error *err) {
+    if (strcmp(bb_file_format(file), "gguf") != 0)
+        return bb_fail(err, BB_E_UNSUPPORTED, "a %s file does not describe its architecture; its config.json does",
+                       bb_file_format(file));
+    const char *family = bb_meta_text(file, "general.architecture");
+    if (!family || !*family) return bb_fail(err, BB_E_INVALID, "general.architecture is missing");
+    uint64_t parts;
+    if (bb_meta_u64(file, "split.count", &parts) && parts > 1)
+        return bb_fail(err, BB_E_UNSUPPORTED, "the file is one of %" PRIu64 " parts of a model", parts);
+    bb_arch *a = bb_alloc(1, sizeof *a);
+    if (!a) return bb_fail(err, BB_E_NOMEM, "no memory for an architecture");
+    const char *name = bb_meta_text(file, "general.name");
+    bb_escape_buf(name && *name ? name : family, a->name, sizeof a->name);
+    bb_arch_set_family(a, family);
+    reader r = {.file = file, .prefix = family, .a = a, .known = bb_arch_known(a->family), .err = err};
+    memcpy(r.where, a->name, sizeof r.where);
+    bb_status st = read_numbers(&r);
+    if (!st) st = read_vocab(&r);
+    if (!st) {
+        read_tensors(&r);
+        bb_arch_complete(a);
+        if (r.known) st = bb_arch_check(a, r.where, err);
+        if (r.known && !st) st = check_head(&r);
+    }
+    if (st)
+        bb_arch_free(a);
+    else
+        *arch = a;
+    return st;
+}

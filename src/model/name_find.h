@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* name_find.h - from what a user typed to the one row that it means; private to model/. */
+#ifndef BB_MODEL_NAME_FIND_H
+#define BB_MODEL_NAME_FIND_H
+#include "base/fail.h"
+
+/* Index of the name that `text` means among next(ctx, 0), next(ctx, 1), ... (NULL ends, "" is skipped): the same but
+ * for case; else the same but for blanks, '-', '_' and '.'; else the one that begins with it; else the one that holds
+ * it. SIZE_MAX and a BB_E_NAME sentence ("unknown `what` ...", with the nearest names, or those that it could mean)
+ * when there is not exactly one. */
+size_t bb_name_find(const char *text, const char *(*next)(const void *ctx, size_t i), const void *ctx, const char *what,
+                    bb_error *err);
+#endif
