@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fail.c - filling a bb_error with one sentence; texts and exit statuses of the status numbers. */
+#include "base/fail.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *bb_version(void) { return BB_VERSION; }
+
+const char *bb_status_text(bb_status status) {
+    switch (status) {
+#define BB_STATUS_TEXT(name, number, code, text)                                                                       \
+    case BB_##name:                                                                                                    \
+        return text;
+        BB_STATUS_LIST(BB_STATUS_TEXT)
+#undef BB_STATUS_TEXT
+    }
+    return "unknown status";
+}
+
+int bb_status_exit(bb_status status) {
+    switch (status) {
+#define BB_STATUS_EXIT(name, number, code, text)                                                                       \
+    case BB_##name:                                                                                                    \
+        return code;
+        BB_STATUS_LIST(BB_STATUS_EXIT)
+#undef BB_STATUS_EXIT
+    }
+    return 70;
+}
+
+/* A text that vsnprintf cut may end inside a UTF-8 sequence: drop its incomplete tail. */
+static void cut_at_character(char *s, size_t size, int wanted) {
+    if (wanted < 0) s[0] = 0;
+    if (wanted < 0 || (size_t)wanted < size) return;
+    size_t n = strlen(s);
+    size_t start = n;
+    while (start > 0 && n - start < 4 && ((unsigned char)s[start - 1] & 0xC0) == 0x80) start--;
+    if (start == 0) return;
+    unsigned char lead = (unsigned char)s[start - 1];
+    size_t need = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+    if (n - (start - 1) < need) s[start - 1] = 0;
+}
+
+bb_status bb_fail(bb_error *err, bb_status status, const char *fmt, ...) {
+    if (!err) return status;
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(err->text, sizeof err->text, fmt, args);
+    va_end(args);
+    cut_at_character(err->text, sizeof err->text, n);
+    err->status = status;
+    err->hint[0] = 0;
+    return status;
+}
+
+void bb_hint(bb_error *err, const char *fmt, ...) {
+    if (!err) return;
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(err->hint, sizeof err->hint, fmt, args);
+    va_end(args);
+    cut_at_character(err->hint, sizeof err->hint, n);
+}

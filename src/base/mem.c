@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* mem.c - allocation whose sizes cannot wrap. */
+#include "base/mem.h"
+#include "base/checked.h"
+#include <stdlib.h>
+#include <string.h>
+
+void *bb_alloc(size_t n, size_t size) {
+    size_t bytes;
+    if (!bb_mul_size(n, size, &bytes)) return NULL;
+    return calloc(1, bytes ? bytes : 1);
+}
+
+void *bb_realloc(void *p, size_t n, size_t size) {
+    size_t bytes;
+    if (!bb_mul_size(n, size, &bytes)) return NULL;
+    return realloc(p, bytes ? bytes : 1);
+}
+
+bool bb_grow(void **array, size_t len, size_t *cap, size_t size) {
+    if (len < *cap) return true;
+    size_t want;
+    if (!bb_mul_size(*cap ? *cap : 8, *cap ? 2 : 1, &want)) return false;
+    void *p = bb_realloc(*array, want, size);
+    if (!p) return false;
+    *array = p;
+    *cap = want;
+    return true;
+}
+
+char *bb_strndup(const char *s, size_t n) {
+    size_t size;
+    if (!bb_add_size(n, 1, &size)) return NULL;
+    char *copy = malloc(size);
+    if (!copy) return NULL;
+    if (n) memcpy(copy, s, n);
+    copy[n] = 0;
+    return copy;
+}
+
+char *bb_strdup(const char *s) { return bb_strndup(s, strlen(s)); }
