@@ -252,12 +252,23 @@ bool bb_json_f64(const bb_json *v, double *d) {
     return true;
 }
 
+bool bb_json_is_integer(const bb_json *v) { return json_is_integer(j(v)); }
+
+static bb_json_iter member(void *at) {
+    if (!at) return (bb_json_iter){0};
+    return (bb_json_iter){json_object_iter_key(at), b(json_object_iter_value(at)), at};
+}
+
+bb_json_iter bb_json_first(const bb_json *object) { return member(json_object_iter(j(object))); }
+bb_json_iter bb_json_next(const bb_json *object, bb_json_iter it) {
+    return member(json_object_iter_next(j(object), it.at));
+}
+
 const char *bb_json_key(const bb_json *object, size_t i, const bb_json **value) {
-    void *it = json_object_iter(j(object));
-    while (it && i--) it = json_object_iter_next(j(object), it);
-    if (!it) return NULL;
-    if (value) *value = b(json_object_iter_value(it));
-    return json_object_iter_key(it);
+    bb_json_iter it = bb_json_first(object);
+    while (it.key && i--) it = bb_json_next(object, it);
+    if (value) *value = it.value;
+    return it.key;
 }
 
 /* ---- out ---- */

@@ -38,6 +38,16 @@ bool bb_json_u64(const bb_json *v, uint64_t *n);
 bool bb_json_f64(const bb_json *v, double *d); /* integer or real */
 /* Key number i of an object, in the file's order; NULL past the end. */
 const char *bb_json_key(const bb_json *object, size_t i, const bb_json **value);
+/* True for a number without point and exponent. */
+bool bb_json_is_integer(const bb_json *v);
+/* The members of an object in the file's order: for (it = bb_json_first(o); it.key; it = bb_json_next(o, it)). */
+typedef struct bb_json_iter {
+    const char *key;
+    const bb_json *value;
+    void *at;
+} bb_json_iter;
+bb_json_iter bb_json_first(const bb_json *object);
+bb_json_iter bb_json_next(const bb_json *object, bb_json_iter it);
 
 /* ---- out: build a tree, then write it. Every call returns the new value or NULL when memory ended; NULL parents are
  * accepted and give NULL, so only the last result and bb_json_write need a check. Children belong to their parent. ----

@@ -48,8 +48,10 @@ struct bb_file {
     char (*warnings)[192]; /* [n_warnings], escaped */
     size_t n_warnings;
     uint64_t data_offset;
-    uint32_t alignment; /* of GGUF; 1 otherwise */
-    uint64_t *by_name;  /* sorted order of names, for bb_file_find */
+    uint32_t alignment;      /* of GGUF; 1 otherwise */
+    size_t *by_name;         /* [n_tensors] order of the names, for bb_file_find */
+    struct bb_block *blocks; /* every string and array above */
+    size_t budget;           /* bytes that they may still take */
 };
 
 const bb_meta *bb_file_meta(const bb_file *file, const char *key); /* NULL when absent */
