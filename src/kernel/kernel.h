@@ -5,7 +5,8 @@
 #include "base/pool.h"
 #include "quant/quant.h"
 
-/* How a kernel rounds its activations before the integer product. */
+/* How a kernel rounds its activations before the integer product: not at all, to int8 with one fp32 scale a token, or
+ * with one for each 32 elements. Both are rows of the int8 codec: scale absmax / 127, nearest-even. */
 typedef enum bb_act { BB_ACT_F32, BB_ACT_INT8_TOKEN, BB_ACT_INT8_GROUP32 } bb_act;
 
 typedef struct bb_kernel { /* a row of a constant table */
@@ -13,11 +14,14 @@ typedef struct bb_kernel { /* a row of a constant table */
     const char *type;      /* dtype of the weights */
     const char *isa;       /* "scalar" */
     bb_act act;
-    bb_status (*pack)(const unsigned char *data, size_t out, size_t in, void *panels);
-    size_t (*panel_bytes)(size_t out, size_t in); /* 0 = overflow */
-    /* y [tokens][out], columns [first, first+count) of W's rows. act is what bb_act_quantize made. */
+    /* Rows of the dtype to the kernel's own layout; the twins of block types keep the blocks, others widen to fp32. */
+    bool widen;
+    /* y [tokens][out], columns [first, first + count) of the out rows of W [out][in]; act [tokens] rows as bb_act says.
+     */
     void (*run)(const void *panels, size_t out, size_t in, const void *act, size_t tokens, size_t first, size_t count,
                 float *y);
+    /* Roundings that one term of an output passes, for bb_kernel_gamma. */
+    size_t (*roundings)(size_t in);
 } bb_kernel;
 
 const bb_kernel *bb_kernel_find(const bb_dtype *t, bb_isa isa);
@@ -31,7 +35,8 @@ size_t bb_packed_bytes(const bb_packed *w);
 bb_status bb_act_roundtrip(bb_act act, const float *x, size_t tokens, size_t in, float *xhat);
 /* matmul on a pool that is already there (NULL = this thread). */
 bb_status bb_matmul_pool(const bb_packed *w, const float *x, size_t tokens, bb_pool *pool, float *y);
-/* Bound on |fl(y) - What xhat| for each output, from the kernel's own order of operations: a multiple of
- * sum |terms|; docs in the implementation. y_abs [tokens][out] = sum over k of |What||xhat|. */
+/* gamma with |y - What xhat| <= gamma * sum over k of |What||xhat| for every output, barring underflow: n u / (1 - n u)
+ * with u = 2^-24 and n the roundings that a term passes, those of decoding What and xhat to fp32 included (Higham,
+ * Accuracy and Stability, 2nd ed., lemma 3.1). */
 double bb_kernel_gamma(const bb_kernel *k, size_t in);
 #endif

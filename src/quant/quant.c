@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* quant.c - the table of codecs and the public calls over it. */
+#include "quant/quant.h"
+#include "base/checked.h"
+#include "base/fpenv.h"
+#include "quant/codecs.h"
+#include <string.h>
+
+static const bb_codec table[] = {
+    {"f32", bb_f32_encode, bb_f32_decode},    {"f16", bb_f16_encode, bb_f16_decode},
+    {"bf16", bb_bf16_encode, bb_bf16_decode}, {"q8_0", bb_q8_0_encode, bb_q8_0_decode},
+    {"q4_0", bb_q4_0_encode, bb_q4_0_decode}, {"int8", bb_int8_encode, bb_int8_decode},
+};
+
+const bb_codec *bb_codec_find(const bb_dtype *t) {
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strcmp(table[i].type, t->name) == 0) return &table[i];
+    return NULL;
+}
+
+static bb_status check(const bb_dtype *t, size_t rows, size_t cols) {
+    uint64_t row, all;
+    if (!bb_codec_find(t)) return BB_E_UNSUPPORTED;
+    bb_status status = bb_dtype_row_bytes(t, cols, &row);
+    if (status != BB_OK) return status;
+    return bb_mul_u64(row, rows, &all) && all <= SIZE_MAX ? BB_OK : BB_E_OVERFLOW;
+}
+
+bb_status bb_quantize_rows(const bb_dtype *t, const float *x, size_t rows, size_t cols, const float *importance,
+                           void *out) {
+    bb_status status = check(t, rows, cols);
+    if (status != BB_OK) return status;
+    fenv_t saved;
+    bb_fp_enter(&saved);
+    bb_codec_find(t)->encode(x, rows, cols, importance, out);
+    bb_fp_leave(&saved);
+    return BB_OK;
+}
+
+bb_status bb_dequantize_rows(const bb_dtype *t, const void *data, size_t rows, size_t cols, float *x) {
+    bb_status status = check(t, rows, cols);
+    if (status != BB_OK) return status;
+    fenv_t saved;
+    bb_fp_enter(&saved);
+    bb_codec_find(t)->decode(data, rows, cols, x);
+    bb_fp_leave(&saved);
+    return BB_OK;
+}
