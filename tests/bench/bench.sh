@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# bench.sh - speed of the kernels as ratios to this machine's measured roof, and of a cold start; prints, never fails a test.
+set -u
+bin=${BB_BIN:-build/bitbudget}
+"$bin" bench --tokens 1 --out 2048 --in 2048
+"$bin" bench --tokens 64 --out 1024 --in 1024
+
+# median of 21 cold runs of a command, in milliseconds
+cold() {
+    i=0
+    while [ $i -lt 21 ]; do
+        a=$(date +%s%N); "$@" >/dev/null 2>&1; b=$(date +%s%N)
+        echo $((b - a)); i=$((i + 1))
+    done | sort -n | awk '{ v[NR] = $1 } END { printf "%.2f ms", v[int((NR + 1) / 2)] / 1e6 }'
+}
+echo "cold start: plan $(cold "$bin" plan llama-3.1-8b --weights q4_K_M --gpu 'RTX 4090'), inspect demo $(cold "$bin" inspect demo), true $(cold true)"
