@@ -42,8 +42,8 @@ static void cut_at_character(char *s, size_t size, int wanted) {
     if (n - (start - 1) < need) s[start - 1] = 0;
 }
 
-bb_status bb_fail(bb_error *err, bb_status status, const char *fmt, ...) {
-    if (!err) return status;
+void bb_fail_text(bb_error *err, bb_status status, const char *fmt, ...) {
+    if (!err) return;
     va_list args;
     va_start(args, fmt);
     int n = vsnprintf(err->text, sizeof err->text, fmt, args);
@@ -51,7 +51,6 @@ bb_status bb_fail(bb_error *err, bb_status status, const char *fmt, ...) {
     cut_at_character(err->text, sizeof err->text, n);
     err->status = status;
     err->hint[0] = 0;
-    return status;
 }
 
 void bb_hint(bb_error *err, const char *fmt, ...) {

@@ -10,9 +10,12 @@
 #define BB_PRINTF(fmt, args)
 #endif
 
-/* Stores status and sentence in *err (when not NULL), clears its hint and returns status, so that callers can write
- * `return bb_fail(err, BB_E_READ, "...")`. Longer text is cut at a UTF-8 boundary. */
-bb_status bb_fail(bb_error *err, bb_status status, const char *fmt, ...) BB_PRINTF(3, 4);
+/* Stores status and sentence in *err (when not NULL) and clears its hint. Longer text is cut at a UTF-8 boundary. */
+void bb_fail_text(bb_error *err, bb_status status, const char *fmt, ...) BB_PRINTF(3, 4);
+static inline bb_status bb_same_status(bb_status status) { return status; }
+/* The same, and is the status, so that callers can write `return bb_fail(err, BB_E_READ, "...")`. A macro, because a
+ * static analyser then knows that what comes back is no success. */
+#define bb_fail(err, status, ...) (bb_fail_text((err), (status), __VA_ARGS__), bb_same_status(status))
 /* Adds the one hint line to an error that bb_fail has set. */
 void bb_hint(bb_error *err, const char *fmt, ...) BB_PRINTF(2, 3);
 #endif

@@ -73,10 +73,8 @@ static bb_status reserve(const bb_sink *s, uint64_t size, bb_error *err) {
 
 static void discard(bb_sink *s) {
     if (!s) return;
-    if (s->fd >= 0) {
-        close(s->fd);
-        unlink(s->temporary);
-    }
+    if (s->fd >= 0) close(s->fd);
+    if (s->fd >= 0 && s->temporary) unlink(s->temporary);
     emergency_drop(s->slot);
     free(s->target);
     free(s->temporary);

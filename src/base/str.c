@@ -96,7 +96,7 @@ static int print_f64(char *buf, size_t size, int digits, double v) {
 
 const char *bb_f64_17(double v, char *buf) {
     if (isnan(v)) return memcpy(buf, "nan", 4);
-    if (isinf(v)) return strcpy(buf, v < 0 ? "-inf" : "inf");
+    if (isinf(v)) return memcpy(buf, v < 0 ? "-inf" : "inf", v < 0 ? 5 : 4);
     print_f64(buf, 32, 17, v);
     return buf;
 }

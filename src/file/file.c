@@ -200,7 +200,7 @@ static float element(const char *type, const bb_format *format, const unsigned c
     if (strcmp(type, "f16") == 0) return bb_f16_to_f32((uint16_t)u);
     if (strcmp(type, "bf16") == 0) return bb_bf16_to_f32((uint16_t)u);
     if (format) return (float)bb_format_decode(format, u);
-    if (type[0] == 'i') { /* sign extension */
+    if (type[0] == 'i' && bytes > 0) { /* sign extension */
         uint64_t sign = 1ull << (bytes * 8 - 1);
         return (float)(int64_t)((u ^ sign) - sign);
     }

@@ -82,8 +82,7 @@ static bool is_inf(const bb_format *f, uint64_t code) {
 /* ---- decode ---- */
 
 static int64_t signed_value(const bb_format *f, uint64_t code) {
-    int64_t v = (int64_t)(code & code_mask(f));
-    return code & sign_bit(f) ? v - ((int64_t)1 << f->bits) : v;
+    return (int64_t)(((code & code_mask(f)) ^ sign_bit(f)) - sign_bit(f));
 }
 
 double bb_format_decode(const bb_format *f, uint64_t code) {
@@ -407,9 +406,7 @@ void bb_f64_exact(double v, bb_str *out) {
     int n = snprintf(buf, sizeof buf, "%.1074f", v);
     if (n >= (int)sizeof buf) n = snprintf(buf, sizeof buf, "%.60f", v); /* above 2^300 there is no fraction */
     char *point = strpbrk(buf, ".,");
-    if (!point)
-        point = buf + n;
-    else {
+    if (point) {
         *point = '.';
         char *end = buf + n;
         while (end > point && end[-1] == '0') *--end = 0;

@@ -68,7 +68,7 @@ static void q4_0_block(const float *x, unsigned char *out) {
     float d = max / -8.0f, id = d != 0 ? 1.0f / d : 0.0f;
     put_scale(out, d);
     for (int i = 0; i < BLOCK; i++) {
-        int q = (int8_t)to_int(x[i] * id + 8.5f);
+        int8_t q = (int8_t)to_int(x[i] * id + 8.5f);
         codes[i] = (uint8_t)(q < 15 ? q : 15) & 15;
     }
     pack_nibbles(codes, out + 2);
