@@ -114,7 +114,7 @@ START_TEST(exact_where_it_can_be) {
     ck_assert_int_eq(bb_quantize_rows(t, w, 1, IN, NULL, blocks), BB_OK);
     ck_assert_int_eq(bb_pack(t, blocks, 1, IN, &p), BB_OK);
     ck_assert_int_eq(bb_matmul(p, x, 1, 1, BB_ISA_AUTO, &y), BB_OK);
-    ck_assert_float_eq(y, (float)sum);
+    ck_assert_double_eq((double)y, (double)sum);
     bb_packed_free(p);
 }
 END_TEST

@@ -100,7 +100,7 @@ START_TEST(int8_never_casts_what_it_cannot_hold) {
     float zeros[4] = {0, -0.0f, 0, 0}, back[4];
     ck_assert_int_eq(bb_quantize_rows(t, zeros, 1, 4, NULL, row), BB_OK);
     ck_assert_int_eq(bb_dequantize_rows(t, row, 1, 4, back), BB_OK);
-    for (int i = 0; i < 4; i++) ck_assert_float_eq(back[i], 0);
+    for (int i = 0; i < 4; i++) ck_assert_double_eq((double)back[i], 0);
 }
 END_TEST
 
