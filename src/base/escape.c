@@ -52,16 +52,22 @@ void bb_escape(bb_str *out, const char *text, size_t n, size_t max) {
 }
 
 const char *bb_escape_buf(const char *text, char *buf, size_t size) {
+    static const char more[] = "...";
+    size_t n = strlen(text);
     bb_str s;
     bb_str_init(&s);
-    bb_escape(&s, text, strlen(text), size > 8 ? size - 8 : 1);
-    size_t n = s.failed ? 0 : s.len;
-    if (n >= size) {
-        n = size - 1;
-        while (n > 0 && ((unsigned char)s.data[n] & 0xC0) == 0x80) n--;
+    bb_escape(&s, text, n < size ? n : size, 0); /* each byte gives at least one */
+    size_t len = s.failed ? 0 : s.len;
+    if (len < size) {
+        if (len) memcpy(buf, s.data, len);
+        buf[len] = 0;
+    } else {
+        size_t room = size > sizeof more ? size - sizeof more : 0;
+        while (room > 0 && ((unsigned char)s.data[room] & 0xC0) == 0x80) room--;
+        memcpy(buf, s.data, room);
+        memcpy(buf + room, more, size - room < sizeof more ? size - room : sizeof more);
+        buf[size - 1] = 0;
     }
-    if (n) memcpy(buf, s.data, n);
-    buf[n] = 0;
     bb_str_clear(&s);
     return buf;
 }

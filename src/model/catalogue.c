@@ -59,7 +59,11 @@ static bb_status read_text(const table *t, size_t row, const char *name, bool re
     return BB_OK;
 }
 
-typedef enum presence { OPTIONAL, REQUIRED, PUBLISHED } presence; /* PUBLISHED: required, may be empty in a shipped table */
+typedef enum presence {
+    OPTIONAL,
+    REQUIRED,
+    PUBLISHED
+} presence; /* PUBLISHED: required, may be empty in a shipped table */
 
 /* A number above 0; *v stays where the cell is empty. */
 static bb_status read_f64(const table *t, size_t row, const char *name, presence need, double *v) {

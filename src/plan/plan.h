@@ -8,23 +8,37 @@
 #include "model/locate.h"
 #include "model/mixture.h"
 
-/* Everything about the model that does not change while the user turns the knobs: build once, plan many times. */
+/* Where a tensor stands: a layer number, the number of layers for the output side, or one of these. */
+enum { BB_LAYER_INPUT = -1, BB_LAYER_SHARED = -2 }; /* SHARED: once on each device that holds a layer (rope_freqs) */
+
+/* Everything about the model that does not change while the user turns the knobs: build once, plan many times. Not for
+ * two threads at once: planning rewrites the types. */
 typedef struct bb_subject {
     const bb_model *model;   /* borrowed */
     const bb_catalogue *cat; /* borrowed: overheads */
     bb_graph graph;          /* n_nodes 0 when there is no architecture */
     uint64_t parameters, active_parameters;
     bb_mix_tensor *tensors; /* [n_tensors] GGUF names; types as in the file, or for the last file type asked */
-    char (*names)[96];
     size_t n_tensors;
-    bool from_file; /* types are the file's own */
+    int64_t *layers;              /* [n_tensors] */
+    uint64_t n_layers;            /* also of a file without a known architecture */
+    bool has_output;              /* an output matrix of its own: not tied */
+    bool from_file;               /* the tensors are a GGUF file's own, and so are their types unless others are asked */
+    const bb_dtype **file_types;  /* [n_tensors] when from_file */
+    bb_graph_tensor *graph_names; /* owns the names when not from_file */
+    char weights[24];             /* what the types of `tensors` stand for now */
 } bb_subject;
 
 bb_status bb_subject_init(bb_subject *s, const bb_model *model, const bb_catalogue *cat, bb_error *err);
 void bb_subject_clear(bb_subject *s);
 
+/* The engine when none is named: simple for a count, llama.cpp for a GGUF file or when `weights` (NULL or "" = not
+ * asked) is a file type or a block type of GGUF, else hf. */
+bb_engine bb_engine_default(const bb_subject *s, const char *weights);
+
 /* The plan of a subject. *plan must be cleared. Errors: BB_E_UNSUPPORTED (quantity that needs an architecture, unknown
- * combination), BB_E_NAME (weights, kv type), BB_E_ARG (ranges), BB_E_OVERFLOW. */
+ * combination), BB_E_NAME (weights, kv type), BB_E_ARG (ranges), BB_E_OVERFLOW. request->weights "file" is "as in the
+ * file". */
 bb_status bb_plan_subject(bb_subject *s, const bb_plan_request *request, bb_plan *plan, bb_error *err);
 bb_status bb_fit_ctx_subject(bb_subject *s, const bb_plan_request *request, bb_fit *fit, bb_error *err);
 

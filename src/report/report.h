@@ -12,17 +12,21 @@
 #include "study/error_study.h"
 
 /* Each gives a new table (bb_table_free) or NULL when memory ended. si: GB instead of GiB in what people see. */
-typedef struct bb_bits_row { /* an input and one of its encodings */
+/* An input and one of its encodings. Rows of one input stand together, share its pointer, and have the same formats in
+ * the same order for every input. */
+typedef struct bb_bits_row {
     const char *input;
     bb_encoding enc;
 } bb_bits_row;
 bb_table *bb_report_bits(const bb_bits_row *rows, size_t n, bool exact);
-bb_table *bb_report_formats(void);
-bb_table *bb_report_codes(const bb_format *f); /* every code of a format of at most 16 bits */
+bb_table *bb_report_formats(const bb_format *only); /* NULL = all of them */
+bb_table *bb_report_codes(const bb_format *f);      /* every code of a format of at most 16 bits */
 bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si, bool explain);
 bb_table *bb_report_fit(const bb_fit *fit, const bb_plan_request *used, bool si);
 bb_table *bb_report_rule(uint64_t parameters, const bb_rule_row *rows, bool si);
-bb_table *bb_report_inspect(const bb_model *model, const bb_graph *graph, bool si, bool verbose);
+/* graph NULL when the architecture is not known. quiet: people see the summary without the tensors; verbose: metadata
+ * whole. */
+bb_table *bb_report_inspect(const bb_model *model, const bb_graph *graph, bool si, bool verbose, bool quiet);
 bb_table *bb_report_error(const bb_error_report *r);
 bb_table *bb_report_bench(const bb_bench_report *r);
 bb_table *bb_report_data(const bb_catalogue *cat, const char *table); /* models gpus overheads formats dtypes */

@@ -10,6 +10,8 @@ typedef enum bb_column_flag {
     BB_COL_RIGHT = 1,     /* right-aligned in text and Markdown */
     BB_COL_DATA_ONLY = 2, /* in CSV and JSON, not for people */
     BB_COL_TEXT_ONLY = 4, /* for people, not in CSV and JSON */
+    BB_COL_JSON_ONLY = 8, /* a further key in JSON, absent where its cell is empty; not in CSV, not for people */
+    BB_COL_WRAP = 16,     /* the last column for people: long text goes on in the next line, within 80 columns */
 } bb_column_flag;
 
 /* schema: "bitbudget.plan/1". Columns: add all before the first row. Failed allocations are remembered: the writer
@@ -26,12 +28,30 @@ void bb_cell_empty(bb_table *t); /* null in JSON */
 /* Like the above, but people see `shown` instead. */
 void bb_cell_u64_as(bb_table *t, uint64_t v, const char *shown);
 void bb_cell_f64_as(bb_table *t, double v, const char *shown);
+void bb_cell_text_as(bb_table *t, const char *v, const char *shown);
+/* A number that CSV spells as `spelled` instead of with 17 digits. */
+void bb_cell_spelled(bb_table *t, double v, const char *spelled, const char *shown);
+/* A value as somebody typed it ("-1/3"): text that was parsed as a number and so needs no guard against formulas. */
+void bb_cell_typed(bb_table *t, const char *v);
+
+/* A titled block begins with the next row; people see the title, then the headings again. Further calls before that row
+ * add lines to the title. */
+void bb_table_block(bb_table *t, const char *fmt, ...) BB_PRINTF(2, 3);
+/* The row just started is for CSV and JSON only. */
+void bb_table_row_hidden(bb_table *t);
 
 /* Lines for people, before and after the table, in text and Markdown only. An empty string is an empty line. */
 void bb_table_head(bb_table *t, const char *fmt, ...) BB_PRINTF(2, 3);
 void bb_table_foot(bb_table *t, const char *fmt, ...) BB_PRINTF(2, 3);
+/* A paragraph, broken between words at BB_TEXT_WIDTH. */
+void bb_table_head_wrapped(bb_table *t, const char *text);
+void bb_table_foot_wrapped(bb_table *t, const char *text);
 /* The JSON object that `rows` and `schema` go into: add totals, options, devices here. */
 bb_json *bb_table_json(bb_table *t);
+
+enum { BB_TEXT_WIDTH = 80 };
+/* Columns that text takes on a terminal: wide East Asian characters count two, combining ones none. */
+size_t bb_text_width(const char *utf8);
 
 size_t bb_table_rows(const bb_table *t);
 size_t bb_table_columns(const bb_table *t);

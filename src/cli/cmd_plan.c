@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* cmd_plan.c - bitbudget plan. */
+#include "cli/plan_options.h"
+#include "report/report.h"
+
+static const cli_option options[] = {
+    CLI_PLAN_OPTIONS,
+    {OPT_EXPLAIN, "--explain", NULL, NULL, false, "the parts of each line as well"},
+    {0},
+};
+
+static bb_status run(cli_call *call, bb_error *err) {
+    cli_plan p = {0};
+    bb_plan plan = {0};
+    bb_status s = cli_plan_open(call, &p, err);
+    if (s == BB_OK && cli_has(&call->args, OPT_CHECK) && !p.request.limit_bytes)
+        s = bb_fail(err, BB_E_ARG, "plan: --check needs a limit: --gpu NAME or --memory SIZE");
+    if (s == BB_OK) s = bb_plan_subject(&p.subject, &p.request, &plan, err);
+    if (s == BB_OK)
+        s = cli_output_table(
+            &call->out, bb_report_plan(&plan, &p.subject, call->out.si, cli_has(&call->args, OPT_EXPLAIN)), false, err);
+    call->answer_no = plan.fits != BB_FITS_YES;
+    bb_plan_clear(&plan);
+    cli_plan_clear(&p);
+    return s;
+}
+
+const cli_command cli_plan_command = {
+    .name = "plan",
+    .words = "MODEL",
+    .summary = "the memory that a model takes, and whether it fits",
+    .options = options,
+    .min_words = 1,
+    .max_words = 1,
+    .examples = "plan llama-3.1-8b --weights q4_K_M --gpu 'RTX 4090'\nplan model.gguf --ctx 32k --kv q8_0 --memory "
+                "16GiB --check\nplan 7b --json\n",
+    .run = run,
+};

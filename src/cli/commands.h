@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* commands.h - the table of subcommands and what each is given. */
+#ifndef BB_CLI_COMMANDS_H
+#define BB_CLI_COMMANDS_H
+#include "cli/option.h"
+#include "cli/output.h"
+
+typedef struct cli_call { /* one run of the program */
+    cli_args args;
+    cli_output out;
+    bool answer_no; /* set by a command whose answer is "no": exit 1 under --check */
+} cli_call;
+
+typedef struct cli_command { /* a row of a constant table */
+    const char *name;
+    const char *words;   /* "VALUE..." */
+    const char *summary; /* one line */
+    const cli_option *options;
+    size_t min_words, max_words;
+    bool numbers;         /* words may be negative numbers by name: "-pi" */
+    const char *examples; /* command lines without the program's name, each ended by a newline */
+    bb_status (*run)(cli_call *call, bb_error *err);
+} cli_command;
+
+extern const cli_command cli_bits, cli_formats, cli_plan_command, cli_fit, cli_rule, cli_inspect, cli_error, cli_bench,
+    cli_data, cli_doctor;
+
+/* NULL past the end. */
+const cli_command *cli_command_at(size_t i);
+/* NULL when unknown: err offers the nearest. */
+const cli_command *cli_command_find(const char *name, bb_error *err);
+
+void cli_short_help(bb_str *out);
+void cli_full_help(bb_str *out);
+void cli_command_help(const cli_command *c, bb_str *out);
+#endif

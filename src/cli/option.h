@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* option.h - option tables: the parser and --help read the same rows. */
+#ifndef BB_CLI_OPTION_H
+#define BB_CLI_OPTION_H
+#include "base/str.h"
+
+typedef enum cli_id {
+    OPT_HELP,
+    OPT_VERSION,
+    OPT_CSV,
+    OPT_JSON,
+    OPT_MD,
+    OPT_REPORT,
+    OPT_FORCE,
+    OPT_QUIET,
+    OPT_VERBOSE,
+    OPT_COLOR,
+    OPT_ASCII,
+    OPT_CHECK,
+    OPT_THREADS,
+    OPT_ISA,
+    OPT_SEED,
+    OPT_SI,
+    OPT_MODELS,
+    OPT_GPUS,
+    OPT_TO,
+    OPT_FROM,
+    OPT_ROUND,
+    OPT_OVERFLOW,
+    OPT_NAN,
+    OPT_VIA,
+    OPT_EXACT,
+    OPT_SCALE,
+    OPT_ABSMAX,
+    OPT_TABLE,
+    OPT_FOR,
+    OPT_ENGINE,
+    OPT_WEIGHTS,
+    OPT_CTX,
+    OPT_BATCH,
+    OPT_UBATCH,
+    OPT_PARALLEL,
+    OPT_KV_UNIFIED,
+    OPT_KV,
+    OPT_KV_K,
+    OPT_KV_V,
+    OPT_FLASH_ATTN,
+    OPT_GPU_LAYERS,
+    OPT_OUTPUTS,
+    OPT_GPU,
+    OPT_MEMORY,
+    OPT_OVERHEAD,
+    OPT_EXPLAIN,
+    OPT_SOLVE,
+    OPT_TYPES,
+    OPT_TOKENS,
+    OPT_ROWS,
+    OPT_ONLY,
+    OPT_OUT,
+    OPT_IN,
+    OPT_SECONDS,
+    OPT_COUNT
+} cli_id;
+
+/* A row of a constant table; the table ends with names == NULL. */
+typedef struct cli_option {
+    cli_id id;
+    const char *names;   /* separated by blanks, the one shown in sentences first: "--ctx -c --max-model-len" */
+    const char *value;   /* its name in --help ("TOKENS"); NULL = a flag */
+    const char *choices; /* "on|off|auto": no other word is accepted; NULL = any */
+    bool optional;       /* the value may be left out: then it is the first choice; needs choices */
+    const char *help;
+} cli_option;
+
+/* What a command line says. Owns words; everything points into argv. */
+typedef struct cli_args {
+    const char *value[OPT_COUNT]; /* NULL = not given; "" for a flag; the last one wins */
+    const char **words;           /* [n_words] that are no options */
+    size_t n_words;
+    bool dashes; /* a "--" ended the options */
+} cli_args;
+
+extern const cli_option cli_common_options[];
+
+/* Reads argv[first..argc) by the rows of `own` (may be NULL) and the common ones. numbers: a word like "-pi" that reads
+ * as a number is no option; digits after '-' never are. stop_at_word: stops at the first word, whose index goes into
+ * *next. BB_E_ARG with a sentence that begins with `who`. Clear with cli_args_clear in every case. */
+bb_status cli_parse(int argc, char *const *argv, int first, const cli_option *own, bool numbers, bool stop_at_word,
+                    const char *who, cli_args *args, int *next, bb_error *err);
+void cli_args_clear(cli_args *args);
+static inline bool cli_has(const cli_args *args, cli_id id) { return args->value[id] != NULL; }
+
+/* Values of options; out is untouched when the option was not given. BB_E_ARG with a sentence. */
+bb_status cli_get_u64(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
+bb_status cli_get_unsigned(const cli_args *args, cli_id id, const char *name, unsigned max, unsigned *out,
+                           bb_error *err);
+bb_status cli_get_tokens(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
+bb_status cli_get_bytes(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
+/* A number as `bits` reads it, positive and finite. */
+bb_status cli_get_positive(const cli_args *args, cli_id id, const char *name, double *out, bb_error *err);
+
+/* The rows of a table as help: names, value, text, wrapped at 80 columns. */
+void cli_options_help(const cli_option *rows, bb_str *out);
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* output.c - writing answers and messages; the only place that knows about closed pipes, full disks and colour. */
+#include "cli/output.h"
+#include <errno.h>
+#include <langinfo.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && bb_name_eq(text + n - m, end);
+}
+
+void cli_output_init(cli_output *o, const cli_args *args) {
+    *o = (cli_output){.form = BB_TABLE_TEXT};
+    o->path = args->value[OPT_REPORT];
+    if (cli_has(args, OPT_CSV))
+        o->form = BB_TABLE_CSV;
+    else if (cli_has(args, OPT_JSON))
+        o->form = BB_TABLE_JSON;
+    else if (cli_has(args, OPT_MD))
+        o->form = BB_TABLE_MARKDOWN;
+    else if (o->path && ends_with(o->path, ".csv"))
+        o->form = BB_TABLE_CSV;
+    else if (o->path && ends_with(o->path, ".json"))
+        o->form = BB_TABLE_JSON;
+    else if (o->path && ends_with(o->path, ".md"))
+        o->form = BB_TABLE_MARKDOWN;
+    o->force = cli_has(args, OPT_FORCE);
+    o->quiet = cli_has(args, OPT_QUIET);
+    o->verbose = cli_has(args, OPT_VERBOSE);
+    o->si = cli_has(args, OPT_SI);
+    o->ascii = cli_has(args, OPT_ASCII) || strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
+    const char *when = args->value[OPT_COLOR], *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    if (when && !strcmp(when, "always"))
+        o->color = true;
+    else if (when && !strcmp(when, "never"))
+        o->color = false;
+    else
+        o->color = !o->path && isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
+}
+
+static bb_status write_fd(int fd, const char *data, size_t n) {
+    while (n) {
+        ssize_t k = write(fd, data, n);
+        if (k > 0) {
+            data += k;
+            n -= (size_t)k;
+        } else if (k < 0 && errno == EAGAIN) {
+            struct pollfd p = {.fd = fd, .events = POLLOUT};
+            if (poll(&p, 1, -1) < 0 && errno != EINTR) return BB_E_WRITE;
+        } else if (k < 0 && errno != EINTR)
+            return BB_E_WRITE;
+    }
+    return BB_OK;
+}
+
+bb_status cli_output_write(cli_output *o, const char *data, size_t n, bb_error *err) {
+    if (o->path) {
+        if (!o->sink) {
+            bb_status s = bb_sink_open(o->path, 0, o->force, &o->sink, err);
+            if (s != BB_OK) return s;
+        }
+        bb_status s = bb_sink_write(o->sink, o->written, data, n, err);
+        o->written += n;
+        return s;
+    }
+    if (write_fd(STDOUT_FILENO, data, n) == BB_OK) return BB_OK;
+    o->closed_pipe = errno == EPIPE;
+    return bb_fail(err, BB_E_WRITE, "standard output: %s",
+                   errno == EBADF    ? "it is closed"
+                   : errno == ENOSPC ? "no space is left"
+                                     : strerror(errno));
+}
+
+/* Characters beyond ASCII as \u{...}; our own text has none, so they come from files. */
+static void add_ascii(bb_str *out, const char *text, size_t n) {
+    const unsigned char *p = (const unsigned char *)text, *end = p + n;
+    while (p < end) {
+        size_t more = *p >= 0xF0 ? 3 : *p >= 0xE0 ? 2 : *p >= 0xC0 ? 1 : 0;
+        if (*p < 0x80)
+            bb_str_addn(out, (const char *)p++, 1);
+        else if (!more || (size_t)(end - p) <= more)
+            bb_str_addf(out, "\\x%02X", *p++);
+        else {
+            uint32_t c = *p & (0x3Fu >> more);
+            for (size_t i = 1; i <= more; i++) c = c << 6 | (p[i] & 0x3Fu);
+            bb_str_addf(out, "\\u{%04X}", (unsigned)c);
+            p += more + 1;
+        }
+    }
+}
+
+/* The words of a verdict in their colours; colour never carries a meaning alone. */
+static void add_colored(bb_str *out, const char *text, size_t n) {
+    static const struct {
+        const char *word, *on;
+    } roles[] = {{"DOES NOT FIT", "\033[31;1m"}, {"MAY FIT", "\033[33;1m"}, {"FITS", "\033[32;1m"}};
+    enum { ROLES = sizeof roles / sizeof *roles };
+    for (const char *p = text, *end = text + n; p < end;) {
+        size_t r = 0;
+        bool starts = p == text || p[-1] == ' ' || p[-1] == '\n';
+        while (r < ROLES && !(starts && !strncmp(p, roles[r].word, strlen(roles[r].word)))) r++;
+        if (r == ROLES)
+            bb_str_addn(out, p++, 1);
+        else {
+            bb_str_addf(out, "%s%s\033[0m", roles[r].on, roles[r].word);
+            p += strlen(roles[r].word);
+        }
+    }
+}
+
+bb_status cli_output_table(cli_output *o, bb_table *t, bool headless, bb_error *err) {
+    if (!t) return bb_fail(err, BB_E_NOMEM, "out of memory");
+    bb_str s, ascii, painted;
+    bb_str_init(&s);
+    bb_str_init(&ascii);
+    bb_str_init(&painted);
+    bb_status status = bb_table_to_str(t, o->form, &s);
+    bb_table_free(t);
+    const bb_str *last = &s;
+    bool for_people = o->form == BB_TABLE_TEXT || o->form == BB_TABLE_MARKDOWN;
+    if (status == BB_OK && for_people && o->ascii) {
+        add_ascii(&ascii, bb_str_c(last), last->len);
+        last = &ascii;
+    }
+    if (status == BB_OK && o->form == BB_TABLE_TEXT && o->color) {
+        add_colored(&painted, bb_str_c(last), last->len);
+        last = &painted;
+    }
+    if (status == BB_OK && last->failed) status = BB_E_NOMEM;
+    if (status != BB_OK)
+        bb_fail(err, status, "%s", bb_status_text(status));
+    else {
+        const char *text = bb_str_c(last), *rest = text;
+        if (headless && o->form == BB_TABLE_CSV) rest = strchr(text, '\n') ? strchr(text, '\n') + 1 : text;
+        status = cli_output_write(o, rest, last->len - (size_t)(rest - text), err);
+    }
+    bb_str_clear(&s);
+    bb_str_clear(&ascii);
+    bb_str_clear(&painted);
+    return status;
+}
+
+bb_status cli_output_finish(cli_output *o, bb_error *err) {
+    bb_sink *sink = o->sink;
+    o->sink = NULL;
+    return sink ? bb_sink_commit(sink, err) : BB_OK;
+}
+
+void cli_output_abandon(cli_output *o) {
+    bb_sink_abandon(o->sink);
+    o->sink = NULL;
+}
+
+static void message(const cli_output *o, const char *lead, const char *text) {
+    bb_str s;
+    bb_str_init(&s);
+    bb_str_add(&s, lead);
+    if (o->ascii)
+        add_ascii(&s, text, strlen(text));
+    else
+        bb_str_add(&s, text);
+    bb_str_add(&s, "\n");
+    /* When stderr takes nothing either, there is nobody left to tell. */
+    if (!s.failed) (void)write_fd(STDERR_FILENO, bb_str_c(&s), s.len);
+    bb_str_clear(&s);
+}
+
+void cli_warn(const cli_output *o, const char *fmt, ...) {
+    if (o->quiet) return;
+    char text[768];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    message(o, "bitbudget: warning: ", text);
+}
+
+void cli_print_error(const cli_output *o, const bb_error *err) {
+    if (o->closed_pipe) return;
+    message(o, "bitbudget: ", *err->text ? err->text : bb_status_text(err->status));
+    if (*err->hint) message(o, "  ", err->hint);
+}

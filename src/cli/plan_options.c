@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* plan_options.c - from options to a plan request. */
+#include "cli/plan_options.h"
+#include "base/escape.h"
+#include "base/units.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bb_status copy(char *to, size_t size, const char *from, const char *name, bb_error *err) {
+    char safe[64];
+    if (strlen(from) >= size)
+        return bb_fail(err, BB_E_NAME, "%s '%s' is too long", name, bb_escape_buf(from, safe, sizeof safe));
+    strcpy(to, from);
+    return BB_OK;
+}
+
+static bb_status read_purpose(const cli_args *a, bb_plan_request *r, bb_error *err) {
+    const char *v = a->value[OPT_FOR];
+    if (!v || strcmp(v, "infer") == 0)
+        r->purpose = BB_FOR_INFER;
+    else if (strcmp(v, "load") == 0)
+        r->purpose = BB_FOR_LOAD;
+    else {
+        bb_fail(err, BB_E_UNSUPPORTED, "--for %s: this version plans load and infer", v);
+        bb_hint(err, "bitbudget rule COUNT gives the rule of thumb for training");
+        return BB_E_UNSUPPORTED;
+    }
+    return BB_OK;
+}
+
+static bb_status read_kv(const cli_args *a, bb_plan_request *r, bb_error *err) {
+    const char *v = a->value[OPT_KV];
+    bb_status s = BB_OK;
+    if (v) {
+        char both[40];
+        if ((s = copy(both, sizeof both, v, "--kv", err)) != BB_OK) return s;
+        char *comma = strchr(both, ',');
+        if (comma) *comma = '\0';
+        s = copy(r->kv_k, sizeof r->kv_k, both, "--kv", err);
+        if (s == BB_OK) s = copy(r->kv_v, sizeof r->kv_v, comma ? comma + 1 : both, "--kv", err);
+    }
+    if (s == BB_OK && a->value[OPT_KV_K]) s = copy(r->kv_k, sizeof r->kv_k, a->value[OPT_KV_K], "--cache-type-k", err);
+    if (s == BB_OK && a->value[OPT_KV_V]) s = copy(r->kv_v, sizeof r->kv_v, a->value[OPT_KV_V], "--cache-type-v", err);
+    /* one alone leaves the other at its default, which is not the first one's type */
+    if (s == BB_OK && *r->kv_k && !*r->kv_v && !v) strcpy(r->kv_v, "f16");
+    if (s == BB_OK && *r->kv_v && !*r->kv_k && !v) strcpy(r->kv_k, "f16");
+    return s;
+}
+
+static bb_status read_numbers(const cli_args *a, bb_plan_request *r, bb_error *err) {
+    bb_status s = cli_get_tokens(a, OPT_CTX, "--ctx", &r->ctx, err);
+    if (s == BB_OK) s = cli_get_tokens(a, OPT_BATCH, "--batch", &r->batch, err);
+    if (s == BB_OK) s = cli_get_tokens(a, OPT_UBATCH, "--ubatch", &r->ubatch, err);
+    if (s == BB_OK) s = cli_get_tokens(a, OPT_PARALLEL, "--parallel", &r->parallel, err);
+    if (s == BB_OK) s = cli_get_tokens(a, OPT_OUTPUTS, "--outputs", &r->outputs, err);
+    const char *layers = a->value[OPT_GPU_LAYERS];
+    if (s == BB_OK && layers) {
+        r->gpu_layers_set = true;
+        /* llama.cpp takes any number above the layers, and -1, for all of them */
+        if (strcmp(layers, "all") == 0 || strcmp(layers, "-1") == 0)
+            r->gpu_layers = BB_ALL;
+        else
+            s = cli_get_u64(a, OPT_GPU_LAYERS, "--gpu-layers", &r->gpu_layers, err);
+    }
+    const char *flash = a->value[OPT_FLASH_ATTN];
+    if (flash) r->flash_attn = !strcmp(flash, "off") || !strcmp(flash, "eager") ? -1 : !strcmp(flash, "auto") ? 0 : 1;
+    const char *overhead = a->value[OPT_OVERHEAD];
+    if (s == BB_OK && overhead) {
+        r->overhead_set = true;
+        if (strcmp(overhead, "0") != 0) s = cli_get_bytes(a, OPT_OVERHEAD, "--overhead", &r->overhead_bytes, err);
+    }
+    r->kv_unified = cli_has(a, OPT_KV_UNIFIED);
+    return s;
+}
+
+/* The model name that the NVIDIA driver tells of the first card of this machine. */
+static bb_status local_gpu(char *name, size_t size, bb_error *err) {
+    char path[64], line[256];
+    for (int i = 0; i < 16; i++) {
+        snprintf(path, sizeof path, "/proc/driver/nvidia/gpus/%d/information", i);
+        FILE *f = fopen(path, "re");
+        while (f && fgets(line, sizeof line, f)) {
+            const char *colon = strchr(line, ':');
+            if (strncmp(line, "Model", 5) != 0 || !colon) continue;
+            line[strcspn(line, "\n")] = '\0';
+            colon += 1 + strspn(colon + 1, " \t");
+            if (strncmp(colon, "NVIDIA ", 7) == 0) colon += 7;
+            if (strncmp(colon, "GeForce ", 8) == 0) colon += 8;
+            snprintf(name, size, "%s", colon);
+            fclose(f);
+            return BB_OK;
+        }
+        if (f) fclose(f);
+    }
+    return bb_fail(err, BB_E_OPEN, "--gpu local: no driver on this machine tells of a card");
+}
+
+static bb_status read_gpu(const cli_args *a, const bb_catalogue *cat, bb_plan_request *r, bb_error *err) {
+    const char *name = a->value[OPT_GPU];
+    char local[128];
+    bb_status s = BB_OK;
+    if (name && strcmp(name, "none") == 0)
+        r->no_gpu = true;
+    else if (name) {
+        if (strcmp(name, "local") == 0) {
+            if ((s = local_gpu(local, sizeof local, err)) != BB_OK) return s;
+            name = local;
+        }
+        const bb_gpu *g = bb_gpu_find(cat, name, err);
+        if (!g) return BB_E_NAME;
+        snprintf(r->gpu, sizeof r->gpu, "%s", g->name);
+        r->limit_bytes = g->usable_bytes;
+        r->limit_status = g->usable_status;
+        if (!g->usable_bytes && !cli_has(a, OPT_MEMORY)) {
+            bb_fail(err, BB_E_NAME, "nobody published what a program can get of a %s", g->name);
+            bb_hint(err, "--memory SIZE says it");
+            return BB_E_NAME;
+        }
+    }
+    if (cli_has(a, OPT_MEMORY)) {
+        s = cli_get_bytes(a, OPT_MEMORY, "--memory", &r->limit_bytes, err);
+        if (s == BB_OK && r->limit_bytes == 0) s = bb_fail(err, BB_E_ARG, "--memory 0: expected some memory");
+        r->limit_status = BB_EXACT;
+    }
+    return s;
+}
+
+bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
+    const cli_args *a = &call->args;
+    bb_plan_request *r = &p->request;
+    bb_status s = read_purpose(a, r, err);
+    if (s == BB_OK) s = read_numbers(a, r, err);
+    if (s == BB_OK) s = read_kv(a, r, err);
+    if (s == BB_OK && a->value[OPT_WEIGHTS])
+        s = copy(r->weights, sizeof r->weights, a->value[OPT_WEIGHTS], "--weights", err);
+    if (s == BB_OK && a->value[OPT_ENGINE]) s = bb_engine_find(a->value[OPT_ENGINE], &r->engine, err);
+    if (s == BB_OK) s = bb_catalogue_load(a->value[OPT_MODELS], a->value[OPT_GPUS], &p->cat, err);
+    if (s == BB_OK) s = read_gpu(a, p->cat, r, err);
+    if (s == BB_OK) s = bb_model_locate(p->cat, a->words[0], &p->model, err);
+    if (s == BB_OK) s = bb_subject_init(&p->subject, p->model, p->cat, err);
+    if (s == BB_OK && !a->value[OPT_ENGINE]) r->engine = bb_engine_default(&p->subject, r->weights);
+    return s;
+}
+
+void cli_plan_clear(cli_plan *p) {
+    bb_subject_clear(&p->subject);
+    bb_model_free(p->model);
+    bb_catalogue_free(p->cat);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* progress.h - one line on stderr while a long job runs, when stderr is a terminal. */
+#ifndef BB_CLI_PROGRESS_H
+#define BB_CLI_PROGRESS_H
+#include "study/study.h"
+#include <pthread.h>
+
+typedef struct cli_progress {
+    bb_progress progress;
+    pthread_t thread;
+    bool running;
+    atomic_bool stop;
+} cli_progress;
+
+/* Shows nothing in the first half second, nor when quiet. */
+void cli_progress_start(cli_progress *p, bool quiet);
+/* Erases the line. */
+void cli_progress_end(cli_progress *p);
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* plan.c - from a request to a plan: defaults, the engine's lines, totals and the verdict; and the inverse for ctx. */
+#include "base/mem.h"
+#include "plan/kvcache.h"
+#include "plan/plan_parts.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- defaults: the table "Options of plan and fit" in bitbudget(1) ---- */
+
+enum { LLAMA_CTX = 8192, LLAMA_BATCH = 2048, LLAMA_UBATCH = 512, HF_CTX = 4096 };
+
+static void default_text(char *text, size_t size, const char *value) {
+    if (!*text) (void)snprintf(text, size, "%s", value);
+}
+
+static bb_status defaults(const bb_subject *s, bb_plan_request *u, bb_error *err) {
+    const bb_arch *a = s->model->arch;
+    uint64_t known = a && a->context ? a->context : UINT64_MAX;
+    if (u->purpose == BB_FOR_LOAD || u->engine == BB_ENGINE_SIMPLE) return BB_OK;
+    bool llama = u->engine == BB_ENGINE_LLAMA_CPP;
+    if (!u->ctx) u->ctx = bb_min_u64(llama ? LLAMA_CTX : HF_CTX, known);
+    if (!u->parallel) u->parallel = 1;
+    default_text(u->kv_k, sizeof u->kv_k, llama ? "f16" : "bf16");
+    default_text(u->kv_v, sizeof u->kv_v, u->kv_k);
+    if (!u->flash_attn) u->flash_attn = 1;
+    if (llama) {
+        if (!u->batch) u->batch = LLAMA_BATCH;
+        if (!u->ubatch) u->ubatch = LLAMA_UBATCH;
+        if (!u->outputs) u->outputs = u->batch;
+    } else {
+        if (!u->outputs) u->outputs = 1;
+        u->batch = u->ubatch = 0;
+    }
+    if (u->parallel > u->ctx)
+        return bb_fail(err, BB_E_ARG, "%llu sequences in a context of %llu tokens", (unsigned long long)u->parallel,
+                       (unsigned long long)u->ctx);
+    return BB_OK;
+}
+
+static bool is_part(const bb_plan_line *l) { return strchr(l->component, ':') != NULL; }
+
+static void totals(bb_draft *d) {
+    bb_plan *p = d->plan;
+    const char *target = bb_draft_device(d);
+    bb_calc *c = &d->calc;
+    for (size_t i = 0; i < p->n_lines; i++) {
+        const bb_plan_line *l = &p->lines[i];
+        if (is_part(l)) continue;
+        if (strcmp(l->device, target) == 0) {
+            p->total_bytes = bb_calc_add(c, p->total_bytes, l->bytes);
+            p->low_bytes = bb_calc_add(c, p->low_bytes, l->low_bytes);
+            p->high_bytes = bb_calc_add(c, p->high_bytes, l->high_bytes);
+        } else
+            p->host_bytes = bb_calc_add(c, p->host_bytes, l->bytes);
+    }
+    if (c->overflow) d->st = bb_fail(d->err, BB_E_OVERFLOW, "the total passes 2^64 bytes");
+    p->limit_bytes = p->used.limit_bytes;
+    if (p->limit_bytes)
+        p->fits = p->high_bytes <= p->limit_bytes ? BB_FITS_YES
+                  : p->low_bytes > p->limit_bytes ? BB_FITS_NO
+                                                  : BB_FITS_MAYBE;
+}
+
+bb_status bb_plan_subject(bb_subject *s, const bb_plan_request *request, bb_plan *plan, bb_error *err) {
+    bb_plan made = {.parameters = s->parameters, .used = *request};
+    bb_draft d = {.plan = &made, .err = err};
+    const bb_arch *a = s->model->arch;
+    bb_plan_request *u = &made.used;
+    if (!u->gpu_layers_set) u->gpu_layers = BB_ALL;
+    u->gpu_layers_set = u->engine == BB_ENGINE_LLAMA_CPP && !u->no_gpu;
+    d.st = defaults(s, u, err);
+    if (!d.st) {
+        switch (u->engine) {
+        case BB_ENGINE_SIMPLE:
+            bb_plan_simple(&d, s);
+            break;
+        case BB_ENGINE_LLAMA_CPP:
+            bb_plan_llama(&d, s);
+            break;
+        case BB_ENGINE_HF:
+            bb_plan_hf(&d, s);
+            break;
+        }
+    }
+    if (!d.st && a && a->context && u->ctx > a->context)
+        bb_draft_note(&d, "The context of %llu tokens is longer than the model's own %llu.", (unsigned long long)u->ctx,
+                      (unsigned long long)a->context);
+    if (!d.st) totals(&d);
+    if (d.st)
+        bb_plan_clear(&made);
+    else
+        *plan = made;
+    return d.st;
+}
+
+void bb_plan_clear(bb_plan *plan) {
+    free(plan->lines);
+    *plan = (bb_plan){0};
+}
+
+/* ---- the inverse ---- */
+
+/* High end of the need with ctx tokens. */
+static bb_status need(bb_subject *s, const bb_plan_request *request, uint64_t ctx, uint64_t *high, bb_error *err) {
+    bb_plan_request r = *request;
+    bb_plan p = {0};
+    r.ctx = ctx;
+    bb_status st = bb_plan_subject(s, &r, &p, err);
+    if (!st) *high = p.high_bytes;
+    bb_plan_clear(&p);
+    return st;
+}
+
+bb_status bb_fit_ctx_subject(bb_subject *s, const bb_plan_request *request, bb_fit *fit, bb_error *err) {
+    const bb_arch *a = s->model->arch;
+    if (!request->limit_bytes) return bb_fail(err, BB_E_ARG, "the longest context needs a limit: a card or a size");
+    if (request->engine == BB_ENGINE_SIMPLE || request->purpose != BB_FOR_INFER || !s->graph.n_nodes)
+        return bb_fail(err, BB_E_UNSUPPORTED, "%s: a context needs an architecture and an engine that keeps one",
+                       s->model->title);
+    uint64_t seqs = request->parallel ? request->parallel : 1;
+    /* llama.cpp pads to 256 cells a sequence; other engines count single tokens */
+    uint64_t step = request->engine != BB_ENGINE_LLAMA_CPP ? 1 : request->kv_unified ? BB_KV_PAD : BB_KV_PAD * seqs;
+    uint64_t last = (a->context ? a->context : UINT32_MAX) / step;
+    bb_fit f = {.limit_bytes = request->limit_bytes};
+    uint64_t high = 0, low_steps = 0, high_steps = last + 1; /* low_steps fits, high_steps does not */
+    if (last == 0) last = high_steps = 1;
+    bb_status st = need(s, request, last * step, &high, err);
+    if (st) return st;
+    if (high <= request->limit_bytes) {
+        *fit = (bb_fit){
+            .answer = last * step, .total_bytes = high, .limit_bytes = request->limit_bytes, .model_limit = true};
+        return BB_OK;
+    }
+    high_steps = last;
+    f.next_total_bytes = high;
+    while (high_steps - low_steps > 1) {
+        uint64_t mid = low_steps + (high_steps - low_steps) / 2;
+        if ((st = need(s, request, mid * step, &high, err)) != BB_OK) return st;
+        if (high <= request->limit_bytes) {
+            low_steps = mid;
+            f.total_bytes = high;
+        } else {
+            high_steps = mid;
+            f.next_total_bytes = high;
+        }
+    }
+    f.answer = low_steps * step;
+    *fit = f;
+    return BB_OK;
+}
+
+/* ---- the public calls, over the shipped catalogue ---- */
+
+bb_status bb_plan_make(const bb_model *model, const bb_plan_request *request, bb_plan *plan, bb_error *err) {
+    bb_catalogue *cat = NULL;
+    bb_subject s;
+    bb_status st = bb_catalogue_load(NULL, NULL, &cat, err);
+    if (st) return st;
+    st = bb_subject_init(&s, model, cat, err);
+    if (!st) {
+        st = bb_plan_subject(&s, request, plan, err);
+        bb_subject_clear(&s);
+    }
+    bb_catalogue_free(cat);
+    return st;
+}
+
+bb_status bb_fit_ctx(const bb_model *model, const bb_plan_request *request, bb_fit *fit, bb_error *err) {
+    bb_catalogue *cat = NULL;
+    bb_subject s;
+    bb_status st = bb_catalogue_load(NULL, NULL, &cat, err);
+    if (st) return st;
+    st = bb_subject_init(&s, model, cat, err);
+    if (!st) {
+        st = bb_fit_ctx_subject(&s, request, fit, err);
+        bb_subject_clear(&s);
+    }
+    bb_catalogue_free(cat);
+    return st;
+}

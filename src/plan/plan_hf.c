@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* plan_hf.c - PyTorch with transformers: every weight on the device, a cache that grows by tokens, one forward pass. */
+#include "base/units.h"
+#include "plan/plan_parts.h"
+#include <stdio.h>
+#include <string.h>
+
+static const char *weights_name(const bb_subject *s, const char *asked) {
+    if (*asked && strcmp(asked, "file") != 0) return asked;
+    if (s->model->arch && *s->model->arch->dtype) return s->model->arch->dtype;
+    return "bf16";
+}
+
+/* The file's own bytes, for a safetensors file whose types nobody asked to change. */
+static bool own_bytes(bb_draft *d, const bb_subject *s) {
+    const bb_plan_request *u = &d->plan->used;
+    if (!s->model->file || (*u->weights && strcmp(u->weights, "file") != 0)) return false;
+    uint64_t bytes = bb_file_tensor_bytes(s->model->file);
+    (void)snprintf(d->plan->used.weights, sizeof u->weights, "file");
+    bb_draft_line(d, "weights", bb_draft_device(d), bb_span_exact(bytes), BB_EXACT, "types of the file",
+                  "%zu tensors, %llu parameters", bb_file_tensor_count(s->model->file),
+                  (unsigned long long)s->parameters);
+    return true;
+}
+
+static void add_weights(bb_draft *d, const bb_subject *s) {
+    bb_plan_request *u = &d->plan->used;
+    if (own_bytes(d, s)) return;
+    const bb_dtype *t = bb_dtype_find(weights_name(s, u->weights), d->err);
+    if (!t) {
+        d->st = BB_E_NAME;
+        return;
+    }
+    bool plain = t->block == 1 && !t->row_bytes;
+    uint64_t blocks = s->parameters / t->block + (s->parameters % t->block != 0);
+    (void)snprintf(u->weights, sizeof u->weights, "%s", t->name);
+    bb_draft_line(d, "weights", bb_draft_device(d), bb_span_exact(bb_calc_mul(&d->calc, blocks, t->block_bytes)),
+                  plain ? BB_EXACT : BB_MODELLED, t->source, "%llu x %.4g bit", (unsigned long long)s->parameters,
+                  bb_dtype_bits_per_weight(t, 0));
+    if (!plain)
+        bb_draft_note(d, "All weights are counted in %s; a real checkpoint keeps embeddings and norms in 16 bits.",
+                      t->name);
+}
+
+static void add_kv(bb_draft *d, const bb_subject *s) {
+    const bb_plan_request *u = &d->plan->used;
+    const bb_arch *a = s->model->arch;
+    const bb_dtype *k = bb_dtype_find(u->kv_k, d->err), *v = k ? bb_dtype_find(u->kv_v, d->err) : NULL;
+    if (!k || !v) {
+        d->st = BB_E_NAME;
+        return;
+    }
+    if (k->block != 1 || v->block != 1) {
+        d->st = bb_fail(d->err, BB_E_UNSUPPORTED, "engine hf keeps its KV cache in plain types, not in %s",
+                        k->block != 1 ? k->name : v->name);
+        return;
+    }
+    bb_calc *c = &d->calc;
+    uint64_t width = bb_calc_mul(c, a->kv_heads, a->head_dim);
+    uint64_t tokens = bb_calc_mul(c, u->ctx, u->parallel);
+    uint64_t each = bb_calc_mul(c, bb_calc_mul(c, width, tokens), a->layers);
+    uint64_t bytes = bb_calc_mul(c, each, (uint64_t)k->block_bytes + v->block_bytes);
+    bb_draft_line(d, "kv_cache", bb_draft_device(d), bb_span_exact(bytes), BB_EXACT,
+                  "transformers DynamicCache: all positions of all layers",
+                  "%llu layers x %llu heads x %llu x %llu tokens x %u B", (unsigned long long)a->layers,
+                  (unsigned long long)a->kv_heads, (unsigned long long)a->head_dim, (unsigned long long)tokens,
+                  (unsigned)(k->block_bytes + v->block_bytes));
+}
+
+/* Bytes of an element while the model computes: that of the weights when they are plain, else 16 bits. */
+static uint64_t compute_bytes(const bb_subject *s, const char *weights) {
+    const bb_dtype *t = bb_dtype_find(strcmp(weights, "file") == 0 ? weights_name(s, "") : weights, NULL);
+    return t && t->block == 1 && t->block_bytes >= 2 && t->block_bytes <= 8 ? t->block_bytes : 2;
+}
+
+/* The widest point of a prefill over ctx tokens: in the MLP gate, silu(gate) and up (or the product) live beside the
+ * residual and the norm's output; in the attention q, k, v and the output. Logits are fp32 beside their own copy. */
+static void add_activations(bb_draft *d, const bb_subject *s) {
+    const bb_plan_request *u = &d->plan->used;
+    const bb_arch *a = s->model->arch;
+    bb_calc *c = &d->calc;
+    uint64_t e = compute_bytes(s, u->weights), tokens = bb_calc_mul(c, u->ctx, u->parallel);
+    uint64_t f = a->experts ? bb_calc_mul(c, a->experts_used, a->expert_ffn) : a->ffn;
+    uint64_t mlp = bb_calc_fma(c, 3, f, bb_calc_mul(c, 2, a->hidden));
+    uint64_t q = bb_calc_mul(c, a->heads, a->head_dim), kv = bb_calc_mul(c, a->kv_heads, a->head_dim);
+    uint64_t attention = bb_calc_add(c, bb_calc_mul(c, 2, bb_calc_add(c, a->hidden, q)), bb_calc_mul(c, 2, kv));
+    uint64_t width = bb_max_u64(mlp, attention);
+    uint64_t layer = bb_calc_mul(c, bb_calc_mul(c, width, tokens), e);
+    uint64_t rows = bb_calc_mul(c, u->outputs, u->parallel);
+    uint64_t logits = bb_calc_mul(c, bb_calc_mul(c, a->vocab, rows), e + 4);
+    uint64_t bytes = bb_max_u64(layer, logits);
+    /* half when the allocator reuses the gate in place, half again more for what it cannot give back at once */
+    bb_span span = {bytes, bytes / 2, bb_calc_add(c, bytes, bytes / 2)};
+    bb_draft_line(d, "activations", bb_draft_device(d), span, BB_MODELLED, "widest values of one layer, sdpa attention",
+                  "max(%llu tokens x %llu x %llu B, logits %llu B)", (unsigned long long)tokens,
+                  (unsigned long long)width, (unsigned long long)e, (unsigned long long)logits);
+}
+
+void bb_plan_hf(bb_draft *d, bb_subject *s) {
+    bb_plan_request *u = &d->plan->used;
+    if (!s->parameters) {
+        d->st =
+            bb_fail(d->err, BB_E_UNSUPPORTED, "%s: neither parameters nor an architecture are known", s->model->title);
+        return;
+    }
+    add_weights(d, s);
+    if (u->purpose == BB_FOR_INFER && !d->st) {
+        if (!s->graph.n_nodes)
+            bb_draft_note(d, "The architecture is not known: KV cache and activations are not counted. A config.json "
+                             "beside the file says it.");
+        else {
+            add_kv(d, s);
+            if (!d->st) add_activations(d, s);
+        }
+    }
+    if (!u->no_gpu) bb_draft_overhead(d, s, "gpu0");
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* plan_parts.h - what the engines of plan/ share: the growing list of lines, and the types of a subject. */
+#ifndef BB_PLAN_PLAN_PARTS_H
+#define BB_PLAN_PLAN_PARTS_H
+#include "plan/plan.h"
+#include "plan/plan_calc.h"
+
+/* A plan being made; once `st` is set every further call does nothing. */
+typedef struct bb_draft {
+    bb_plan *plan;
+    size_t cap;
+    bb_calc calc;
+    bb_status st;
+    bb_error *err;
+} bb_draft;
+
+/* Bytes of one line: value, low and high end. */
+typedef struct bb_span {
+    uint64_t bytes, low, high;
+} bb_span;
+
+static inline bb_span bb_span_exact(uint64_t bytes) { return (bb_span){bytes, bytes, bytes}; }
+/* A line; lines of 0 bytes are left out. fmt makes the formula. An overflow seen by draft->calc ends the plan here. */
+void bb_draft_line(bb_draft *d, const char *component, const char *device, bb_span bytes, bb_evidence status,
+                   const char *source, const char *fmt, ...) BB_PRINTF(7, 8);
+void bb_draft_note(bb_draft *d, const char *fmt, ...) BB_PRINTF(2, 3);
+/* The engine's interval of what no buffer holds, or the user's number. */
+void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device);
+const char *bb_draft_device(const bb_draft *d); /* "gpu0", or "host" when the request has no card */
+
+/* Makes the types of s->tensors stand for `weights` ("" or "file" = the file's own, else the llama.cpp default), and
+ * writes what was taken into used[24]. */
+bb_status bb_subject_types(bb_subject *s, const char *weights, char *used, bb_error *err);
+/* Bytes and elements of tensor i in its present type; BB_E_UNSUPPORTED for a type of the file that nobody knows. */
+bb_status bb_subject_tensor(const bb_subject *s, size_t i, const bb_dtype *type, uint64_t *bytes, uint64_t *elements,
+                            bb_error *err);
+/* True for tensors that are parameters (all but rope_freqs). */
+static inline bool bb_subject_counts(const bb_subject *s, size_t i) { return s->layers[i] != BB_LAYER_SHARED; }
+
+/* "q4_K 193 q6_K 33 f32 65 tensors", most frequent first. */
+typedef struct bb_type_tally {
+    struct {
+        const bb_dtype *type;
+        uint64_t n;
+    } row[48];
+    size_t n;
+} bb_type_tally;
+void bb_tally_add(bb_type_tally *t, const bb_dtype *type);
+void bb_tally_text(const bb_type_tally *t, char *out, size_t size);
+
+/* The engines: each adds its lines for plan->used, whose defaults are filled in. */
+void bb_plan_simple(bb_draft *d, bb_subject *s);
+void bb_plan_llama(bb_draft *d, bb_subject *s);
+void bb_plan_hf(bb_draft *d, bb_subject *s);
+#endif

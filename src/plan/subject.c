@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* subject.c - what a model brings to a plan: its graph, its tensors with their places, and their storage types. */
+#include "base/escape.h"
+#include "base/mem.h"
+#include "plan/plan_parts.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool starts(const char *text, const char *prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
+
+static bool is_gguf(const bb_model *m) { return m->file && strcmp(bb_file_format(m->file), "gguf") == 0; }
+
+/* Place of a GGUF tensor by its name; `layers` is the number of layers. */
+static int64_t place_of(const char *name, uint64_t layers) {
+    uint64_t n = 0;
+    if (starts(name, "token_embd.")) return BB_LAYER_INPUT;
+    if (starts(name, "rope_f")) return BB_LAYER_SHARED; /* rope_freqs, rope_factors_long, rope_factors_short */
+    if (!starts(name, "blk.")) return (int64_t)layers;
+    for (const char *p = name + 4; *p >= '0' && *p <= '9'; p++) {
+        n = n * 10 + (uint64_t)(*p - '0');
+        if (n >= layers) return (int64_t)layers;
+    }
+    return (int64_t)n;
+}
+
+/* One more than the largest N of "blk.N."; 0 without any. */
+static uint64_t count_layers(const bb_file *f) {
+    uint64_t most = 0;
+    for (size_t i = 0; i < f->n_tensors; i++) {
+        uint64_t n = 0;
+        const char *p = f->tensors[i].name;
+        if (!starts(p, "blk.")) continue;
+        for (p += 4; *p >= '0' && *p <= '9' && n < INT32_MAX; p++) n = n * 10 + (uint64_t)(*p - '0');
+        most = bb_max_u64(most, n + 1);
+    }
+    return most;
+}
+
+static bool alloc_tensors(bb_subject *s, size_t n) {
+    s->tensors = bb_alloc(n, sizeof *s->tensors);
+    s->layers = bb_alloc(n, sizeof *s->layers);
+    s->n_tensors = n;
+    return s->tensors && s->layers;
+}
+
+static bb_status take_file(bb_subject *s, const bb_file *f) {
+    s->file_types = bb_alloc(f->n_tensors, sizeof *s->file_types);
+    if (!alloc_tensors(s, f->n_tensors) || !s->file_types) return BB_E_NOMEM;
+    s->from_file = true;
+    if (!s->n_layers) s->n_layers = count_layers(f);
+    for (size_t i = 0; i < f->n_tensors; i++) {
+        const bb_tensor *t = &f->tensors[i];
+        bb_mix_tensor *m = &s->tensors[i];
+        *m = (bb_mix_tensor){.name = t->name, .n_dims = t->n_dims > 4 ? 4 : t->n_dims, .type = t->type};
+        for (uint32_t d = 0; d < m->n_dims; d++) m->dims[d] = t->dims[d];
+        s->file_types[i] = t->type;
+        s->layers[i] = place_of(t->name, s->n_layers);
+    }
+    return BB_OK;
+}
+
+static bb_status take_graph(bb_subject *s) {
+    size_t n;
+    bb_status st = bb_graph_tensors(&s->graph, false, &s->graph_names, &n);
+    if (st) return st;
+    if (!alloc_tensors(s, n)) return BB_E_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        const bb_graph_tensor *t = &s->graph_names[i];
+        s->tensors[i] = (bb_mix_tensor){.name = t->name, .n_dims = t->n_dims};
+        memcpy(s->tensors[i].dims, t->dims, sizeof t->dims);
+        s->layers[i] = place_of(t->name, s->n_layers);
+    }
+    return BB_OK;
+}
+
+static bb_status fill(bb_subject *s, bb_error *err) {
+    const bb_model *m = s->model;
+    bb_status st = BB_OK;
+    s->parameters = m->parameters;
+    if (m->arch && bb_arch_known(m->arch->family)) {
+        uint64_t total;
+        st = bb_graph_build(m->arch, &s->graph, err);
+        if (!st) st = bb_graph_parameters(&s->graph, &total, &s->active_parameters);
+        if (st == BB_E_OVERFLOW) bb_fail(err, st, "the parameters of %s pass 2^64", m->title);
+        if (st) return st;
+        if (m->kind != BB_MODEL_FILE) s->parameters = total;
+        s->n_layers = m->arch->layers;
+    } else if (m->arch && m->kind != BB_MODEL_FILE) {
+        return bb_arch_check(m->arch, m->title, err);
+    } else if (m->arch) {
+        s->n_layers = m->arch->layers;
+    }
+    if (is_gguf(m))
+        st = take_file(s, m->file);
+    else if (s->graph.n_nodes)
+        st = take_graph(s);
+    if (st) return bb_fail(err, st, "no memory for the tensors of %s", m->title);
+    if (!s->active_parameters) s->active_parameters = s->parameters;
+    for (size_t i = 0; i < s->n_tensors; i++)
+        if (strcmp(s->tensors[i].name, "output.weight") == 0) s->has_output = true;
+    strcpy(s->weights, s->from_file ? "file" : "");
+    return BB_OK;
+}
+
+bb_status bb_subject_init(bb_subject *s, const bb_model *model, const bb_catalogue *cat, bb_error *err) {
+    bb_subject made = {.model = model, .cat = cat};
+    bb_status st = fill(&made, err);
+    if (st)
+        bb_subject_clear(&made);
+    else
+        *s = made;
+    return st;
+}
+
+void bb_subject_clear(bb_subject *s) {
+    bb_graph_clear(&s->graph);
+    free(s->tensors);
+    free(s->layers);
+    free(s->file_types);
+    free(s->graph_names);
+    *s = (bb_subject){0};
+}
+
+bb_engine bb_engine_default(const bb_subject *s, const char *weights) {
+    if (s->model->kind == BB_MODEL_COUNT) return BB_ENGINE_SIMPLE;
+    if (is_gguf(s->model)) return BB_ENGINE_LLAMA_CPP;
+    if (!weights || !*weights || strcmp(weights, "file") == 0) return BB_ENGINE_HF;
+    const bb_dtype *t = bb_dtype_find(weights, NULL);
+    if (t && t->block == 1) return BB_ENGINE_HF; /* f32, f16, bf16, int8, fp8: both worlds have them */
+    return bb_ftype_find(weights, NULL) || (t && t->gguf_id != BB_NO_GGUF_ID) ? BB_ENGINE_LLAMA_CPP : BB_ENGINE_HF;
+}
+
+bb_status bb_subject_types(bb_subject *s, const char *weights, char *used, bb_error *err) {
+    bool own = !*weights || strcmp(weights, "file") == 0;
+    char name[sizeof s->weights];
+    if (own && s->from_file) {
+        strcpy(name, "file");
+    } else {
+        const char *asked = own ? "q4_K_M" : weights; /* design.md, options of plan */
+        bb_error why;
+        const bb_ftype *ft = bb_ftype_find(asked, &why);
+        if (!ft) {
+            if (bb_dtype_find(asked, NULL))
+                return bb_fail(err, BB_E_UNSUPPORTED, "llama-quantize makes no files of type '%s'; engine hf takes it",
+                               asked);
+            if (err) *err = why;
+            return BB_E_NAME;
+        }
+        (void)snprintf(name, sizeof name, "%s", ft->name);
+        if (strcmp(name, s->weights) != 0) {
+            if (!s->graph.n_nodes)
+                return bb_fail(err, BB_E_UNSUPPORTED,
+                               "%s: the types of '%s' need an architecture that is known; as in the file goes",
+                               s->model->title, name);
+            s->weights[0] = '\0';
+            bb_status st = bb_mixture(ft, s->model->arch, false, s->tensors, s->n_tensors, err);
+            if (st) return st;
+        }
+    }
+    if (strcmp(name, s->weights) != 0) {
+        if (strcmp(name, "file") == 0)
+            for (size_t i = 0; i < s->n_tensors; i++) s->tensors[i].type = s->file_types[i];
+        strcpy(s->weights, name);
+    }
+    strcpy(used, name);
+    return BB_OK;
+}
+
+bb_status bb_subject_tensor(const bb_subject *s, size_t i, const bb_dtype *type, uint64_t *bytes, uint64_t *elements,
+                            bb_error *err) {
+    const bb_mix_tensor *t = &s->tensors[i];
+    uint64_t row, rows = 1, b, e;
+    char shown[80];
+    if (!type)
+        return bb_fail(err, BB_E_UNSUPPORTED, "tensor '%s' has a type of unknown size",
+                       bb_escape_buf(t->name, shown, sizeof shown));
+    bb_status st = bb_dtype_row_bytes(type, t->n_dims ? t->dims[0] : 1, &row);
+    if (st)
+        return bb_fail(err, st, "a row of '%s' has %llu elements, which blocks of %u (%s) do not divide",
+                       bb_escape_buf(t->name, shown, sizeof shown), (unsigned long long)t->dims[0],
+                       (unsigned)type->block, type->name);
+    bool ok = true;
+    for (uint32_t d = 1; d < t->n_dims; d++) ok = ok && bb_mul_u64(rows, t->dims[d], &rows);
+    if (!ok || !bb_mul_u64(row, rows, &b) || !bb_mul_u64(t->n_dims ? t->dims[0] : 1, rows, &e))
+        return bb_fail(err, BB_E_OVERFLOW, "the bytes of tensor '%s' pass 2^64",
+                       bb_escape_buf(t->name, shown, sizeof shown));
+    *bytes = b;
+    *elements = e;
+    return BB_OK;
+}
+
+void bb_tally_add(bb_type_tally *t, const bb_dtype *type) {
+    size_t i = 0;
+    while (i < t->n && t->row[i].type != type) i++;
+    if (i == sizeof t->row / sizeof *t->row) return;
+    if (i == t->n) {
+        t->row[i].type = type;
+        t->row[i].n = 0;
+        t->n++;
+    }
+    t->row[i].n++;
+}
+
+void bb_tally_text(const bb_type_tally *t, char *out, size_t size) {
+    bool done[sizeof t->row / sizeof *t->row] = {false};
+    bb_str text;
+    bb_str_init(&text);
+    for (size_t k = 0; k < t->n; k++) {
+        size_t best = SIZE_MAX;
+        for (size_t i = 0; i < t->n; i++)
+            if (!done[i] && (best == SIZE_MAX || t->row[i].n > t->row[best].n)) best = i;
+        done[best] = true;
+        bb_str_addf(&text, "%s %llu ", t->row[best].type->name, (unsigned long long)t->row[best].n);
+    }
+    bb_str_add(&text, "tensors");
+    (void)snprintf(out, size, "%s", bb_str_c(&text));
+    bb_str_clear(&text);
+}

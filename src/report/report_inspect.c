@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report_inspect.c - what a model file holds, or what its config.json says. */
+#include "base/escape.h"
+#include "base/units.h"
+#include "report/report.h"
+#include "report/show.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { META_SHOWN = 60, TYPES_MAX = 64, META_TEXT_JSON = 65536 };
+
+typedef struct type_sum {
+    const char *type;
+    uint64_t tensors, elements, bytes;
+} type_sum;
+
+static const char *type_of(const bb_tensor *t) { return t->type ? t->type->name : t->type_in_file; }
+
+static size_t sum_types(const bb_file *f, type_sum *sums) {
+    size_t n = 0;
+    for (size_t i = 0; i < f->n_tensors; i++) {
+        const bb_tensor *t = &f->tensors[i];
+        size_t k = 0;
+        while (k < n && strcmp(sums[k].type, type_of(t)) != 0) k++;
+        if (k == n && n == TYPES_MAX) continue;
+        if (k == n) sums[n++] = (type_sum){.type = type_of(t)};
+        sums[k].tensors++;
+        sums[k].elements += t->elements;
+        sums[k].bytes += t->bytes;
+    }
+    return n;
+}
+
+static void columns(bb_table *t) {
+    bb_table_column(t, "tensor", "TENSOR", BB_COL_LEFT);
+    bb_table_column(t, "type", "TYPE", BB_COL_LEFT);
+    bb_table_column(t, "shape", "SHAPE", BB_COL_LEFT);
+    bb_table_column(t, "elements", "ELEMENTS", BB_COL_RIGHT);
+    bb_table_column(t, "bytes", "BYTES", BB_COL_RIGHT);
+    bb_table_column(t, "offset", "OFFSET", BB_COL_RIGHT);
+    bb_table_column(t, "type_in_file", "", BB_COL_JSON_ONLY);
+    bb_table_column(t, "file", "", BB_COL_JSON_ONLY);
+}
+
+static void cell_escaped(bb_table *t, const char *text) {
+    bb_str s;
+    bb_str_init(&s);
+    bb_escape(&s, text, strlen(text), 0);
+    bb_cell_text(t, bb_str_c(&s));
+    bb_str_clear(&s);
+}
+
+static void file_rows(bb_table *t, const bb_model *m, bool hide) {
+    for (size_t i = 0; i < m->file->n_tensors; i++) {
+        const bb_tensor *x = &m->file->tensors[i];
+        bb_str shape;
+        bb_str_init(&shape);
+        bb_show_shape(x->dims, x->n_dims, &shape);
+        bb_table_row(t);
+        if (hide) bb_table_row_hidden(t);
+        cell_escaped(t, x->name);
+        cell_escaped(t, type_of(x));
+        bb_cell_text(t, bb_str_c(&shape));
+        bb_cell_u64(t, x->elements);
+        if (x->type)
+            bb_cell_u64(t, x->bytes);
+        else
+            bb_cell_empty(t);
+        bb_cell_u64(t, x->offset);
+        cell_escaped(t, x->type_in_file);
+        cell_escaped(t, m->path);
+        bb_str_clear(&shape);
+    }
+}
+
+/* Without a file: the tensors that the architecture has, in the checkpoint's type. */
+static void graph_rows(bb_table *t, const bb_graph *graph, const char *dtype, bool hide) {
+    bb_graph_tensor *list = NULL;
+    size_t n = 0;
+    const bb_dtype *type = *dtype ? bb_dtype_find(dtype, NULL) : NULL;
+    if (bb_graph_tensors(graph, true, &list, &n) != BB_OK) return;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t elements = 1, outer[4], bytes;
+        bb_str shape;
+        bb_str_init(&shape);
+        for (uint32_t k = 0; k < list[i].n_dims; k++) {
+            outer[k] = list[i].dims[list[i].n_dims - 1 - k]; /* as a checkpoint writes it: outermost first */
+            elements *= list[i].dims[k];                     /* the graph checked the sum of all */
+        }
+        bb_show_shape(outer, list[i].n_dims, &shape);
+        bb_table_row(t);
+        if (hide) bb_table_row_hidden(t);
+        bb_cell_text(t, list[i].name);
+        bb_cell_text(t, type ? type->name : "");
+        bb_cell_text(t, bb_str_c(&shape));
+        bb_cell_u64(t, elements);
+        if (type && bb_dtype_row_bytes(type, elements, &bytes) == BB_OK)
+            bb_cell_u64(t, bytes);
+        else
+            bb_cell_empty(t);
+        bb_cell_empty(t);
+        bb_cell_empty(t);
+        bb_cell_empty(t);
+        bb_str_clear(&shape);
+    }
+    free(list);
+}
+
+/* ---- metadata ---- */
+
+static void meta_value(const bb_meta *m, size_t max, bb_str *out) {
+    char buf[32];
+    switch (m->kind) {
+    case BB_META_U64:
+        bb_str_addf(out, "%" PRIu64, m->v.u64);
+        break;
+    case BB_META_I64:
+        bb_str_addf(out, "%" PRId64, m->v.i64);
+        break;
+    case BB_META_F64:
+        bb_str_add(out, bb_f64_shortest(m->v.f64, buf));
+        break;
+    case BB_META_BOOL:
+        bb_str_add(out, m->v.b ? "true" : "false");
+        break;
+    case BB_META_TEXT:
+        bb_escape(out, m->v.text.data, m->v.text.len, max);
+        break;
+    case BB_META_ARRAY:
+        bb_str_addf(out, "[%" PRIu64 " x %s]", m->v.array.count, m->v.array.element_in_file);
+        break;
+    }
+}
+
+static void meta_lines(bb_table *t, const bb_file *f, bool all) {
+    if (!f->n_meta) return;
+    bb_table_head(t, "%s", "");
+    bb_table_head(t, "metadata");
+    bb_str value, key;
+    bb_str_init(&value);
+    bb_str_init(&key);
+    for (size_t i = 0; i < f->n_meta; i++) {
+        bb_escape(&key, f->meta[i].key, strlen(f->meta[i].key), all ? 0 : META_SHOWN);
+        meta_value(&f->meta[i], all ? 0 : META_SHOWN, &value);
+        bb_table_head(t, "  %-42s %s", bb_str_c(&key), bb_str_c(&value));
+        bb_str_clear(&value);
+        bb_str_clear(&key);
+    }
+}
+
+static void meta_json(bb_json *root, const bb_file *f) {
+    bb_json *o = bb_json_add_object(root, "metadata");
+    bb_str key, value;
+    bb_str_init(&key);
+    bb_str_init(&value);
+    for (size_t i = 0; f && i < f->n_meta; i++) {
+        const bb_meta *m = &f->meta[i];
+        bb_escape(&key, m->key, strlen(m->key), 0);
+        const char *k = bb_str_c(&key);
+        switch (m->kind) {
+        case BB_META_U64:
+            bb_json_add_u64(o, k, m->v.u64);
+            break;
+        case BB_META_I64:
+            if (m->v.i64 >= 0)
+                bb_json_add_u64(o, k, (uint64_t)m->v.i64);
+            else
+                bb_json_add_f64(o, k, (double)m->v.i64);
+            break;
+        case BB_META_F64:
+            bb_json_add_f64(o, k, m->v.f64);
+            break;
+        case BB_META_BOOL:
+            bb_json_add_bool(o, k, m->v.b);
+            break;
+        case BB_META_TEXT:
+        case BB_META_ARRAY:
+            meta_value(m, META_TEXT_JSON, &value);
+            bb_json_add_text(o, k, bb_str_c(&value));
+            break;
+        }
+        bb_str_clear(&key);
+        bb_str_clear(&value);
+    }
+}
+
+/* ---- the head ---- */
+
+static void arch_line(bb_table *t, const bb_arch *a) {
+    if (!a) return;
+    bb_str s;
+    bb_str_init(&s);
+    bb_str_addf(&s,
+                "%s: %" PRIu64 " layers, hidden %" PRIu64 ", %" PRIu64 " heads, %" PRIu64 " kv heads of %" PRIu64
+                ", ffn %" PRIu64 ", vocabulary %" PRIu64,
+                a->family, a->layers, a->hidden, a->heads, a->kv_heads, a->head_dim, a->ffn, a->vocab);
+    if (a->context) bb_str_addf(&s, ", context %" PRIu64, a->context);
+    if (a->experts) bb_str_addf(&s, ", %" PRIu64 " experts, %" PRIu64 " used", a->experts, a->experts_used);
+    if (a->tied) bb_str_add(&s, ", tied");
+    bb_table_head_wrapped(t, bb_str_c(&s));
+    bb_str_clear(&s);
+}
+
+static const char *format_name(const bb_model *m) {
+    return m->file ? bb_file_format(m->file) : m->kind == BB_MODEL_CONFIG ? "config.json" : "catalogue";
+}
+
+static void head(bb_table *t, const bb_model *m, uint64_t parameters, uint64_t from_graph, bool si, bool verbose) {
+    char count[32], size[32];
+    char version[24] = "";
+    if (m->file && m->file->version) snprintf(version, sizeof version, " v%" PRIu32, m->file->version);
+    bb_table_head(t, "%s: %s%s", m->title, format_name(m), version);
+    arch_line(t, m->arch);
+    bb_table_head(t, "%" PRIu64 " parameters (%s)", parameters, bb_count_text(parameters, count));
+    if (m->file && from_graph && from_graph != parameters)
+        bb_table_head(t, "The architecture has %" PRIu64 ": the file holds %s", from_graph,
+                      from_graph < parameters ? "more (buffers, or a head that is tied)"
+                                              : "fewer (a part of the model)");
+    if (!m->file) return;
+    type_sum sums[TYPES_MAX];
+    size_t n = sum_types(m->file, sums);
+    bb_table_head(t, "%zu tensors, %s", m->file->n_tensors, bb_bytes_text(bb_file_tensor_bytes(m->file), si, size));
+    for (size_t i = 0; i < n; i++)
+        bb_table_head(t, "  %-8s %6" PRIu64 " tensors %16" PRIu64 " elements %12s", sums[i].type, sums[i].tensors,
+                      sums[i].elements, bb_bytes_text(sums[i].bytes, si, size));
+    meta_lines(t, m->file, verbose);
+}
+
+bb_table *bb_report_inspect(const bb_model *m, const bb_graph *graph, bool si, bool verbose, bool quiet) {
+    bb_table *t = bb_table_new("bitbudget.inspect/1");
+    bb_json *root = bb_table_json(t);
+    uint64_t from_graph = 0, active = 0;
+    if (graph) bb_graph_parameters(graph, &from_graph, &active);
+    uint64_t parameters = m->file ? bb_file_parameters(m->file) : from_graph;
+    head(t, m, parameters, from_graph, si, verbose);
+    bb_json_add_text(root, "format", format_name(m));
+    if (m->file && m->file->version) bb_json_add_u64(root, "version", m->file->version);
+    if (m->arch)
+        bb_json_add_text(root, "architecture", m->arch->family);
+    else
+        bb_json_add_null(root, "architecture");
+    bb_json_add_u64(root, "parameters", parameters);
+    if (graph) bb_json_add_u64(root, "active_parameters", active);
+    if (m->file) {
+        bb_json_add_u64(root, "tensor_count", m->file->n_tensors);
+        bb_json_add_u64(root, "tensor_bytes", bb_file_tensor_bytes(m->file));
+    }
+    meta_json(root, m->file);
+    columns(t);
+    if (!quiet) bb_table_head(t, "%s", "");
+    if (m->file)
+        file_rows(t, m, quiet);
+    else if (graph)
+        graph_rows(t, graph, m->arch->dtype, quiet);
+    if (!m->file) bb_json_add_u64(root, "tensor_count", bb_table_rows(t));
+    return t;
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report_plan.c - a plan as the Plan screen shows it: what was asked, the bar, the verdict, line by line. */
+#include "base/units.h"
+#include "report/report.h"
+#include "report/show.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- bar and verdict ------------------------------------------------------------------------------------------------
+ */
+
+/* One letter a part; colour and glyphs only repeat what the letter says. */
+static char letter_of(const char *component) {
+    static const struct {
+        const char *component;
+        char letter;
+    } letters[] = {{"weights", 'W'},        {"kv_cache", 'K'},        {"recurrent_state", 'R'}, {"compute_buffer", 'A'},
+                   {"output_buffer", 'L'},  {"activations", 'A'},     {"logits", 'L'},          {"gradients", 'G'},
+                   {"master_weights", 'M'}, {"optimizer_state", 'O'}, {"adapters", 'D'},        {"communication", 'C'},
+                   {"overhead", 'H'}};
+    for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
+        if (!strcmp(letters[i].component, component)) return letters[i].letter;
+    return '+';
+}
+
+/* Shades in the order of the lines; the fourth and later repeat. */
+static const char *glyph_of(size_t nth) {
+    static const char *const glyphs[] = {"\xE2\x96\x88", "\xE2\x96\x93", "\xE2\x96\x92", "\xE2\x96\x91"};
+    return glyphs[nth < 4 ? nth : 3];
+}
+
+static bool is_part(const bb_plan_line *l) { return strchr(l->component, ':') != NULL; }
+
+/* Lines of the card's total are on the plan's first device; "host" lines count only where there is no card. */
+static bool on_target(const bb_plan *plan, const bb_plan_line *l) {
+    return !is_part(l) && (strcmp(l->device, "host") != 0) == !plan->used.no_gpu;
+}
+
+void bb_plan_bar(const bb_plan *plan, size_t width, bool ascii, bb_str *out) {
+    uint64_t full = plan->limit_bytes > plan->total_bytes ? plan->limit_bytes : plan->total_bytes;
+    if (!full || !width) return;
+    double per_cell = (double)full / (double)width, sum = 0;
+    size_t at = 0, nth = 0;
+    size_t end = plan->limit_bytes && plan->limit_bytes < full ? (size_t)((double)plan->limit_bytes / per_cell) : width;
+    for (size_t i = 0; i < plan->n_lines; i++) {
+        const bb_plan_line *l = &plan->lines[i];
+        if (!on_target(plan, l) || !l->bytes) continue;
+        sum += (double)l->bytes;
+        size_t to = (size_t)lround(sum / per_cell);
+        if (to > width) to = width;
+        for (; at < to; at++) {
+            if (at >= end)
+                bb_str_add(out, ">");
+            else if (ascii)
+                bb_str_addc(out, letter_of(l->component), 1);
+            else
+                bb_str_add(out, glyph_of(nth));
+        }
+        nth++;
+    }
+    bb_str_addc(out, '.', width - at);
+}
+
+void bb_plan_verdict(const bb_plan *plan, bool si, bb_str *out) {
+    char amount[32], share[BB_SHOW_SIZE];
+    if (plan->fits == BB_FITS_UNKNOWN || !plan->limit_bytes) return;
+    if (plan->total_bytes > plan->limit_bytes) {
+        bb_str_addf(out, "%s  %s short", plan->fits == BB_FITS_NO ? "DOES NOT FIT" : "MAY FIT",
+                    bb_bytes_text(plan->total_bytes - plan->limit_bytes, si, amount));
+        return;
+    }
+    uint64_t left = plan->limit_bytes - plan->total_bytes;
+    bb_show_share(left, plan->limit_bytes, share);
+    bb_str_addf(out, "%s  %s left (%s)",
+                plan->fits == BB_FITS_YES  ? "FITS"
+                : plan->fits == BB_FITS_NO ? "DOES NOT FIT"
+                                           : "MAY FIT",
+                bb_bytes_text(left, si, amount), share);
+}
+
+/* ---- the text above the lines
+ * ---------------------------------------------------------------------------------------- */
+
+static void add_tokens(bb_str *s, const char *name, uint64_t v) {
+    if (v) bb_str_addf(s, ", %s %" PRIu64, name, v);
+}
+
+static void options_text(const bb_plan_request *u, bb_str *s) {
+    bb_str_addf(s, "%s, %s", u->purpose == BB_FOR_LOAD ? "load" : "infer", bb_engine_name(u->engine));
+    if (*u->weights) bb_str_addf(s, ", weights %s", u->weights);
+    add_tokens(s, "ctx", u->ctx);
+    add_tokens(s, "batch", u->batch);
+    add_tokens(s, "ubatch", u->ubatch);
+    add_tokens(s, "parallel", u->parallel);
+    if (u->kv_unified) bb_str_add(s, ", one KV pool");
+    if (*u->kv_k) {
+        bb_str_addf(s, ", kv %s", u->kv_k);
+        if (*u->kv_v && strcmp(u->kv_k, u->kv_v)) bb_str_addf(s, "/%s", u->kv_v);
+    }
+    if (u->flash_attn) bb_str_addf(s, ", flash-attn %s", u->flash_attn > 0 ? "on" : "off");
+    if (u->no_gpu)
+        bb_str_add(s, ", no GPU");
+    else if (u->gpu_layers_set && u->gpu_layers == BB_ALL)
+        bb_str_add(s, ", gpu-layers all");
+    else if (u->gpu_layers_set)
+        bb_str_addf(s, ", gpu-layers %" PRIu64, u->gpu_layers);
+    add_tokens(s, "outputs", u->outputs);
+    char size[32];
+    if (u->overhead_set) bb_str_addf(s, ", overhead %s", bb_bytes_text(u->overhead_bytes, false, size));
+}
+
+static void title(bb_table *t, const bb_plan *plan, const bb_subject *subject) {
+    char count[32];
+    bb_str s;
+    bb_str_init(&s);
+    if (subject && subject->model) bb_str_addf(&s, "%s  ", subject->model->title);
+    if (plan->parameters) bb_str_addf(&s, "%s parameters", bb_count_text(plan->parameters, count));
+    const bb_arch *a = subject && subject->model ? subject->model->arch : NULL;
+    if (a)
+        bb_str_addf(&s, ", %" PRIu64 " layers, %" PRIu64 "/%" PRIu64 " kv heads, d %" PRIu64, a->layers, a->kv_heads,
+                    a->heads, a->hidden);
+    bb_table_head(t, "%s", bb_str_c(&s));
+    bb_str_clear(&s);
+    options_text(&plan->used, &s);
+    bb_table_head_wrapped(t, bb_str_c(&s));
+    bb_table_head(t, "%s", "");
+    bb_str_clear(&s);
+}
+
+static void answer(bb_table *t, const bb_plan *plan, bool si) {
+    char total[32], low[32], high[32], limit[32];
+    bb_str s, verdict;
+    bb_str_init(&s);
+    bb_str_init(&verdict);
+    bb_str_addf(&s, "NEEDS %s", bb_bytes_text(plan->total_bytes, si, total));
+    if (plan->low_bytes != plan->high_bytes)
+        bb_str_addf(&s, " (%s to %s)", bb_bytes_text(plan->low_bytes, si, low),
+                    bb_bytes_text(plan->high_bytes, si, high));
+    if (plan->limit_bytes) bb_str_addf(&s, " of %s", bb_bytes_text(plan->limit_bytes, si, limit));
+    bb_plan_verdict(plan, si, &verdict);
+    size_t used = s.len + verdict.len;
+    if (verdict.len) {
+        bb_str_addc(&s, ' ', used + 2 <= BB_TEXT_WIDTH ? BB_TEXT_WIDTH - used : 2);
+        bb_str_add(&s, bb_str_c(&verdict));
+    }
+    bb_table_head(t, "%s", bb_str_c(&s));
+    bb_str_clear(&s);
+    bb_plan_bar(plan, BB_TEXT_WIDTH, true, &s);
+    if (s.len) bb_table_head(t, "%s", bb_str_c(&s));
+    if (plan->limit_bytes) {
+        const char *name = *plan->used.gpu ? plan->used.gpu : plan->used.no_gpu ? "host" : "memory";
+        bb_str_clear(&s);
+        if (plan->total_bytes > plan->limit_bytes) {
+            size_t at = (size_t)((double)plan->limit_bytes / (double)plan->total_bytes * BB_TEXT_WIDTH);
+            bb_str_addc(&s, ' ', at < 50 ? at : 50);
+            bb_str_addf(&s, "^ %s of %s end here (%s)", limit, name, bb_evidence_name(plan->used.limit_status));
+        } else
+            bb_str_addf(&s, "0%*s%s of %s (%s)", 20, "", limit, name, bb_evidence_name(plan->used.limit_status));
+        bb_table_head(t, "%s", bb_str_c(&s));
+    } else
+        bb_table_head(t, "No verdict without a limit: --gpu NAME or --memory SIZE gives one.");
+    bb_table_head(t, "%s", "");
+    bb_str_clear(&s);
+    bb_str_clear(&verdict);
+}
+
+/* ---- JSON totals
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void json_options(bb_json *root, const bb_plan_request *u) {
+    bb_json *o = bb_json_add_object(root, "options");
+    bb_json_add_text(o, "for", u->purpose == BB_FOR_LOAD ? "load" : "infer");
+    bb_json_add_text(o, "engine", bb_engine_name(u->engine));
+    bb_json_add_text(o, "weights", u->weights);
+    bb_json_add_u64(o, "ctx", u->ctx);
+    bb_json_add_u64(o, "batch", u->batch);
+    bb_json_add_u64(o, "ubatch", u->ubatch);
+    bb_json_add_u64(o, "parallel", u->parallel);
+    bb_json_add_bool(o, "kv_unified", u->kv_unified);
+    bb_json_add_text(o, "kv_k", u->kv_k);
+    bb_json_add_text(o, "kv_v", u->kv_v);
+    bb_json_add_text(o, "flash_attn", u->flash_attn > 0 ? "on" : u->flash_attn < 0 ? "off" : "auto");
+    if (u->gpu_layers_set && u->gpu_layers != BB_ALL)
+        bb_json_add_u64(o, "gpu_layers", u->gpu_layers);
+    else
+        bb_json_add_text(o, "gpu_layers", u->no_gpu ? "none" : "all");
+    bb_json_add_u64(o, "outputs", u->outputs);
+    bb_json_add_text(o, "gpu", u->no_gpu ? "none" : u->gpu);
+    if (u->overhead_set)
+        bb_json_add_u64(o, "overhead_bytes", u->overhead_bytes);
+    else
+        bb_json_add_null(o, "overhead_bytes");
+}
+
+static void json_devices(bb_json *root, const bb_plan *plan) {
+    bb_json *devices = bb_json_add_array(root, "devices");
+    for (size_t i = 0; i < plan->n_lines; i++) {
+        const char *device = plan->lines[i].device;
+        bool seen = false;
+        for (size_t k = 0; k < i; k++) seen = seen || !strcmp(plan->lines[k].device, device);
+        if (seen) continue;
+        uint64_t total = 0, low = 0, high = 0;
+        for (size_t k = i; k < plan->n_lines; k++) {
+            const bb_plan_line *l = &plan->lines[k];
+            if (is_part(l) || strcmp(l->device, device)) continue;
+            total += l->bytes; /* the plan has checked these sums */
+            low += l->low_bytes;
+            high += l->high_bytes;
+        }
+        bb_json *d = bb_json_add_object(devices, NULL);
+        bb_json_add_text(d, "device", device);
+        bb_json_add_u64(d, "total_bytes", total);
+        bb_json_add_u64(d, "low_bytes", low);
+        bb_json_add_u64(d, "high_bytes", high);
+    }
+}
+
+static void json_totals(bb_table *t, const bb_plan *plan, const bb_subject *subject) {
+    bb_json *root = bb_table_json(t);
+    if (subject && subject->model) bb_json_add_text(root, "model", subject->model->title);
+    bb_json_add_u64(root, "parameters", plan->parameters);
+    bb_json_add_u64(root, "total_bytes", plan->total_bytes);
+    bb_json_add_u64(root, "low_bytes", plan->low_bytes);
+    bb_json_add_u64(root, "high_bytes", plan->high_bytes);
+    bb_json_add_u64(root, "host_bytes", plan->host_bytes);
+    if (plan->limit_bytes)
+        bb_json_add_u64(root, "limit_bytes", plan->limit_bytes);
+    else
+        bb_json_add_null(root, "limit_bytes");
+    if (plan->limit_bytes) bb_json_add_text(root, "limit_status", bb_evidence_name(plan->used.limit_status));
+    if (bb_fits_name(plan->fits))
+        bb_json_add_text(root, "fits", bb_fits_name(plan->fits));
+    else
+        bb_json_add_null(root, "fits");
+    json_options(root, &plan->used);
+    json_devices(root, plan);
+    bb_json *notes = bb_json_add_array(root, "notes");
+    for (size_t i = 0; i < sizeof plan->note / sizeof *plan->note; i++)
+        if (*plan->note[i]) bb_json_add_text(notes, NULL, plan->note[i]);
+}
+
+/* ---- the table
+ * --------------------------------------------------------------------------------------------------------- */
+
+static void rule_line(bb_table *t, const bb_plan *plan, bool si) {
+    bb_rule_row rule[BB_RULE_ROWS];
+    char a[32], b[32], c[32], d[32];
+    if (!plan->parameters || bb_rule(plan->parameters, rule, NULL) != BB_OK) return;
+    bb_table_foot(t, "%s", "");
+    bb_str line;
+    bb_str_init(&line);
+    bb_str_addf(&line, "Rule of thumb, 4 B/param: fp32 %s, 16 bit %s, 8 bit %s, 4 bit %s",
+                bb_bytes_text(rule[0].load_bytes, si, a), bb_bytes_text(rule[1].load_bytes, si, b),
+                bb_bytes_text(rule[2].load_bytes, si, c), bb_bytes_text(rule[3].load_bytes, si, d));
+    bb_table_foot_wrapped(t, bb_str_c(&line));
+    bb_str_clear(&line);
+}
+
+static void line_row(bb_table *t, const bb_plan *plan, const bb_plan_line *l, bool si) {
+    char letter[2] = {is_part(l) || !on_target(plan, l) ? ' ' : letter_of(l->component), '\0'}, buf[BB_SHOW_SIZE];
+    bool part = is_part(l);
+    char shown[64];
+    bb_table_row(t);
+    bb_cell_text(t, letter);
+    snprintf(shown, sizeof shown, "%s%s", part ? "  " : "", part ? strchr(l->component, ':') + 1 : l->component);
+    bb_cell_text_as(t, l->component, shown);
+    bb_cell_text(t, l->device);
+    bb_cell_u64_as(t, l->bytes, bb_gib_text(l->bytes, si, 3, buf));
+    bb_cell_text(t, on_target(plan, l) ? bb_show_share(l->bytes, plan->total_bytes, buf) : "");
+    bb_cell_u64(t, l->low_bytes);
+    bb_cell_u64(t, l->high_bytes);
+    bb_cell_text(t, bb_evidence_name(l->status));
+    bb_cell_text(t, l->formula);
+    bb_cell_text(t, l->source);
+}
+
+bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si, bool explain) {
+    bb_table *t = bb_table_new("bitbudget.plan/1");
+    title(t, plan, subject);
+    answer(t, plan, si);
+    bb_table_column(t, "letter", "", BB_COL_LEFT | BB_COL_TEXT_ONLY);
+    bb_table_column(t, "component", "LINE", BB_COL_LEFT);
+    bb_table_column(t, "device", "WHERE", BB_COL_LEFT);
+    bb_table_column(t, "bytes", si ? "GB" : "GiB", BB_COL_RIGHT);
+    bb_table_column(t, "share", "SHARE", BB_COL_RIGHT | BB_COL_TEXT_ONLY);
+    bb_table_column(t, "low_bytes", "LOW", BB_COL_DATA_ONLY);
+    bb_table_column(t, "high_bytes", "HIGH", BB_COL_DATA_ONLY);
+    bb_table_column(t, "status", "STATUS", BB_COL_LEFT);
+    bb_table_column(t, "formula", "HOW", BB_COL_LEFT | BB_COL_WRAP);
+    bb_table_column(t, "source", "SOURCE", BB_COL_DATA_ONLY);
+    for (size_t i = 0; i < plan->n_lines; i++)
+        if (explain || !is_part(&plan->lines[i])) line_row(t, plan, &plan->lines[i], si);
+    char host[32];
+    if (plan->host_bytes) {
+        bb_table_foot(t, "%s", "");
+        bb_table_foot(t, "On the host beside the card: %s", bb_bytes_text(plan->host_bytes, si, host));
+    }
+    rule_line(t, plan, si);
+    for (size_t i = 0; i < sizeof plan->note / sizeof *plan->note; i++)
+        if (*plan->note[i]) bb_table_foot_wrapped(t, plan->note[i]);
+    json_totals(t, plan, subject);
+    return t;
+}
+
+bb_status bb_plan_table(const bb_plan *plan, bb_table **table) {
+    if (!plan || !table) return BB_E_ARG;
+    bb_table *t = bb_report_plan(plan, NULL, false, false);
+    if (!t) return BB_E_NOMEM;
+    *table = t;
+    return BB_OK;
+}
+
+bb_table *bb_report_fit(const bb_fit *fit, const bb_plan_request *used, bool si) {
+    char a[32], b[32], c[32];
+    bb_table *t = bb_table_new("bitbudget.fit/1");
+    bb_table_column(t, "solve", "SOLVE", BB_COL_LEFT);
+    bb_table_column(t, "answer", "ANSWER", BB_COL_RIGHT);
+    bb_table_column(t, "total_bytes", "NEEDS AT MOST", BB_COL_RIGHT);
+    bb_table_column(t, "limit_bytes", "LIMIT", BB_COL_RIGHT);
+    bb_table_column(t, "next_total_bytes", "NEXT STEP NEEDS", BB_COL_RIGHT);
+    bb_str options;
+    bb_str_init(&options);
+    options_text(used, &options);
+    bb_table_head_wrapped(t, bb_str_c(&options));
+    bb_table_head(t, "%s", "");
+    bb_table_row(t);
+    bb_cell_text(t, "ctx");
+    bb_cell_u64(t, fit->answer);
+    bb_cell_u64_as(t, fit->total_bytes, bb_bytes_text(fit->total_bytes, si, a));
+    bb_cell_u64_as(t, fit->limit_bytes, bb_bytes_text(fit->limit_bytes, si, b));
+    if (fit->next_total_bytes)
+        bb_cell_u64_as(t, fit->next_total_bytes, bb_bytes_text(fit->next_total_bytes, si, c));
+    else
+        bb_cell_empty(t);
+    bb_table_foot(t, "%s", "");
+    if (!fit->answer)
+        bb_table_foot(t, "Not even the smallest context fits.");
+    else if (fit->model_limit)
+        bb_table_foot(t, "The longest context that the model knows fits.");
+    else
+        bb_table_foot(t, "The longest context whose high end fits; the next step no longer does.");
+    bb_json_add_bool(bb_table_json(t), "model_limit", fit->model_limit);
+    json_options(bb_table_json(t), used);
+    bb_str_clear(&options);
+    return t;
+}
