@@ -8,6 +8,7 @@
 typedef struct cli_call { /* one run of the program */
     cli_args args;
     cli_output out;
+    bool screens;   /* set by the command that asks for them: main starts them */
     bool answer_no; /* set by a command whose answer is "no": exit 1 under --check */
 } cli_call;
 
@@ -23,7 +24,7 @@ typedef struct cli_command { /* a row of a constant table */
 } cli_command;
 
 extern const cli_command cli_bits, cli_formats, cli_plan_command, cli_fit, cli_rule, cli_inspect, cli_error, cli_bench,
-    cli_data, cli_doctor;
+    cli_data, cli_doctor, cli_tui;
 
 /* NULL past the end. */
 const cli_command *cli_command_at(size_t i);

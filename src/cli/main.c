@@ -2,10 +2,12 @@
 /* main.c - from a command line to an answer and an exit status. */
 #include "base/escape.h"
 #include "cli/commands.h"
+#include "tui/tui.h"
 #include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { EXIT_NO = 1, EXIT_USAGE = 2 };
@@ -78,15 +80,25 @@ static bb_status run_command(const cli_command *c, int argc, char **argv, int fi
     return s;
 }
 
-static int no_command(cli_call *call) {
+static int no_command(void) {
     bb_str s;
     bb_str_init(&s);
     cli_short_help(&s);
     bb_str_add(&s, "\nbitbudget --help says more; in a terminal bitbudget alone starts its screens\n");
     (void)!write(STDERR_FILENO, bb_str_c(&s), s.len);
     bb_str_clear(&s);
-    (void)call;
     return EXIT_USAGE;
+}
+
+static int run_screens(const cli_args *args, const char *screen) {
+    const char *color = args->value[OPT_COLOR];
+    struct bb_tui_opts opts = {.screen = screen,
+                               .ascii = cli_has(args, OPT_ASCII),
+                               .models_path = args->value[OPT_MODELS],
+                               .gpus_path = args->value[OPT_GPUS],
+                               .model = args->value[OPT_MODEL]};
+    if (color) opts.color = strcmp(color, "always") == 0 ? 1 : strcmp(color, "never") == 0 ? -1 : 0;
+    return bb_tui_run(&opts);
 }
 
 int main(int argc, char **argv) {
@@ -103,18 +115,21 @@ int main(int argc, char **argv) {
     } else if (s == BB_OK && first >= argc) {
         if (cli_has(&call.args, OPT_HELP))
             s = print(&call.out, cli_full_help, NULL, &err);
+        else if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+            status = run_screens(&call.args, NULL);
         else
-            status = no_command(&call);
+            status = no_command();
     } else if (s == BB_OK) {
         const cli_command *c = cli_command_find(argv[first], &err);
         call.args.dashes = false;
         s = c ? run_command(c, argc, argv, first + 1, &call, &err) : BB_E_ARG;
+        if (s == BB_OK && call.screens) status = run_screens(&call.args, call.args.n_words ? call.args.words[0] : NULL);
     }
     if (s != BB_OK) {
         err.status = s;
         cli_print_error(&call.out, &err);
         status = bb_status_exit(s);
-    } else if (call.answer_no && cli_has(&call.args, OPT_CHECK))
+    } else if (!status && call.answer_no && cli_has(&call.args, OPT_CHECK))
         status = EXIT_NO;
     cli_args_clear(&call.args);
     return status;

@@ -59,6 +59,7 @@ typedef enum cli_id {
     OPT_OUT,
     OPT_IN,
     OPT_SECONDS,
+    OPT_MODEL,
     OPT_COUNT
 } cli_id;
 

@@ -111,7 +111,7 @@ static void compare(bb_table *t, const bb_bits_row *rows, size_t n, size_t n_for
         char buf[BB_SHOW_SIZE];
         bb_str_clear(&line);
         bb_str_addf(&line, "%-8s", fmt->name);
-        double worst = NAN;
+        double worst = (double)NAN;
         for (size_t i = 0; i < n_inputs; i++) {
             double rel = rows[i * n_formats + f].enc.rel_error;
             if (i < shown) bb_str_addf(&line, "  %9s", bb_show_ratio(rel, 2, buf));

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* app.c - what all screens share: the frame, the message line, popups, and which keys go where. */
+#include "tui/app.h"
+#include "base/mem.h"
+#include "tui/state.h"
+#include <ncurses.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const bb_view *bb_view_of(bb_screen screen) {
+    static const bb_view *const views[BB_SCREENS] = {
+        [BB_SCREEN_BITS] = &bb_view_bits, [BB_SCREEN_PLAN] = &bb_view_plan, [BB_SCREEN_KERNELS] = &bb_view_kernels};
+    return views[screen < BB_SCREENS ? screen : BB_SCREEN_PLAN];
+}
+
+/* ---- beginning and end ---- */
+
+/* Hands the lines "key value" of the last time to the views; what they cannot use they ignore. */
+static void recall(bb_app *app) {
+    bb_str text;
+    bb_str_init(&text);
+    bb_state_read(&text);
+    char line[BB_EDIT_MAX];
+    for (const char *s = bb_str_c(&text); *s;) {
+        size_t n = strcspn(s, "\n");
+        if (n < sizeof line) {
+            memcpy(line, s, n);
+            line[n] = 0;
+            char *blank = strchr(line, ' ');
+            if (blank) {
+                *blank = 0;
+                for (int v = 0; v < BB_SCREENS; v++)
+                    bb_view_of((bb_screen)v)->recall(app, app->state[v], line, blank + 1);
+            }
+        }
+        s += n + (s[n] == '\n');
+    }
+    bb_str_clear(&text);
+}
+
+bb_status bb_app_new(const struct bb_tui_opts *opts, bb_app **out, bb_error *err) {
+    bb_app *app = bb_alloc(1, sizeof *app);
+    if (!app) return bb_fail(err, BB_E_NOMEM, "out of memory");
+    app->screen = BB_SCREEN_PLAN;
+    bb_status st = BB_OK;
+    if (opts->screen && *opts->screen) {
+        int found = -1;
+        for (int v = 0; v < BB_SCREENS; v++)
+            if (bb_name_eq(bb_view_of((bb_screen)v)->name, opts->screen)) found = v;
+        if (found < 0) {
+            st = bb_fail(err, BB_E_ARG, "no screen of this name; there are bits, plan and kernels");
+            goto out;
+        }
+        app->screen = (bb_screen)found;
+    }
+    st = bb_catalogue_load(opts->models_path, opts->gpus_path, &app->cat, err);
+    for (int v = 0; st == BB_OK && v < BB_SCREENS; v++)
+        st = bb_view_of((bb_screen)v)->open(app, opts->model, &app->state[v], err);
+    if (st == BB_OK) recall(app);
+out:
+    if (st != BB_OK)
+        bb_app_free(app);
+    else
+        *out = app;
+    return st;
+}
+
+static void remember(const bb_app *app) {
+    bb_str text;
+    bb_str_init(&text);
+    for (int v = 0; v < BB_SCREENS; v++) bb_view_of((bb_screen)v)->remember(app->state[v], &text);
+    if (!text.failed) bb_state_write(bb_str_c(&text), text.len);
+    bb_str_clear(&text);
+}
+
+void bb_app_free(bb_app *app) {
+    if (!app) return;
+    if (app->done) remember(app);
+    for (int v = 0; v < BB_SCREENS; v++)
+        if (app->state[v]) bb_view_of((bb_screen)v)->close(app->state[v]);
+    bb_chooser_clear(&app->chooser);
+    bb_reader_clear(&app->reader);
+    bb_catalogue_free(app->cat);
+    free(app);
+}
+
+/* ---- for the views ---- */
+
+void bb_app_say(bb_app *app, bb_role role, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(app->message, sizeof app->message, fmt, args);
+    va_end(args);
+    app->message_role = role;
+}
+
+void bb_app_error(bb_app *app, const bb_error *err) {
+    bb_app_say(app, BB_ROLE_BAD, "%.380s%s%.100s", err->text, err->hint[0] ? "; " : "", err->hint);
+}
+
+void bb_app_edit(bb_app *app, int field, const char *text) {
+    app->mode = BB_MODE_EDIT;
+    app->field = field;
+    bb_edit_start(&app->edit, text);
+}
+
+void bb_app_choose(bb_app *app, int field, const char *title, const char *head, bool free_text) {
+    app->mode = BB_MODE_CHOOSE;
+    app->field = field;
+    bb_chooser_start(&app->chooser, title, head, free_text);
+}
+
+void bb_app_read(bb_app *app, const char *title) {
+    app->mode = BB_MODE_READ;
+    bb_reader_start(&app->reader, title);
+}
+
+void bb_field_draw(const bb_app *app, int field, bool focus, int y, int x, int label_w, int width, const char *label,
+                   const char *value) {
+    bool edited = app->mode == BB_MODE_EDIT && app->field == field;
+    if (focus || edited) (void)bb_put(y, x - 1, 1, BB_ROLE_FOCUS, ">");
+    (void)bb_put(y, x, label_w - 1, focus ? BB_ROLE_FOCUS : BB_ROLE_KEY, label);
+    if (edited)
+        bb_edit_draw(&app->edit, y, x + label_w, width - label_w);
+    else
+        (void)bb_put(y, x + label_w, width - label_w, focus ? BB_ROLE_FOCUS : BB_ROLE_TEXT, value);
+}
+
+void bb_shell_word(bb_str *out, const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./,:=+-@%";
+    if (*word && strspn(word, plain) == strlen(word)) {
+        bb_str_add(out, word);
+        return;
+    }
+    bb_str_add(out, "'");
+    for (; *word; word++) {
+        if (*word == '\'')
+            bb_str_add(out, "'\\''");
+        else
+            bb_str_addc(out, *word, 1);
+    }
+    bb_str_add(out, "'");
+}
+
+/* ---- drawing ---- */
+
+static void draw_tabs(const bb_app *app, const bb_layout *l) {
+    int x = 1 + bb_put(0, 1, 10, BB_ROLE_HEAD, "bitbudget ");
+    for (int v = 0; v < BB_SCREENS; v++) {
+        bool open = v == (int)app->screen;
+        x += bb_putf(0, x, l->cols - x, open ? BB_ROLE_TITLE : BB_ROLE_TEXT, "%c%d %s%c", open ? '[' : ' ', v + 1,
+                     bb_view_of((bb_screen)v)->tab, open ? ']' : ' ');
+    }
+    int right = l->cols - 1;
+    bb_put_right(0, right - 6, 6, BB_ROLE_KEY, "? Help");
+    if (!l->wide) return;
+    char about[96] = "";
+    bb_view_of(app->screen)->about(app->state[app->screen], about, sizeof about);
+    bb_put_right(0, x + 2, right - 9 - x - 2, BB_ROLE_DIM, about);
+}
+
+static void draw_foot(const bb_app *app, const bb_layout *l) {
+    if (app->message[0]) {
+        (void)bb_put(l->message.y, l->message.x, l->message.w, app->message_role, app->message);
+    } else {
+        char note[512] = "";
+        bb_view_of(app->screen)->note(app->state[app->screen], note, sizeof note);
+        (void)bb_put(l->message.y, l->message.x, l->message.w, BB_ROLE_DIM, note);
+    }
+    bb_str hints;
+    bb_str_init(&hints);
+    if (app->mode == BB_MODE_EDIT)
+        bb_str_add(&hints, "Enter take  Esc back  Ctrl-U clear");
+    else
+        bb_keymap_hints(app->screen, (size_t)l->hints.w, &hints);
+    (void)bb_put(l->hints.y, l->hints.x, l->hints.w, BB_ROLE_KEY, bb_str_c(&hints));
+    bb_str_clear(&hints);
+}
+
+void bb_app_draw(bb_app *app) {
+    int rows, cols;
+    getmaxyx(stdscr, rows, cols);
+    bb_layout *l = &app->layout;
+    bb_layout_make(app->screen, rows, cols, l);
+    (void)erase();
+    if (l->tiny) {
+        (void)bb_putf(0, 0, cols, BB_ROLE_TEXT, "needs %dx%d, has %dx%d; q quits", BB_MIN_COLS, BB_MIN_ROWS, cols,
+                      rows);
+    } else {
+        draw_tabs(app, l);
+        bb_lines_draw(l);
+        bb_view_of(app->screen)->draw(app, app->state[app->screen], l);
+        draw_foot(app, l);
+        if (app->mode == BB_MODE_CHOOSE) bb_chooser_draw(&app->chooser, l);
+        if (app->mode == BB_MODE_READ) bb_reader_draw(&app->reader, l);
+    }
+    (void)refresh();
+}
+
+/* ---- keys ---- */
+
+static void write_report(bb_app *app) {
+    bb_error err = {.status = BB_OK};
+    const bb_view *view = bb_view_of(app->screen);
+    bb_table *table = view->table(app->state[app->screen], &err);
+    if (!table) {
+        bb_app_error(app, &err);
+        return;
+    }
+    bb_str csv;
+    bb_str_init(&csv);
+    char path[512];
+    bb_status st = bb_table_to_str(table, BB_TABLE_CSV, &csv);
+    if (st != BB_OK)
+        st = bb_fail(&err, st, "the report cannot be made: %s", bb_status_text(st));
+    else
+        st = bb_report_save(view->name, bb_str_c(&csv), csv.len, path, sizeof path, &err);
+    if (st == BB_OK)
+        bb_app_say(app, BB_ROLE_OK, "written: %s", path);
+    else
+        bb_app_error(app, &err);
+    bb_str_clear(&csv);
+    bb_table_free(table);
+}
+
+static void show_command(bb_app *app) {
+    bb_str text;
+    bb_str_init(&text);
+    bb_str_add(&text, "bitbudget ");
+    bb_view_of(app->screen)->command(app->state[app->screen], &text);
+    bb_app_read(app, "the same as");
+    bb_wrap(&app->reader.text, bb_str_c(&text), bb_reader_width(&app->layout), 4);
+    bb_str_clear(&text);
+}
+
+static void show_help(bb_app *app) {
+    char title[32];
+    (void)snprintf(title, sizeof title, "Help - %s", bb_view_of(app->screen)->tab);
+    bb_app_read(app, title);
+    bb_keymap_help(app->screen, (size_t)bb_reader_width(&app->layout), &app->reader.text);
+    bb_str_add(&app->reader.text, "\nexact = counted; modelled = a formula with an error; assumed = a constant\n"
+                                  "full text: man bitbudget, man 7 bitbudget\n");
+}
+
+static void act(bb_app *app, bb_action action) {
+    app->message[0] = 0;
+    switch (action) {
+    case BB_ACT_SCREEN_1:
+    case BB_ACT_SCREEN_2:
+    case BB_ACT_SCREEN_3:
+        app->screen = (bb_screen)((int)action - (int)BB_ACT_SCREEN_1);
+        return;
+    case BB_ACT_HELP:
+        show_help(app);
+        return;
+    case BB_ACT_COMMAND:
+        show_command(app);
+        return;
+    case BB_ACT_WRITE:
+        write_report(app);
+        return;
+    case BB_ACT_REDRAW:
+        (void)clearok(stdscr, TRUE);
+        return;
+    case BB_ACT_QUIT:
+        app->done = true;
+        return;
+    default:
+        (void)bb_view_of(app->screen)->act(app, app->state[app->screen], action);
+        return;
+    }
+}
+
+/* A field got its text: the view takes it, or says why not and the field stays open. */
+static void accept(bb_app *app, const char *text) {
+    char copy[BB_EDIT_MAX];
+    (void)snprintf(copy, sizeof copy, "%s", text);
+    bb_mode mode = app->mode;
+    bb_error err = {.status = BB_OK};
+    app->message[0] = 0;
+    app->mode = BB_MODE_KEYS;
+    if (bb_view_of(app->screen)->accept(app, app->state[app->screen], app->field, copy, &err)) return;
+    app->mode = mode;
+    bb_app_error(app, &err);
+}
+
+void bb_app_key(bb_app *app, int key) {
+    if (key == BB_KEY_RESIZE || key == BB_KEY_NONE) return;
+    int page = app->layout.rows > 8 ? app->layout.rows - 8 : 1;
+    if (app->layout.tiny && app->mode != BB_MODE_EDIT && key == 'q') app->done = true;
+    bb_outcome o = BB_STAYS;
+    switch (app->mode) {
+    case BB_MODE_KEYS: {
+        bb_action action = bb_keymap_find(app->screen, key);
+        if (action != BB_ACT_NONE) act(app, action);
+        return;
+    }
+    case BB_MODE_EDIT:
+        o = bb_edit_key(&app->edit, key);
+        if (o == BB_TAKEN) accept(app, app->edit.text);
+        break;
+    case BB_MODE_CHOOSE:
+        o = bb_chooser_key(&app->chooser, key, page);
+        if (o == BB_TAKEN) accept(app, bb_chooser_value(&app->chooser));
+        break;
+    case BB_MODE_READ:
+        o = bb_reader_key(&app->reader, key, page);
+        break;
+    }
+    if (o == BB_DROPPED) {
+        app->mode = BB_MODE_KEYS;
+        app->message[0] = 0;
+    }
+}
+
+bool bb_app_tick(bb_app *app) {
+    bool changed = false;
+    for (int v = 0; v < BB_SCREENS; v++) {
+        const bb_view *view = bb_view_of((bb_screen)v);
+        if (view->tick && view->tick(app, app->state[v])) changed = true;
+    }
+    return changed;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* app.h - what all screens share: the frame, the message line, popups, and the functions that a screen consists of. */
+#ifndef BB_TUI_APP_H
+#define BB_TUI_APP_H
+#include "model/catalogue.h"
+#include "report/table.h"
+#include "tui/tui.h"
+#include "tui/widgets.h"
+
+typedef enum bb_mode { BB_MODE_KEYS, BB_MODE_EDIT, BB_MODE_CHOOSE, BB_MODE_READ } bb_mode;
+
+typedef struct bb_app {
+    bb_catalogue *cat; /* owned */
+    bb_screen screen;
+    void *state[BB_SCREENS]; /* of the views, owned */
+    bb_mode mode;
+    int field; /* that is edited or chosen for */
+    bb_edit edit;
+    bb_chooser chooser;
+    bb_reader reader;
+    char message[512];
+    bb_role message_role;
+    bb_layout layout; /* of the last drawing */
+    bool done;
+} bb_app;
+
+/* One screen. Fields have numbers that are the view's own. */
+typedef struct bb_view {
+    const char *name; /* "plan": as `bitbudget tui` takes it, and the first part of a report's name */
+    const char *tab;
+    bb_status (*open)(bb_app *app, const char *model, void **state, bb_error *err);
+    void (*close)(void *state);
+    void (*draw)(bb_app *app, void *state, const bb_layout *l);
+    /* False: the action means nothing here. */
+    bool (*act)(bb_app *app, void *state, bb_action action);
+    /* The text of a field that was edited or chosen. False with a sentence: the field stays open. */
+    bool (*accept)(bb_app *app, void *state, int field, const char *text, bb_error *err);
+    bool (*tick)(bb_app *app, void *state);              /* true: draw again; NULL = never */
+    void (*about)(void *state, char *text, size_t size); /* a few words for the first line of wide screens */
+    void (*note)(void *state, char *text, size_t size);  /* the message line when there is nothing else to say */
+    void (*command)(void *state, bb_str *out);           /* the command that gives the same answer */
+    bb_table *(*table)(void *state, bb_error *err);      /* what `w` writes; NULL with a sentence */
+    void (*remember)(void *state, bb_str *out);          /* lines "key value" for the next start */
+    void (*recall)(bb_app *app, void *state, const char *key, const char *value);
+} bb_view;
+
+extern const bb_view bb_view_bits, bb_view_plan, bb_view_kernels;
+const bb_view *bb_view_of(bb_screen screen);
+
+bb_status bb_app_new(const struct bb_tui_opts *opts, bb_app **app, bb_error *err);
+void bb_app_free(bb_app *app);
+void bb_app_draw(bb_app *app); /* onto stdscr, then refresh */
+void bb_app_key(bb_app *app, int key);
+bool bb_app_tick(bb_app *app); /* true: draw again */
+
+/* For the views. */
+void bb_app_say(bb_app *app, bb_role role, const char *fmt, ...) BB_PRINTF(3, 4);
+void bb_app_error(bb_app *app, const bb_error *err);
+void bb_app_edit(bb_app *app, int field, const char *text);
+/* Then bb_chooser_add and bb_chooser_mark on app->chooser. */
+void bb_app_choose(bb_app *app, int field, const char *title, const char *head, bool free_text);
+/* Then append to app->reader.text. */
+void bb_app_read(bb_app *app, const char *title);
+/* "Label value" at (y, x), value at x + label_w; with '>' before it when it has the focus; the field that is edited
+ * shows what is typed. */
+void bb_field_draw(const bb_app *app, int field, bool focus, int y, int x, int label_w, int width, const char *label,
+                   const char *value);
+/* A word of a command line, quoted when the shell needs it. */
+void bb_shell_word(bb_str *out, const char *word);
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tui.h - the screens: bits, plan, kernels, in a terminal. */
+#ifndef BB_TUI_TUI_H
+#define BB_TUI_TUI_H
+#include <stdbool.h>
+
+struct bb_tui_opts {
+    const char *screen;                  /* "bits", "plan", "kernels"; NULL = plan */
+    bool ascii;                          /* letters and signs of ASCII only, whatever the locale */
+    int color;                           /* -1 never, 0 as the terminal and NO_COLOR say, 1 always */
+    const char *models_path, *gpus_path; /* the user's own rows, NULL = none */
+    const char *model;                   /* what Plan starts with, NULL = the last one, or llama-3.1-8b */
+};
+
+/* Runs until the user leaves; the exit status. Sentences go to stderr. After SIGTERM, SIGHUP or SIGINT it ends the
+ * process by the same signal, with the terminal as it was. */
+int bb_tui_run(const struct bb_tui_opts *opts);
+#endif
