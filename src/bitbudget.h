@@ -232,6 +232,8 @@ typedef struct bb_plan_line {
     char source[96];
 } bb_plan_line;
 
+enum { BB_PLAN_NOTES = 3 };
+
 typedef struct bb_plan {
     bb_plan_line *lines; /* [n_lines], owned */
     size_t n_lines;
@@ -240,8 +242,8 @@ typedef struct bb_plan {
     uint64_t host_bytes;                         /* on the host beside the card; 0 when there is no card */
     uint64_t limit_bytes;                        /* 0 = unknown */
     bb_fit_answer fits;
-    bb_plan_request used; /* the request with every default filled in */
-    char note[3][192];    /* sentences that the reader must see; "" = none */
+    bb_plan_request used;          /* the request with every default filled in */
+    char note[BB_PLAN_NOTES][192]; /* sentences that the reader must see; "" = none */
 } bb_plan;
 
 /* What a plan is made of when the model is not just an architecture: the storage types of its file. */

@@ -106,7 +106,7 @@ static bb_status read_options(struct job *j, bb_error *err) {
  */
 
 static double scale_of(const struct job *j, const bb_format *f) {
-    if (f->kind != BB_KIND_INT) return 1;
+    if (!f || f->kind != BB_KIND_INT) return 1;
     return j->scale > 0 ? j->scale : bb_int_scale(f, j->absmax);
 }
 

@@ -230,6 +230,7 @@ static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') 
 static int by_name(const void *a, const void *b) {
     const named *x = a, *y = b;
     const char *p = x->name, *q = y->name;
+    if (!p || !q) return (p != NULL) - (q != NULL);
     while (*p && lower(*p) == lower(*q)) p++, q++;
     int d = (unsigned char)lower(*p) - (unsigned char)lower(*q);
     return d ? d : x->row < y->row ? -1 : x->row > y->row;
@@ -270,7 +271,7 @@ static bb_status add_rows(const table *t, const kind *k, void **rows, size_t *n)
     char *one = bb_alloc(1, k->size);
     if (!list || !one) st = bb_fail(t->err, BB_E_NOMEM, "%s: no memory for %zu rows", t->name, add);
     size_t kept = 0;
-    for (size_t i = 0; !st && i < old; i++) {
+    for (size_t i = 0; !st && *rows && i < old; i++) {
         const char *row = (const char *)*rows + i * k->size;
         named key = {row, 0};
         /* Rows compare by name, then number: the first name that is not below (row, 0) is it, if it is there. */

@@ -32,7 +32,7 @@ void bb_draft_line(bb_draft *d, const char *component, const char *device, bb_sp
 }
 
 void bb_draft_note(bb_draft *d, const char *fmt, ...) {
-    for (size_t i = 0; i < sizeof d->plan->note / sizeof *d->plan->note; i++) {
+    for (size_t i = 0; i < BB_PLAN_NOTES; i++) {
         if (*d->plan->note[i]) continue;
         va_list args;
         va_start(args, fmt);

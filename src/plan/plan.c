@@ -124,8 +124,8 @@ bb_status bb_fit_ctx_subject(bb_subject *s, const bb_plan_request *request, bb_f
     uint64_t step = request->engine != BB_ENGINE_LLAMA_CPP ? 1 : request->kv_unified ? BB_KV_PAD : BB_KV_PAD * seqs;
     uint64_t last = (a->context ? a->context : UINT32_MAX) / step;
     bb_fit f = {.limit_bytes = request->limit_bytes};
-    uint64_t high = 0, low_steps = 0, high_steps = last + 1; /* low_steps fits, high_steps does not */
-    if (last == 0) last = high_steps = 1;
+    if (last == 0) last = 1;
+    uint64_t high = 0, low_steps = 0, high_steps = last; /* low_steps fits, high_steps does not */
     bb_status st = need(s, request, last * step, &high, err);
     if (st) return st;
     if (high <= request->limit_bytes) {
@@ -133,7 +133,6 @@ bb_status bb_fit_ctx_subject(bb_subject *s, const bb_plan_request *request, bb_f
             .answer = last * step, .total_bytes = high, .limit_bytes = request->limit_bytes, .model_limit = true};
         return BB_OK;
     }
-    high_steps = last;
     f.next_total_bytes = high;
     while (high_steps - low_steps > 1) {
         uint64_t mid = low_steps + (high_steps - low_steps) / 2;

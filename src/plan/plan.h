@@ -20,11 +20,11 @@ typedef struct bb_subject {
     uint64_t parameters, active_parameters;
     bb_mix_tensor *tensors; /* [n_tensors] GGUF names; types as in the file, or for the last file type asked */
     size_t n_tensors;
-    int64_t *layers;              /* [n_tensors] */
-    uint64_t n_layers;            /* also of a file without a known architecture */
-    bool has_output;              /* an output matrix of its own: not tied */
-    bool from_file;               /* the tensors are a GGUF file's own, and so are their types unless others are asked */
-    const bb_dtype **file_types;  /* [n_tensors] when from_file */
+    int64_t *layers;             /* [n_tensors] */
+    uint64_t n_layers;           /* also of a file without a known architecture */
+    bool has_output;             /* an output matrix of its own: not tied */
+    bool from_file;              /* the tensors are a GGUF file's own, and so are their types unless others are asked */
+    const bb_dtype **file_types; /* [n_tensors] when from_file */
     bb_graph_tensor *graph_names; /* owns the names when not from_file */
     char weights[24];             /* what the types of `tensors` stand for now */
 } bb_subject;

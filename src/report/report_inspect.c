@@ -253,7 +253,7 @@ bb_table *bb_report_inspect(const bb_model *m, const bb_graph *graph, bool si, b
     if (m->file)
         file_rows(t, m, quiet);
     else if (graph)
-        graph_rows(t, graph, m->arch->dtype, quiet);
+        graph_rows(t, graph, m->arch ? m->arch->dtype : "", quiet);
     if (!m->file) bb_json_add_u64(root, "tensor_count", bb_table_rows(t));
     return t;
 }

@@ -132,7 +132,7 @@ static void draw_row(const bb_bits *b, size_t i, const columns *c, int y, int x,
 
 static void draw_list(const bb_bits *b, const bb_layout *l) {
     const bb_rect *p = &l->pane[BB_PANE_FORMATS];
-    int x = l->wide ? p->x - 1 : p->x - 1, width = l->wide ? p->w + 1 : p->w;
+    int x = p->x - 1, width = l->wide ? p->w + 1 : p->w;
     columns c = columns_for(width);
     int at = x + 1;
     (void)bb_put(p->y, at, c.name, BB_ROLE_HEAD, "FORMAT");

@@ -327,7 +327,7 @@ static void draw_more(const bb_plan_screen *s, const bb_layout *l) {
     (void)bb_put(p->y, p->x, p->w, BB_ROLE_HEAD, "WHAT ELSE FITS ON THIS GPU");
     if (s->fit_known) {
         (void)snprintf(line, sizeof line, "%llu tokens%s", (unsigned long long)s->fit.answer,
-                       s->fit.model_limit ? " (the model's limit)" : "");
+                       s->fit.model_limit ? " (all)" : "");
         row = say(p, row, "longest context", line);
     }
     for (size_t i = 0; i < s->n_rungs; i++) {

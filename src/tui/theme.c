@@ -29,7 +29,7 @@ void bb_theme_start(bool color) {
     with_color = color && has_colors() && start_color() == OK && COLORS >= 8 && COLOR_PAIRS > BB_ROLES &&
                  use_default_colors() == OK;
     if (!with_color) return;
-    for (short r = 0; r < BB_ROLES; r++) (void)init_pair((short)(r + 1), palette[r].color, -1);
+    for (int r = 0; r < BB_ROLES; r++) (void)init_pair((short)(r + 1), palette[r].color, -1);
 }
 
 unsigned long bb_theme_attr(bb_role role) {

@@ -14,7 +14,7 @@
 #define FIRST_ABSMAX 6.0
 
 static double scale_of(const bb_bits *b, const bb_format *f) {
-    return f->kind == BB_KIND_INT ? bb_int_scale(f, b->absmax) : 1;
+    return f && f->kind == BB_KIND_INT ? bb_int_scale(f, b->absmax) : 1;
 }
 
 static void encode_all(bb_bits *b) {

@@ -212,6 +212,9 @@ static bool kernels_act(bb_app *app, void *state, bb_action action) {
     case BB_ACT_PRESET:
         next_preset(k);
         return true;
+    case BB_ACT_SORT:
+        sort_rows(k);
+        return true;
     case BB_ACT_BACK:
         if (k->running) atomic_store(&k->progress.cancel, true);
         return true;

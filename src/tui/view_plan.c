@@ -46,7 +46,10 @@ static void set_gpu(bb_plan_request *ask, const bb_gpu *g) {
 }
 
 static void keep_for_undo(bb_plan_screen *s) {
-    if (s->n_undo == BB_UNDO) memmove(s->undo, s->undo + 1, sizeof *s->undo * --s->n_undo);
+    if (s->n_undo == BB_UNDO) {
+        s->n_undo--;
+        memmove(s->undo, s->undo + 1, s->n_undo * sizeof *s->undo);
+    }
     bb_before *b = &s->undo[s->n_undo++];
     b->ask = s->ask;
     (void)snprintf(b->model_text, sizeof b->model_text, "%s", s->model_text);

@@ -34,8 +34,7 @@ static size_t utf8_of(int key, char *out) {
 
 static bool inside_sign(char c) { return ((unsigned char)c & 0xC0) == 0x80; }
 static size_t sign_before(const bb_edit *e, size_t at) {
-    if (at > 0) at--;
-    while (at > 0 && inside_sign(e->text[at])) at--;
+    while (at > 0 && inside_sign(e->text[--at])) continue;
     return at;
 }
 static size_t sign_after(const bb_edit *e, size_t at) {
