@@ -85,7 +85,7 @@ static void plan_wide(bb_layout *l, int bottom) {
     frame(l, top, 0, end, l->cols - 1);
     post(l, top, split, end - top + 1);
     int y = top + 1;
-    l->pane[BB_PANE_ASK] = take(&y, least(8, end - y - 4), 2, split - 3);
+    l->pane[BB_PANE_ASK] = take(&y, least(8, end - y - 5), 2, split - 3);
     rule(l, y++, 0, split + 1);
     l->pane[BB_PANE_MORE] = take(&y, end - y, 2, split - 3);
 

@@ -88,6 +88,7 @@ END_TEST
 static Suite *make(void) {
     Suite *s = suite_create("keymap");
     TCase *t = tcase_create("keymap");
+    tcase_set_timeout(t, 120);
     tcase_add_test(t, one_meaning_each);
     tcase_add_test(t, every_action_has_a_key);
     tcase_add_test(t, rulings);

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* test_plan.c - plans against buffers that llama.cpp really allocated, the rule of thumb, the inverse, hostile sizes.
+ */
+#include "base/source.h"
+#include "harness.h"
+#include "plan/plan.h"
+#include "plan/rule.h"
+#include <string.h>
+
+static bb_catalogue *cat;
+
+static void setup(void) { ck_assert_int_eq(bb_catalogue_load(NULL, NULL, &cat, NULL), BB_OK); }
+static void teardown(void) { bb_catalogue_free(cat); }
+
+typedef struct opened {
+    bb_model *model;
+    bb_subject subject;
+} opened;
+
+static void open_model(opened *o, const char *text) {
+    bb_error err = {0};
+    ck_assert_msg(bb_model_locate(cat, text, &o->model, &err) == BB_OK, "%s", err.text);
+    ck_assert_msg(bb_subject_init(&o->subject, o->model, cat, &err) == BB_OK, "%s", err.text);
+}
+
+static void close_model(opened *o) {
+    bb_subject_clear(&o->subject);
+    bb_model_free(o->model);
+}
+
+static uint64_t bytes_of(const bb_plan *p, const char *component, const char *device) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < p->n_lines; i++)
+        if (strcmp(p->lines[i].component, component) == 0 && strcmp(p->lines[i].device, device) == 0)
+            n += p->lines[i].bytes;
+    return n;
+}
+
+static uint64_t cell(const bb_csv *csv, size_t row, const char *name) {
+    uint64_t v = 0;
+    bool empty;
+    ck_assert_int_eq(bb_csv_get_u64(csv, row, bb_csv_column(csv, name), &v, &empty, NULL), BB_OK);
+    return v;
+}
+static const char *text(const bb_csv *csv, size_t row, const char *name) {
+    return bb_csv_cell(csv, row, bb_csv_column(csv, name));
+}
+
+/* Every row with all buffers: model and KV bytes exactly, the compute buffer of the host within its interval. */
+START_TEST(measured_buffers) {
+    char *raw = NULL;
+    size_t n = 0, rows, compared = 0, within = 0, hosts = 0;
+    bb_csv *csv = NULL;
+    ck_assert_int_eq(bb_source_slurp(TEST_DATA("plan/llama_buffers.csv"), 1 << 20, &raw, &n, NULL), BB_OK);
+    ck_assert_int_eq(bb_csv_parse(raw, n, "llama_buffers.csv", NULL, &csv, NULL), BB_OK);
+    rows = bb_csv_rows(csv);
+    opened o = {0};
+    char model[64] = "";
+    for (size_t i = 0; i < rows; i++) {
+        if (strcmp(model, text(csv, i, "model")) != 0) {
+            if (*model) close_model(&o);
+            snprintf(model, sizeof model, "%s", text(csv, i, "model"));
+            open_model(&o, model);
+        }
+        bool card = cell(csv, i, "ndev") == 1;
+        bb_plan_request r = {
+            .purpose = BB_FOR_INFER, .engine = BB_ENGINE_LLAMA_CPP, .no_gpu = !card, .overhead_set = true};
+        snprintf(r.weights, sizeof r.weights, "%s", text(csv, i, "type"));
+        snprintf(r.kv_k, sizeof r.kv_k, "%s", text(csv, i, "k_type"));
+        snprintf(r.kv_v, sizeof r.kv_v, "%s", text(csv, i, "v_type"));
+        r.ctx = cell(csv, i, "n_ctx");
+        r.batch = cell(csv, i, "n_batch");
+        r.ubatch = cell(csv, i, "n_ubatch");
+        r.parallel = cell(csv, i, "n_seq");
+        r.kv_unified = cell(csv, i, "kv_unified");
+        r.flash_attn = cell(csv, i, "fa") ? 1 : -1;
+        r.outputs = cell(csv, i, "n_outputs_max");
+        r.gpu_layers = cell(csv, i, "ngl");
+        r.gpu_layers_set = card;
+        bb_plan p;
+        bb_error err = {0};
+        ck_assert_msg(bb_plan_subject(&o.subject, &r, &p, &err) == BB_OK, "row %zu: %s", i, err.text);
+        uint64_t host_model = cell(csv, i, "host_model_B") + cell(csv, i, "repack_B");
+        ck_assert_msg(bytes_of(&p, "weights", "host") == host_model,
+                      "row %s: %s %s: weights on the host %llu, measured %llu", text(csv, i, "row"), model, r.weights,
+                      (unsigned long long)bytes_of(&p, "weights", "host"), (unsigned long long)host_model);
+        ck_assert_uint_eq(bytes_of(&p, "weights", "gpu0"), cell(csv, i, "dev_model_B"));
+        ck_assert_uint_eq(bytes_of(&p, "kv_cache", "host"), cell(csv, i, "host_kv_B"));
+        ck_assert_uint_eq(bytes_of(&p, "kv_cache", "gpu0"), cell(csv, i, "dev_kv_B"));
+        for (size_t k = 0; k < p.n_lines && !card; k++) {
+            const bb_plan_line *l = &p.lines[k];
+            if (strcmp(l->component, "compute_buffer") != 0) continue;
+            uint64_t measured = cell(csv, i, "host_compute_B");
+            hosts++;
+            within += l->low_bytes <= measured && measured <= l->high_bytes;
+        }
+        compared++;
+        bb_plan_clear(&p);
+    }
+    close_model(&o);
+    ck_assert_uint_eq(compared, rows);
+    ck_assert_uint_gt(rows, 400);
+    ck_assert_msg(within == hosts, "%zu of %zu compute buffers within the interval", within, hosts);
+    bb_csv_free(csv);
+    free(raw);
+}
+END_TEST
+
+/* llama-quantize's own total for this file is 4.58 GiB (truth/quant_sizes.csv: 4912898304 bytes of tensors). */
+START_TEST(embedded_default) {
+    opened o;
+    bb_plan p;
+    open_model(&o, "llama-3.1-8b");
+    bb_plan_request r = {.purpose = BB_FOR_LOAD, .engine = BB_ENGINE_LLAMA_CPP, .weights = "q4_K_M", .no_gpu = true};
+    ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
+    ck_assert_uint_eq(p.total_bytes, 4912898304u);
+    ck_assert_uint_eq(p.parameters, 8030261248u);
+    ck_assert_int_eq(p.fits, BB_FITS_UNKNOWN);
+    bb_plan_clear(&p);
+    close_model(&o);
+}
+END_TEST
+
+/* The answer fits, the next step does not: checked by planning both, at many limits. */
+START_TEST(longest_context) {
+    opened o;
+    open_model(&o, "llama-3.1-8b");
+    for (uint64_t gib = 5; gib <= 24; gib++) {
+        bb_plan_request r = {.purpose = BB_FOR_INFER,
+                             .engine = BB_ENGINE_LLAMA_CPP,
+                             .weights = "q4_K_M",
+                             .limit_bytes = gib << 30,
+                             .parallel = gib % 3 + 1};
+        bb_fit f;
+        bb_plan p;
+        ck_assert_int_eq(bb_fit_ctx_subject(&o.subject, &r, &f, NULL), BB_OK);
+        uint64_t step = 256 * r.parallel;
+        ck_assert_uint_eq(f.answer % step, 0);
+        if (f.answer) {
+            r.ctx = f.answer;
+            ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
+            ck_assert_uint_le(p.high_bytes, r.limit_bytes);
+            ck_assert_uint_eq(p.high_bytes, f.total_bytes);
+            bb_plan_clear(&p);
+        }
+        if (f.model_limit) continue;
+        r.ctx = f.answer + step;
+        ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
+        ck_assert_uint_gt(p.high_bytes, r.limit_bytes);
+        ck_assert_uint_eq(p.high_bytes, f.next_total_bytes);
+        bb_plan_clear(&p);
+    }
+    close_model(&o);
+}
+END_TEST
+
+/* Rows add up to the totals; parts add up to their row. */
+START_TEST(lines_add_up) {
+    static const char *const models[] = {"llama-3.1-8b", "llama-3.2-1b", "mixtral-8x7b", "demo"};
+    for (size_t m = 0; m < 4; m++) {
+        opened o;
+        open_model(&o, models[m]);
+        for (uint64_t layers = 0; layers <= o.subject.n_layers + 2; layers += 3) {
+            bb_plan_request r = {.purpose = BB_FOR_INFER,
+                                 .engine = BB_ENGINE_LLAMA_CPP,
+                                 .gpu_layers = layers,
+                                 .gpu_layers_set = true,
+                                 .limit_bytes = 1};
+            bb_plan p;
+            ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
+            uint64_t card = 0, host = 0, high = 0;
+            for (size_t i = 0; i < p.n_lines; i++) {
+                const bb_plan_line *l = &p.lines[i];
+                ck_assert(l->low_bytes <= l->bytes && l->bytes <= l->high_bytes);
+                if (strchr(l->component, ':')) continue;
+                if (strcmp(l->device, "gpu0") == 0) {
+                    card += l->bytes;
+                    high += l->high_bytes;
+                } else
+                    host += l->bytes;
+            }
+            ck_assert_uint_eq(card, p.total_bytes);
+            ck_assert_uint_eq(high, p.high_bytes);
+            ck_assert_uint_eq(host, p.host_bytes);
+            for (const char *const *d = (const char *const[]){"gpu0", "host", NULL}; *d; d++) {
+                uint64_t parts = bytes_of(&p, "weights:output", *d) + bytes_of(&p, "weights:layers", *d) +
+                                 bytes_of(&p, "weights:token_embd", *d);
+                ck_assert_uint_eq(parts, bytes_of(&p, "weights", *d));
+                ck_assert_uint_eq(bytes_of(&p, "kv_cache:k", *d) + bytes_of(&p, "kv_cache:v", *d),
+                                  bytes_of(&p, "kv_cache", *d));
+            }
+            bb_plan_clear(&p);
+        }
+        close_model(&o);
+    }
+}
+END_TEST
+
+START_TEST(hostile_sizes) {
+    opened o;
+    bb_plan p;
+    bb_error err = {0};
+    open_model(&o, "llama-3.1-70b");
+    bb_plan_request r = {.purpose = BB_FOR_INFER, .engine = BB_ENGINE_LLAMA_CPP, .ctx = 1ull << 60};
+    ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, &err), BB_E_OVERFLOW);
+    r = (bb_plan_request){.purpose = BB_FOR_INFER, .engine = BB_ENGINE_HF, .ctx = 1ull << 50, .parallel = 1ull << 40};
+    ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, &err), BB_E_OVERFLOW);
+    r = (bb_plan_request){.purpose = BB_FOR_INFER, .engine = BB_ENGINE_LLAMA_CPP, .weights = "q4_K_X"};
+    ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, &err), BB_E_NAME);
+    r = (bb_plan_request){.purpose = BB_FOR_INFER, .engine = BB_ENGINE_LLAMA_CPP, .ctx = 8, .parallel = 9};
+    ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, &err), BB_E_ARG);
+    close_model(&o);
+    open_model(&o, "18446744073709551615");
+    r = (bb_plan_request){.purpose = BB_FOR_LOAD, .engine = BB_ENGINE_SIMPLE, .weights = "f32"};
+    ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, &err), BB_E_OVERFLOW);
+    close_model(&o);
+}
+END_TEST
+
+START_TEST(rule_of_thumb) {
+    static const uint64_t want[4][2] = {
+        {4000000000, 24000000000}, {2000000000, 12000000000}, {1000000000, 6000000000}, {500000000, 3000000000}};
+    bb_rule_row rows[BB_RULE_ROWS];
+    ck_assert_int_eq(bb_rule(1000000000, rows, NULL), BB_OK);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_uint_eq(rows[i].load_bytes, want[i][0]);
+        ck_assert_uint_eq(rows[i].train_bytes, want[i][1]);
+    }
+    ck_assert_int_eq(bb_rule(1, rows, NULL), BB_OK);
+    ck_assert_uint_eq(rows[3].load_bytes, 1); /* half a byte, rounded up */
+    ck_assert_int_eq(bb_rule(UINT64_MAX / 8, rows, NULL), BB_E_OVERFLOW);
+}
+END_TEST
+
+static Suite *suite(void) {
+    Suite *s = suite_create("plan");
+    TCase *t = tcase_create("plan");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, measured_buffers);
+    tcase_add_test(t, embedded_default);
+    tcase_add_test(t, longest_context);
+    tcase_add_test(t, lines_add_up);
+    tcase_add_test(t, hostile_sizes);
+    tcase_add_test(t, rule_of_thumb);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+TEST_MAIN(suite)
