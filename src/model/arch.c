@@ -99,7 +99,18 @@ bb_status bb_arch_check(const bb_arch *a, const char *where, bb_error *err) {
 
 void bb_arch_set_family(bb_arch *a, const char *text) {
     if (strcmp(text, "mistral") == 0 || strcmp(text, "mixtral") == 0) text = "llama";
-    bb_escape_buf(text, a->family, sizeof a->family);
+    bb_escape_field(text, a->family, sizeof a->family);
+}
+
+void bb_escape_field(const char *text, char *out, size_t size) {
+    char safe[512];
+    bb_escape_buf(text, safe, sizeof safe);
+    size_t n = strlen(safe);
+    if (n >= size)
+        for (n = size - 1; n > 0 && ((unsigned char)safe[n] & 0xC0) == 0x80; n--) {
+        }
+    memcpy(out, safe, n);
+    out[n] = '\0';
 }
 
 void bb_arch_free(bb_arch *arch) { free(arch); }

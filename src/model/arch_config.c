@@ -173,7 +173,7 @@ bb_status bb_arch_from_config(const char *text, size_t n, const char *name, bb_a
         st = bb_fail(err, BB_E_INVALID, "%s: model_type is %s", where, v ? "not text" : "missing");
         goto out;
     }
-    bb_escape_buf(name, a->name, sizeof a->name);
+    bb_escape_field(name, a->name, sizeof a->name);
     bb_arch_set_family(a, type);
     reader r = {.root = root, .where = where, .a = a, .known = bb_arch_known(a->family), .err = err};
     st = read_config(&r, type);

@@ -31,4 +31,6 @@ void bb_arch_complete(bb_arch *a);
 bb_status bb_arch_check_numbers(const bb_arch *a, const char *where, bb_error *err);
 /* Stores the family's graph name: "mistral" and "mixtral" are "llama"; text from a file is escaped. */
 void bb_arch_set_family(bb_arch *a, const char *text);
+/* Escaped text into a short field, whole where it fits, else cut between characters. */
+void bb_escape_field(const char *text, char *out, size_t size);
 #endif

@@ -136,7 +136,7 @@ bb_status bb_arch_from_file(const bb_file *file, bb_arch **arch, bb_error *err) 
     bb_arch *a = bb_alloc(1, sizeof *a);
     if (!a) return bb_fail(err, BB_E_NOMEM, "no memory for an architecture");
     const char *name = bb_meta_text(file, "general.name");
-    bb_escape_buf(name && *name ? name : family, a->name, sizeof a->name);
+    bb_escape_field(name && *name ? name : family, a->name, sizeof a->name);
     bb_arch_set_family(a, family);
     reader r = {.file = file, .prefix = family, .a = a, .known = bb_arch_known(a->family), .err = err};
     memcpy(r.where, a->name, sizeof r.where);

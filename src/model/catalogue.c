@@ -55,7 +55,7 @@ static bb_status read_text(const table *t, size_t row, const char *name, bool re
     if (st) return st;
     const char *text = bb_csv_cell(t->csv, row, col);
     if (required && !*text) return cell_error(t, row, name, "is empty");
-    bb_escape_buf(text, out, size);
+    bb_escape_field(text, out, size);
     return BB_OK;
 }
 
@@ -309,7 +309,7 @@ static bb_status load(const kind *k, const char *text, size_t size, const char *
     table t = {.shipped = path == NULL, .err = err};
     bb_csv *parsed = NULL;
     if (path)
-        bb_escape_buf(path, t.name, sizeof t.name);
+        bb_escape_field(path, t.name, sizeof t.name);
     else
         snprintf(t.name, sizeof t.name, "data/%s.csv", k->name);
     bb_status st = bb_csv_parse(text, size, path ? path : t.name, &bb_csv_default_limits, &parsed, err);

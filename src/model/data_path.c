@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* data_path.c - where the files of data/ are: beside the sources of a build, else where they were installed. */
+/* data_path.c - where the files of data/ are: beside the sources of a build, beside the program's own bin folder, else
+ * where this build was configured to install them. */
 #include "model/locate.h"
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,11 @@ bb_status bb_data_path(const char *name, char *path, size_t size, bb_error *err)
             if (!slash || slash == dir) break;
             *slash = '\0';
             if (in_sources(dir, name, found, sizeof found)) goto out;
+            /* prefix/bin/bitbudget and prefix/share/bitbudget, wherever the prefix was moved to */
+            if (level == 0 && (slash = strrchr(dir, '/')) && strcmp(slash, "/bin") == 0) {
+                int k = snprintf(found, sizeof found, "%.*s/share/bitbudget/%s", (int)(slash - dir), dir, name);
+                if (k > 0 && (size_t)k < sizeof found && access(found, R_OK) == 0) goto out;
+            }
         }
     }
     int n = snprintf(found, sizeof found, "%s/%s", BB_DATADIR, name);

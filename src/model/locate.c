@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/units.h"
+#include "model/arch_fields.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ static void title_from_path(bb_model *m, const char *path) {
     for (start = end; start > 0 && path[start - 1] != '/'; start--) {
     }
     char *last = bb_strndup(path + start, end - start);
-    bb_escape_buf(last && *last ? last : path, m->title, sizeof m->title);
+    bb_escape_field(last && *last ? last : path, m->title, sizeof m->title);
     free(last);
 }
 
@@ -140,7 +141,7 @@ static bool is_index(const char *path) {
 }
 
 static bb_status load_path(bb_model *m, const char *path, const struct stat *s, bb_error *err) {
-    bb_escape_buf(path, m->path, sizeof m->path);
+    bb_escape_field(path, m->path, sizeof m->path);
     title_from_path(m, path);
     if (S_ISDIR(s->st_mode)) return load_folder(m, path, err);
     if (!S_ISREG(s->st_mode) || !holds_json(path)) return load_file(m, path, err);
@@ -181,7 +182,7 @@ static bb_status load_name(bb_model *m, const bb_catalogue *cat, const char *tex
         if (st) return st;
         if (!m->parameters) return bb_fail(err, BB_E_VALUE, "a model of 0 parameters has nothing to plan");
         m->kind = BB_MODEL_COUNT;
-        bb_escape_buf(text, m->title, sizeof m->title);
+        bb_escape_field(text, m->title, sizeof m->title);
         return BB_OK;
     }
     const bb_arch *found = bb_catalogue_find(cat, text, err);

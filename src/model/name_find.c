@@ -24,7 +24,7 @@ static match compare(const char *name, const char *text, size_t len) {
     if (common(name, text) == len) return name[len] ? PREFIX : LIKE;
     /* Inside counts from the beginning of a word only: "4090" means RTX 4090, "lama-2-7b" is a mistake. */
     for (const char *p = name; *p; p++)
-        if (p > name && fold(p[-1]) == '-' && common(p, text) == len) return INSIDE;
+        if (fold(*p) == '-' && common(p + 1, text) == len) return INSIDE;
     return NONE;
 }
 
