@@ -273,6 +273,7 @@ double bb_int_scale(const bb_format *f, double absmax) { return absmax / (double
 void bb_decode_code(const bb_format *f, uint64_t code, double scale, bb_encoding *out) {
     *out = (bb_encoding){.format = f, .code = code & code_mask(f), .scale = f->kind == BB_KIND_INT ? scale : 1};
     out->value = bb_format_decode(f, code) * out->scale;
+    if (!isfinite(out->value)) out->error = out->rel_error = out->ulps = (double)NAN;
 }
 
 /* error, rel_error and ulps of an encoding of n; the last place is that of the input's binade. */
@@ -282,7 +283,7 @@ static void measure(const bb_number *n, bb_encoding *out) {
     if (n->cls == BB_CLASS_INF || n->cls == BB_CLASS_NAN || !isfinite(out->value)) return;
     bb_number v;
     bb_number_from_f64(out->value, &v);
-    out->error = bb_number_diff(&v, n);
+    out->error = bb_number_diff(&v, n) + 0.0; /* never -0 */
     if (n->cls == BB_CLASS_ZERO) {
         out->rel_error = out->error == 0 ? 0 : (double)NAN;
         out->ulps = out->error == 0 ? 0 : (double)NAN;

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -184,6 +185,12 @@ static int take_byte(int c) {
     return good && !bb_glyphs_ascii() ? v : BB_KEY_OTHER;
 }
 
+/* ncurses tells of the change; with use_env(FALSE) it does not ask for the new size itself. */
+static void take_size(void) {
+    struct winsize w;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row && w.ws_col) (void)resizeterm(w.ws_row, w.ws_col);
+}
+
 int bb_term_key(int timeout_ms) {
     timeout(0);
     for (;;) {
@@ -208,6 +215,7 @@ int bb_term_key(int timeout_ms) {
                 return BB_KEY_NONE;
             }
         }
+        if (c == KEY_RESIZE) take_size();
         for (size_t i = 0; i < sizeof function_keys / sizeof *function_keys; i++)
             if (function_keys[i].curses == c) return function_keys[i].key;
         if (c >= KEY_MIN) return BB_KEY_OTHER;

@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# terminal.sh - the screens in a real terminal: what they show, two tasks with a budget of keys, and that the terminal is
+# as it was after q, Ctrl-C, SIGTERM and a crash.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+bin=${BB_BIN:-build/bitbudget}
+case $bin in /*) ;; *) bin=$PWD/$bin ;; esac
+if ! command -v tmux >/dev/null 2>&1; then echo '1..0 # SKIP tmux is not installed'; exit 0; fi
+home=$(mktemp -d) || exit 1
+socket=bb-test-$$
+tm() { tmux -L "$socket" -f /dev/null "$@"; }
+trap 'tm kill-server 2>/dev/null; sleep 0.2; rm -rf "$home"' EXIT
+n=0 failed=0
+ok() { # 0 or not, name
+    n=$((n + 1))
+    if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; failed=1; screen | sed 's/^/# /'; fi
+}
+screen() { tm capture-pane -p 2>/dev/null; }
+start() { # columns rows [arguments]: the program inside a shell that outlives it
+    local cols=$1 rows=$2
+    shift 2
+    tm kill-server 2>/dev/null
+    rm -rf "$home"/*
+    tm new-session -d -x "$cols" -y "$rows" "env -i PATH=$PATH HOME=$home TERM=screen LC_ALL=C.UTF-8 PS1='ready> ' bash --norc --noprofile"
+    wait_for 'ready>'
+    # the script outlives a Ctrl-C that the whole foreground group gets
+    printf '%s\n' 'trap : INT' "stty -a > $home/before" "$bin $*" 'echo status=$?' "stty -a > $home/after" > "$home/run"
+    tm send-keys "bash $home/run" Enter
+}
+keys() { tm send-keys "$@"; }
+wait_for() { # text, at most ten seconds
+    local i
+    for ((i = 0; i < 200; i++)); do
+        screen | grep -qF -- "$1" && return 0
+        sleep 0.05
+    done
+    return 1
+}
+same_terminal() { # status expected
+    wait_for "status=$1" && for _ in $(seq 40); do [ -s "$home/after" ] && break; sleep 0.05; done && cmp -s "$home/before" "$home/after"
+}
+child() { pgrep -f "^$bin" -n; }
+echo 1..18
+
+start 80 24
+wait_for '[2 Plan]' && wait_for 'llama-3.1-8b'; ok $? 'starts on the Plan screen with the embedded default'
+screen | grep -q 'NEEDS .* GiB .* of 23.63 GiB .*FITS'; ok $? 'the verdict of the default at 80x24'
+[ "$(screen | LC_ALL=C.UTF-8 wc -L)" -le 80 ]; ok $? 'no line passes 80 columns'
+keys q; same_terminal 0; ok $? 'q leaves the terminal as it was'
+
+start 120 40
+wait_for 'Precision ladder' && wait_for 'The same on other GPUs'; ok $? 'two panes at 120x40'
+keys '?'; wait_for 'THIS SCREEN'; ok $? '? shows the keys'
+keys Escape; sleep 0.2; keys ':'; wait_for "bitbudget plan llama-3.1-8b --weights q4_K_M --gpu 'RTX 4090'"; ok $? ': shows the equal command'
+keys Escape; sleep 0.2; keys w; wait_for 'written: '
+eval "$bin plan llama-3.1-8b --weights q4_K_M --gpu 'RTX 4090' --csv" | cmp -s - "$home/.local/share/bitbudget/reports/plan-001.csv"; ok $? 'w writes the CSV that the command writes'
+keys C-c; same_terminal 130; ok $? 'Ctrl-C leaves the terminal as it was'
+
+# Task 1: does llama-3.1-70b fit at q4_K_M, and what would? At most 6 keys beside the typed name.
+start 80 24
+wait_for 'FITS'; keys Enter; wait_for 'Model'; keys '3.1-70b'; sleep 0.2; keys Enter
+wait_for 'DOES NOT FIT' && wait_for 'TO MAKE IT FIT'; ok $? 'task 1: the answer is no, and ways out are shown (2 keys and the name)'
+keys G; sleep 0.2; keys Enter; wait_for ' FITS'; ok $? 'task 1: the last way out, taken, fits (2 keys)'
+keys u; wait_for 'DOES NOT FIT'; ok $? 'u undoes it'
+tm resize-window -x 50 -y 10; wait_for 'needs 60x17'; ok $? 'a window that is too small says so'
+tm resize-window -x 80 -y 24; wait_for 'DOES NOT FIT'; kill -TERM "$(child)"; same_terminal 143; ok $? 'SIGTERM leaves the terminal as it was'
+
+# Task 2: what is 1/3 in bf16, and its next value? At most 6 keys beside the digits.
+start 80 24 tui bits
+wait_for '[1 Bits]'; keys e; keys C-u; keys '1/3' Enter; wait_for '3EAB'; ok $? 'task 2: 1/3 in bf16 is 3EAB (3 keys and the digits)'
+keys +; wait_for '3EAC'; ok $? 'task 2: the next one is 3EAC (1 key)'
+kill -SEGV "$(child)"; same_terminal 139; ok $? 'a crash leaves the terminal as it was'
+
+TERM=dumb "$bin" tui </dev/null >/dev/null 2>"$home/err"; [ $? = 2 ] && [ -s "$home/err" ]; ok $? 'without a terminal it says so and exits with 2'
+exit $failed
