@@ -188,7 +188,10 @@ static int take_byte(int c) {
 /* ncurses tells of the change; with use_env(FALSE) it does not ask for the new size itself. */
 static void take_size(void) {
     struct winsize w;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row && w.ws_col) (void)resizeterm(w.ws_row, w.ws_col);
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) != 0 || !w.ws_row || !w.ws_col) return;
+    /* resizeterm would put a further KEY_RESIZE into the queue */
+    if (is_term_resized(w.ws_row, w.ws_col)) (void)resize_term(w.ws_row, w.ws_col);
+    (void)clearok(stdscr, TRUE);
 }
 
 int bb_term_key(int timeout_ms) {
