@@ -14,8 +14,14 @@ DESTDIR    ?=
 
 # Everything that is built goes under B, so that builds with other flags can stand side by side.
 B   ?= build
-CC  ?= gcc
-AR  ?= ar
+# make has a CC of its own: only one that the user gave counts
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+# V=1 shows the commands
+V   ?= 0
+Q   := $(if $(filter 1,$(V)),,@)
+say  = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' '$(1)' '$@';)
 BB_SHARED ?= ../shared
 export BB_SHARED
 
@@ -58,6 +64,7 @@ SH_TESTS := $(sort $(filter-out %/screenshot.sh,$(wildcard tests/arch/*.sh tests
         screenshot build-all format check-all tests-all lint-format lint-gcc lint-clang lint-tidy lint-cppcheck lint-man
 .DELETE_ON_ERROR:
 .SUFFIXES:
+.SECONDARY:
 
 all: deps
 	@$(MAKE) --no-print-directory build-all
@@ -92,11 +99,13 @@ run: deps
 
 $(B)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/obj/gen/%.o: $(B)/gen/%.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # A table of data/ as a string: const char bb_data_NAME[] and its length.
 $(B)/gen/data_%.c: data/%.csv Makefile
@@ -108,23 +117,29 @@ $(B)/gen/data_%.c: data/%.csv Makefile
 
 $(B)/libbitbudget.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
 
 $(B)/$(SONAME): $(LIB_OBJ) src/bitbudget.map
-	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=src/bitbudget.map $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(LIB_OBJ) $(LIB_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=src/bitbudget.map $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(LIB_OBJ) $(LIB_LIBS)
 	@ln -sf $(SONAME) $(B)/libbitbudget.so
 
 # All of the program but main(), so that tests can link it.
 $(B)/libapp.a: $(filter-out $(B)/obj/cli/main.o,$(APP_OBJ))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
 
 $(B)/bitbudget: $(B)/obj/cli/main.o $(B)/libapp.a $(B)/libbitbudget.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -pie -o $@ $^ $(APP_LIBS) $(LIB_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -pie -o $@ $^ $(APP_LIBS) $(LIB_LIBS)
 
-$(B)/bitbudget.pc: Makefile src/bitbudget.h
+# Made anew each time: it holds the prefix of this call.
+.PHONY: FORCE
+$(B)/bitbudget.pc: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' 'prefix=$(prefix)' 'libdir=$(libdir)' 'includedir=$(includedir)' '' 'Name: bitbudget' \
+	@printf '%s\n' 'prefix=$(prefix)' 'libdir=$(libdir:$(prefix)%=$${prefix}%)' 'includedir=$(includedir:$(prefix)%=$${prefix}%)' '' 'Name: bitbudget' \
 	  'Description: memory planning and precision analysis of language models' 'Version: $(VERSION)' \
 	  'Requires.private: jansson gsl' 'Libs: -L$${libdir} -lbitbudget' 'Libs.private: -lcsv -lm -pthread' \
 	  'Cflags: -I$${includedir}' > $@
@@ -133,7 +148,8 @@ $(B)/bitbudget.pc: Makefile src/bitbudget.h
 
 $(B)/tests/unit/%: tests/unit/%.c $(B)/libapp.a $(B)/libbitbudget.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) -Itests/unit $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(B)/libapp.a $(B)/libbitbudget.a $(TEST_LIBS) $(APP_LIBS) $(LIB_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_CPPFLAGS) -Itests/unit $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(B)/libapp.a $(B)/libbitbudget.a $(TEST_LIBS) $(APP_LIBS) $(LIB_LIBS)
 
 # Tests that are programs or scripts, run by prove. BB_BIN is the program under test.
 define run-tests
@@ -174,7 +190,8 @@ asan:
 
 $(B)/tests/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(B)/libbitbudget.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wno-missing-prototypes -o $@ $^ $(LIB_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wno-missing-prototypes -o $@ $^ $(LIB_LIBS)
 
 $(B)/tests/fuzz/%.t: $(B)/tests/fuzz/replay_%
 	@printf '#!/bin/sh\nexec %s tests/fuzz/corpus/%s\n' $< $* > $@ && chmod +x $@

@@ -25,7 +25,7 @@ start() { # columns rows [arguments]: the program inside a shell that outlives i
     tm new-session -d -x "$cols" -y "$rows" "env -i PATH=$PATH HOME=$home TERM=screen LC_ALL=C.UTF-8 PS1='ready> ' bash --norc --noprofile"
     wait_for 'ready>'
     # the script outlives a Ctrl-C that the whole foreground group gets
-    printf '%s\n' 'trap : INT' "stty -a > $home/before" "$bin $*" 'echo status=$?' "stty -a > $home/after" > "$home/run"
+    printf '%s\n' 'trap : INT' "stty -a > $home/before" "sh -c 'echo \$\$ > $home/pid; exec $bin $*'" 'echo status=$?' "stty -a > $home/after" > "$home/run"
     tm send-keys "bash $home/run" Enter
 }
 keys() { tm send-keys "$@"; }
@@ -40,7 +40,7 @@ wait_for() { # text, at most ten seconds
 same_terminal() { # status expected
     wait_for "status=$1" && for _ in $(seq 40); do [ -s "$home/after" ] && break; sleep 0.05; done && cmp -s "$home/before" "$home/after"
 }
-child() { pgrep -f "^$bin" -n; }
+child() { cat "$home/pid"; }
 echo 1..18
 
 start 80 24
