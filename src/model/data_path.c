@@ -10,7 +10,7 @@
 #define BB_DATADIR "/usr/local/share/bitbudget"
 #endif
 
-enum { LEVELS = 5 }; /* build/tests/unit/room/test_x stands five folders below the sources' root */
+enum { LEVELS = 7 }; /* build/asan/tests/unit/room/test_x stands six folders below the sources */
 
 /* dir/data/name, when dir is the root of the sources. */
 static bool in_sources(const char *dir, const char *name, char *path, size_t size) {
