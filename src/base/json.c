@@ -264,13 +264,6 @@ bb_json_iter bb_json_next(const bb_json *object, bb_json_iter it) {
     return member(json_object_iter_next(j(object), it.at));
 }
 
-const char *bb_json_key(const bb_json *object, size_t i, const bb_json **value) {
-    bb_json_iter it = bb_json_first(object);
-    while (it.key && i--) it = bb_json_next(object, it);
-    if (value) *value = it.value;
-    return it.key;
-}
-
 /* ---- out ---- */
 
 /* jansson's integers are signed: one above 2^63 - 1 is kept as a text that begins with a byte no text begins with. */

@@ -36,8 +36,6 @@ const char *bb_json_text(const bb_json *v); /* of a string; NULL otherwise */
  */
 bool bb_json_u64(const bb_json *v, uint64_t *n);
 bool bb_json_f64(const bb_json *v, double *d); /* integer or real */
-/* Key number i of an object, in the file's order; NULL past the end. */
-const char *bb_json_key(const bb_json *object, size_t i, const bb_json **value);
 /* True for a number without point and exponent. */
 bool bb_json_is_integer(const bb_json *v);
 /* The members of an object in the file's order: for (it = bb_json_first(o); it.key; it = bb_json_next(o, it)). */

@@ -323,9 +323,8 @@ static bool json_cell(bb_json *row, const bb_column *col, const bb_cell *c) {
 static bb_status write_json(const bb_table *t, bb_str *out) {
     bb_json *root = bb_json_new_object();
     bool ok = root != NULL;
-    const bb_json *value;
-    const char *key;
-    for (size_t i = 0; ok && (key = bb_json_key(t->json, i, &value)); i++) ok = bb_json_add_copy(root, key, value);
+    for (bb_json_iter it = bb_json_first(t->json); ok && it.key; it = bb_json_next(t->json, it))
+        ok = bb_json_add_copy(root, it.key, it.value);
     bb_json *rows = ok ? bb_json_add_array(root, "rows") : NULL;
     ok = ok && rows;
     for (size_t r = 0; ok && r < t->n_rows; r++) {

@@ -161,6 +161,16 @@ static bb_role verdict_role(bb_fit_answer fits) {
                                    : BB_ROLE_TEXT;
 }
 
+static bool same_unit(const char *a, const char *b) {
+    const char *x = strchr(a, ' '), *y = strchr(b, ' ');
+    return x && y && strcmp(x, y) == 0;
+}
+
+static void drop_unit(char *text) {
+    char *blank = strchr(text, ' ');
+    if (blank) *blank = 0;
+}
+
 /* Bar with a scale below; where the limit is passed, the scale says where it ends. */
 static void draw_needs(const bb_plan_screen *s, const bb_layout *l) {
     const bb_rect *p = &l->pane[BB_PANE_NEEDS];
@@ -177,9 +187,17 @@ static void draw_needs(const bb_plan_screen *s, const bb_layout *l) {
     bb_str_init(&verdict);
     bb_plan_verdict(plan, false, &verdict);
     if (plan->limit_bytes) (void)bb_bytes_text(plan->limit_bytes, false, limit);
-    (void)snprintf(line, sizeof line, "NEEDS %s (%s to %s)%s%s", bb_bytes_text(plan->total_bytes, false, total),
-                   bb_bytes_text(plan->low_bytes, false, low), bb_bytes_text(plan->high_bytes, false, high),
-                   plan->limit_bytes ? " of " : "", limit);
+    (void)bb_bytes_text(plan->total_bytes, false, total);
+    (void)bb_bytes_text(plan->low_bytes, false, low);
+    (void)bb_bytes_text(plan->high_bytes, false, high);
+    /* one unit for all, said once at the end, when they share it */
+    char *last = *limit ? limit : high;
+    if (same_unit(total, last) && same_unit(low, last) && same_unit(high, last)) {
+        drop_unit(total);
+        drop_unit(low);
+        if (*limit) drop_unit(high);
+    }
+    (void)snprintf(line, sizeof line, "NEEDS %s (%s to %s)%s%s", total, low, high, *limit ? " of " : "", limit);
     if (l->wide) {
         bb_str title;
         char *bracket = verdict.data ? strstr(verdict.data, " (") : NULL;
@@ -286,16 +304,24 @@ static void draw_lines(const bb_plan_screen *s, const bb_layout *l) {
 
 static void draw_ways(const bb_plan_screen *s, const bb_rect *p) {
     size_t first = BB_PLAN_FIELDS + bb_plan_screen_lines(s);
+    bool stacked = p->w < 50; /* a narrow pane has the need below the way */
     (void)bb_put(p->y, p->x, p->w, BB_ROLE_HEAD,
-                 s->n_ways ? "TO MAKE IT FIT (Enter takes the marked one)" : "NOTHING THAT WAS TRIED MAKES IT FIT");
-    for (size_t i = 0; i < s->n_ways && (int)i + 1 < p->h; i++) {
+                 !s->n_ways ? "NOTHING THAT WAS TRIED MAKES IT FIT"
+                 : stacked  ? "TO MAKE IT FIT (Enter takes)"
+                            : "TO MAKE IT FIT (Enter takes the marked one)");
+    for (size_t i = 0; i < s->n_ways; i++) {
         char high[32], line[128];
+        int y = p->y + 1 + (int)i * (1 + stacked);
+        if (y + stacked >= p->y + p->h) break;
         bool focus = s->focus == first + i;
         (void)snprintf(line, sizeof line, "%zu  %s", i + 1, s->ways[i].text);
-        if (focus) (void)bb_put(p->y + 1 + (int)i, p->x, 1, BB_ROLE_FOCUS, ">");
-        (void)bb_put(p->y + 1 + (int)i, p->x + 2, p->w - 22, focus ? BB_ROLE_FOCUS : BB_ROLE_TEXT, line);
+        if (focus) (void)bb_put(y, p->x, 1, BB_ROLE_FOCUS, ">");
+        (void)bb_put(y, p->x + 2, stacked ? p->w - 2 : p->w - 24, focus ? BB_ROLE_FOCUS : BB_ROLE_TEXT, line);
         (void)snprintf(line, sizeof line, "at most %s", bb_bytes_text(s->ways[i].high_bytes, false, high));
-        bb_put_right(p->y + 1 + (int)i, p->x + p->w - 21, 20, BB_ROLE_OK, line);
+        if (stacked)
+            (void)bb_put(y + 1, p->x + 5, p->w - 5, BB_ROLE_OK, line);
+        else
+            bb_put_right(y, p->x + p->w - 22, 21, BB_ROLE_OK, line);
     }
 }
 

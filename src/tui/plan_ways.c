@@ -31,6 +31,29 @@ static bool add_way(bb_plan_screen *s, const bb_plan_request *ask, const char *t
     return true;
 }
 
+/* As many layers on the card as fit, with other weights unless `weights` is "". */
+static void fewer_layers(bb_plan_screen *s, const char *weights) {
+    uint64_t low = 0, top = s->subject.n_layers + 1; /* with none on the card it fits */
+    char text[80];
+    bb_plan_request ask = s->ask;
+    ask.gpu_layers_set = true;
+    if (*weights) (void)snprintf(ask.weights, sizeof ask.weights, "%s", weights);
+    while (top - low > 1) {
+        uint64_t total, high;
+        bb_fit_answer fits;
+        ask.gpu_layers = low + (top - low) / 2;
+        if (bb_plan_screen_try(s, &ask, &total, &high, &fits) && fits == BB_FITS_YES)
+            low = ask.gpu_layers;
+        else
+            top = ask.gpu_layers;
+    }
+    if (!low) return;
+    ask.gpu_layers = low;
+    (void)snprintf(text, sizeof text, "%s%s%llu of %llu layers on the card", weights, *weights ? ", " : "",
+                   (unsigned long long)low, (unsigned long long)s->subject.n_layers + 1);
+    (void)add_way(s, &ask, text);
+}
+
 /* Weights: the widest narrower type that fits; a shorter context; fewer layers on the card; the smallest card that
  * fits. The first three that exist are shown. */
 static void find_ways(bb_plan_screen *s) {
@@ -55,24 +78,7 @@ static void find_ways(bb_plan_screen *s) {
         (void)snprintf(text, sizeof text, "context %llu tokens", (unsigned long long)ask.ctx);
         (void)add_way(s, &ask, text);
     }
-    if (llama && s->subject.n_layers) {
-        uint64_t low = 0, top = s->subject.n_layers + 1; /* low fits, as nothing is on the card then */
-        ask = s->ask;
-        ask.gpu_layers_set = true;
-        while (top - low > 1) {
-            uint64_t total, high;
-            bb_fit_answer fits;
-            ask.gpu_layers = low + (top - low) / 2;
-            if (bb_plan_screen_try(s, &ask, &total, &high, &fits) && fits == BB_FITS_YES)
-                low = ask.gpu_layers;
-            else
-                top = ask.gpu_layers;
-        }
-        ask.gpu_layers = low;
-        (void)snprintf(text, sizeof text, "%llu of %llu layers on the card, the rest on the host",
-                       (unsigned long long)low, (unsigned long long)s->subject.n_layers + 1);
-        if (low) (void)add_way(s, &ask, text);
-    }
+    if (llama) fewer_layers(s, "");
     const bb_gpu *best = NULL;
     for (size_t i = 0; i < bb_catalogue_gpus(s->cat); i++) {
         const bb_gpu *g = bb_catalogue_gpu(s->cat, i);
@@ -86,6 +92,9 @@ static void find_ways(bb_plan_screen *s) {
         (void)snprintf(text, sizeof text, "card %s", best->name);
         (void)add_way(s, &ask, text);
     }
+    /* where nothing narrower fits whole, the next narrower type brings more layers onto the card */
+    for (size_t i = 0; llama && i + 1 < LADDER && s->n_ways < BB_WAYS; i++)
+        if (strcmp(ladder[i], s->plan.used.weights) == 0) fewer_layers(s, ladder[i + 1]);
 }
 
 static void find_rungs(bb_plan_screen *s) {

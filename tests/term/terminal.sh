@@ -8,8 +8,8 @@ bin=${BB_BIN:-build/bitbudget}
 case $bin in /*) ;; *) bin=$PWD/$bin ;; esac
 if ! command -v tmux >/dev/null 2>&1; then echo '1..0 # SKIP tmux is not installed'; exit 0; fi
 home=$(mktemp -d) || exit 1
-socket=bb-test-$$
-tm() { tmux -L "$socket" -f /dev/null "$@"; }
+socket=bb-test-$$ # and a number: a server that ends must not meet the next one
+tm() { tmux -L "$socket-${server:-0}" -f /dev/null "$@"; }
 trap 'tm kill-server 2>/dev/null; sleep 0.2; rm -rf "$home"' EXIT
 n=0 failed=0
 ok() { # 0 or not, name
@@ -21,6 +21,7 @@ start() { # columns rows [arguments]: the program inside a shell that outlives i
     local cols=$1 rows=$2
     shift 2
     tm kill-server 2>/dev/null
+    server=$((${server:-0} + 1))
     rm -rf "$home"/*
     tm new-session -d -x "$cols" -y "$rows" "env -i PATH=$PATH HOME=$home TERM=screen LC_ALL=C.UTF-8 PS1='ready> ' bash --norc --noprofile"
     wait_for 'ready>'
@@ -45,7 +46,7 @@ echo 1..18
 
 start 80 24
 wait_for '[2 Plan]' && wait_for 'llama-3.1-8b'; ok $? 'starts on the Plan screen with the embedded default'
-screen | grep -q 'NEEDS .* GiB .* of 23.63 GiB .*FITS'; ok $? 'the verdict of the default at 80x24'
+screen | grep -q 'NEEDS .* to .* of 23.63 GiB .*FITS'; ok $? 'the verdict of the default at 80x24'
 [ "$(screen | LC_ALL=C.UTF-8 wc -L)" -le 80 ]; ok $? 'no line passes 80 columns'
 keys q; same_terminal 0; ok $? 'q leaves the terminal as it was'
 
