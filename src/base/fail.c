@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fail.c - filling a bb_error with one sentence; texts and exit statuses of the status numbers. */
 #include "base/fail.h"
+#include "base/c_locale.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,11 +31,8 @@ int bb_status_exit(bb_status status) {
 }
 
 /* A text that vsnprintf cut may end inside a UTF-8 sequence: drop its incomplete tail. */
-static void cut_at_character(char *s, size_t size, int wanted) {
-    if (wanted < 0) s[0] = 0;
-    if (wanted < 0 || (size_t)wanted < size) return;
-    size_t n = strlen(s);
-    size_t start = n;
+static void cut_at_character(char *s) {
+    size_t n = strlen(s), start = n;
     while (start > 0 && n - start < 4 && ((unsigned char)s[start - 1] & 0xC0) == 0x80) start--;
     if (start == 0) return;
     unsigned char lead = (unsigned char)s[start - 1];
@@ -42,13 +40,24 @@ static void cut_at_character(char *s, size_t size, int wanted) {
     if (n - (start - 1) < need) s[start - 1] = 0;
 }
 
+/* Through a buffer of its own, because an argument may be the old text of the same error. */
+static void format(char *out, size_t size, const char *fmt, va_list args) BB_PRINTF(3, 0);
+static void format(char *out, size_t size, const char *fmt, va_list args) {
+    char text[sizeof((bb_error *)0)->text];
+    bb_c_locale l = bb_c_locale_enter();
+    int n = vsnprintf(text, size, fmt, args);
+    bb_c_locale_leave(l);
+    if (n < 0) text[0] = 0;
+    if (n >= 0 && (size_t)n >= size) cut_at_character(text);
+    memcpy(out, text, strlen(text) + 1);
+}
+
 void bb_fail_text(bb_error *err, bb_status status, const char *fmt, ...) {
     if (!err) return;
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(err->text, sizeof err->text, fmt, args);
+    format(err->text, sizeof err->text, fmt, args);
     va_end(args);
-    cut_at_character(err->text, sizeof err->text, n);
     err->status = status;
     err->hint[0] = 0;
 }
@@ -57,7 +66,6 @@ void bb_hint(bb_error *err, const char *fmt, ...) {
     if (!err) return;
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(err->hint, sizeof err->hint, fmt, args);
+    format(err->hint, sizeof err->hint, fmt, args);
     va_end(args);
-    cut_at_character(err->hint, sizeof err->hint, n);
 }

@@ -21,9 +21,11 @@ bool bb_grow(void **array, size_t len, size_t *cap, size_t size) {
     if (len < *cap) return true;
     size_t want;
     if (!bb_mul_size(*cap ? *cap : 8, *cap ? 2 : 1, &want)) return false;
-    void *p = bb_realloc(*array, want, size);
+    void *p;
+    memcpy(&p, array, sizeof p); /* the pointer's real type is the caller's */
+    p = bb_realloc(p, want, size);
     if (!p) return false;
-    *array = p;
+    memcpy(array, &p, sizeof p);
     *cap = want;
     return true;
 }

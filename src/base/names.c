@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* names.c - comparing names as users spell them, and the nearest ones to a name that is unknown. */
-#include "base/str.h"
+#include "base/escape.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -57,31 +57,47 @@ static bool contains(const char *text, const char *part) {
     return false;
 }
 
+/* How far candidate c is from name; SIZE_MAX when it is not near. */
+static size_t nearness(const char *name, size_t len, const char *c) {
+    size_t limit = len <= 2 ? 1 : len / 3 > 2 ? len / 3 : 2;
+    size_t c_len = strlen(c);
+    size_t gap = c_len > len ? c_len - len : len - c_len;
+    if (gap <= limit && c_len <= NAME_MAX_COMPARED) {
+        size_t d = distance(name, c);
+        if (d <= limit) return d;
+    }
+    /* a part of a longer name, or the longer name of a part, is near however much is missing, but behind mistakes */
+    if (len >= 3 && contains(c, name)) return limit;
+    if (c_len >= 4 && contains(name, c)) return limit + 1;
+    return SIZE_MAX;
+}
+
 void bb_nearest(const char *name, const char *(*next)(const void *ctx, size_t i), const void *ctx, char *out,
                 size_t out_size) {
-    const char *best[3] = {NULL, NULL, NULL};
-    size_t score[3] = {SIZE_MAX, SIZE_MAX, SIZE_MAX};
+    enum { SHOWN = 3 };
+    const char *best[SHOWN] = {NULL, NULL, NULL};
+    size_t score[SHOWN] = {SIZE_MAX, SIZE_MAX, SIZE_MAX};
     size_t len = strlen(name);
-    size_t limit = len / 3 > 2 ? len / 3 : 2;
-    if (len <= 2) limit = 1;
     const char *c;
+    out[0] = 0;
+    if (len == 0 || len > NAME_MAX_COMPARED) return; /* no slip of the finger is that long */
     for (size_t i = 0; (c = next(ctx, i)); i++) {
-        size_t d = distance(name, c);
-        /* a part of a longer name is near however much is missing, but behind small mistakes */
-        if (d > limit && len >= 3 && contains(c, name)) d = limit;
-        if (d > limit) continue;
-        for (size_t k = 0; k < 3; k++) {
+        size_t d = nearness(name, len, c);
+        bool twice = false;
+        for (size_t k = 0; k < SHOWN; k++) twice = twice || (best[k] && bb_name_eq(best[k], c));
+        for (size_t k = 0; k < SHOWN && !twice; k++) {
             if (d >= score[k]) continue;
-            for (size_t m = 2; m > k; m--) best[m] = best[m - 1], score[m] = score[m - 1];
+            for (size_t m = SHOWN - 1; m > k; m--) best[m] = best[m - 1], score[m] = score[m - 1];
             best[k] = c, score[k] = d;
             break;
         }
     }
-    out[0] = 0;
+    char a[64], b[64], last[64];
     if (best[2])
-        snprintf(out, out_size, "%s, %s or %s", best[0], best[1], best[2]);
+        snprintf(out, out_size, "%s, %s or %s", bb_escape_buf(best[0], a, sizeof a),
+                 bb_escape_buf(best[1], b, sizeof b), bb_escape_buf(best[2], last, sizeof last));
     else if (best[1])
-        snprintf(out, out_size, "%s or %s", best[0], best[1]);
+        snprintf(out, out_size, "%s or %s", bb_escape_buf(best[0], a, sizeof a), bb_escape_buf(best[1], b, sizeof b));
     else if (best[0])
-        snprintf(out, out_size, "%s", best[0]);
+        snprintf(out, out_size, "%s", bb_escape_buf(best[0], a, sizeof a));
 }

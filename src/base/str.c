@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* str.c - growing text, and numbers to and from text in the C locale. */
 #include "base/str.h"
+#include "base/c_locale.h"
 #include "base/checked.h"
 #include "base/mem.h"
-#include <errno.h>
-#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -59,6 +58,7 @@ void bb_str_addf(bb_str *s, const char *fmt, ...) {
     va_list args, again;
     va_start(args, fmt);
     va_copy(again, args);
+    bb_c_locale l = bb_c_locale_enter();
     int n = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
     if (n < 0)
@@ -67,6 +67,7 @@ void bb_str_addf(bb_str *s, const char *fmt, ...) {
         vsnprintf(s->data + s->len, (size_t)n + 1, fmt, again);
         s->len += (size_t)n;
     }
+    bb_c_locale_leave(l);
     va_end(again);
 }
 
@@ -78,57 +79,69 @@ bool bb_str_write(void *str, const char *data, size_t n) {
     return !s->failed;
 }
 
-/* printf of one double with '.', whatever the caller's locale says. */
-static int print_f64(char *buf, size_t size, int digits, double v) {
-    int n = snprintf(buf, size, "%.*g", digits, v);
-    const char *point = localeconv()->decimal_point;
-    size_t len = strlen(point);
-    if (len && strcmp(point, ".") != 0) {
-        char *at = strstr(buf, point);
-        if (at) {
-            *at = '.';
-            memmove(at + 1, at + len, strlen(at + len) + 1);
-            n = (int)strlen(buf);
-        }
-    }
-    return n;
-}
-
 const char *bb_f64_17(double v, char *buf) {
     if (isnan(v)) return memcpy(buf, "nan", 4);
     if (isinf(v)) return memcpy(buf, v < 0 ? "-inf" : "inf", v < 0 ? 5 : 4);
-    print_f64(buf, 32, 17, v);
+    bb_c_locale l = bb_c_locale_enter();
+    snprintf(buf, 32, "%.17g", v);
+    bb_c_locale_leave(l);
     return buf;
 }
 
-/* strtod of text that is known to be a plain decimal number, with the locale's point put in. */
-static double read_f64(const char *text) {
-    char buf[512];
-    const char *point = localeconv()->decimal_point;
-    const char *dot = strchr(text, '.');
-    if (!dot || strcmp(point, ".") == 0) return strtod(text, NULL);
-    size_t head = (size_t)(dot - text), mid = strlen(point), tail = strlen(dot + 1);
-    if (head + mid + tail + 1 > sizeof buf) return (double)NAN;
-    memcpy(buf, text, head);
-    memcpy(buf + head, point, mid);
-    memcpy(buf + head + mid, dot + 1, tail + 1);
-    return strtod(buf, NULL);
+/* The decimal of the same length one step further from zero: "1.999e-05" becomes "2.000e-05". False at "9.99e..". */
+static bool step_up(char *text) {
+    for (char *p = strchr(text, 'e'); p-- > text;) {
+        if (*p < '0' || *p > '9') continue;
+        if (*p != '9') {
+            ++*p;
+            return true;
+        }
+        *p = '0';
+    }
+    return false;
+}
+
+/* Fewest digits that read back, as "d.ddde-XX"; the C locale is on. */
+static void shortest_scientific(double v, char *text, size_t size) {
+    /* Up to 15 digits survive the way through a normal double and back, so when fewer are enough, 15 show zeros. */
+    int first = fabs(v) < 0x1p-1022 ? 1 : 15;
+    int exponent;
+    /* Below a power of two doubles lie twice as dense as above: the nearest decimal may miss it where the next one up
+     * reads back. */
+    bool lopsided = fabs(frexp(v, &exponent)) == 0.5;
+    for (int digits = first; digits < 17; digits++) {
+        snprintf(text, size, "%.*e", digits - 1, v);
+        if (strtod(text, NULL) == v) return;
+        if (lopsided && step_up(text) && strtod(text, NULL) == v) return;
+    }
+    snprintf(text, size, "%.16e", v);
 }
 
 const char *bb_f64_shortest(double v, char *buf) {
     if (isnan(v) || isinf(v)) return bb_f64_17(v, buf);
-    for (int digits = 1; digits < 17; digits++) {
-        print_f64(buf, 32, digits, v);
-        if (read_f64(buf) == v) break;
-        if (digits == 16) print_f64(buf, 32, 17, v);
-    }
-    /* %g leaves plain notation as soon as the exponent reaches the digits: 65504 stays, 1e+05 becomes 100000. */
-    char *e = strchr(buf, 'e');
-    if (e && fabs(v) < 1e16 && fabs(v) >= 1) {
-        snprintf(buf, 32, "%.0f", v);
-        if (read_f64(buf) != v) print_f64(buf, 32, 17, v);
-    }
-    return buf;
+    char text[40], digits[24], out[64];
+    bb_c_locale l = bb_c_locale_enter();
+    shortest_scientific(v, text, sizeof text);
+    bb_c_locale_leave(l);
+    const char *p = text, *e = strchr(text, 'e');
+    const char *sign = *p == '-' ? "-" : "";
+    size_t n = 0;
+    for (; p < e && n < sizeof digits - 1; p++)
+        if (*p >= '0' && *p <= '9') digits[n++] = *p;
+    while (n > 1 && digits[n - 1] == '0') n--;
+    digits[n] = 0;
+    int exponent = (int)strtol(e + 1, NULL, 10);
+    /* plain from 1e-4 to below 1e16, as Python's repr */
+    if (exponent < -4 || exponent >= 16)
+        snprintf(out, sizeof out, "%s%c%s%se%c%02d", sign, digits[0], n > 1 ? "." : "", digits + 1,
+                 exponent < 0 ? '-' : '+', abs(exponent));
+    else if (exponent < 0)
+        snprintf(out, sizeof out, "%s0.%.*s%s", sign, -exponent - 1, "000", digits);
+    else if (n <= (size_t)exponent + 1)
+        snprintf(out, sizeof out, "%s%s%.*s", sign, digits, exponent + 1 - (int)n, "000000000000000");
+    else
+        snprintf(out, sizeof out, "%s%.*s.%s", sign, exponent + 1, digits, digits + exponent + 1);
+    return memcpy(buf, out, strlen(out) + 1); /* at most 24 characters */
 }
 
 bool bb_parse_f64(const char *text, double *v) {
@@ -149,8 +162,10 @@ bool bb_parse_f64(const char *text, double *v) {
         if (n == 0) return false;
         p += n;
     }
-    if (*p || p - text > 400) return false;
-    double d = read_f64(text);
+    if (*p) return false;
+    bb_c_locale l = bb_c_locale_enter();
+    double d = strtod(text, NULL);
+    bb_c_locale_leave(l);
     if (!isfinite(d)) return false;
     *v = d;
     return true;

@@ -23,7 +23,7 @@ bool bb_str_write(void *str, const char *data, size_t n); /* a bb_write_fn that 
 
 /* ASCII only, whatever the locale. */
 bool bb_name_eq(const char *a, const char *b); /* ignoring case */
-/* Ignoring case and treating '-', '_' and '.' as equal: how users spell model and card names. */
+/* Ignoring case and treating '-', '_', '.' and ' ' as equal: how users spell model and card names. */
 bool bb_name_like(const char *a, const char *b);
 
 /* Candidates by edit distance to `name`, nearest first, as "a, b or c" in out (at most three, only near ones);
