@@ -4,6 +4,7 @@
 #include "base/checked.h"
 #include "base/escape.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Quotient of n by unit in thousandths, rounded half up, as "17.034"; then cut to `decimals`. */
@@ -37,14 +38,27 @@ static void decimal(uint64_t n, uint64_t unit, unsigned decimals, char *buf, siz
         snprintf(buf, size, "%llu", (unsigned long long)whole);
 }
 
+/* n in the largest of the units (each `step` times the one before) that leaves at least 1 after rounding: two
+ * decimals, one from 1000 on. Returns the number of the unit. */
+static unsigned in_unit(uint64_t n, uint64_t step, char *number, size_t size) {
+    enum { LARGEST = 6 }; /* 1000^6 and 1024^6 are the last below 2^64 */
+    uint64_t unit = 1;
+    unsigned i = 0;
+    while (i < LARGEST && n / unit >= step) unit *= step, i++;
+    if (i == 0) {
+        decimal(n, 1, 0, number, size);
+        return 0;
+    }
+    decimal(n, unit, n / unit >= 1000 ? 1 : 2, number, size);
+    if (i < LARGEST && strtoull(number, NULL, 10) >= step) decimal(n, unit * step, 2, number, size), i++;
+    return i;
+}
+
 const char *bb_bytes_text(uint64_t bytes, bool si, char *buf) {
     static const char *const binary[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     static const char *const metric[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-    uint64_t step = si ? 1000 : 1024, unit = 1;
-    int i = 0;
-    while (i < 6 && bytes / unit >= step) unit *= step, i++;
     char number[24];
-    decimal(bytes, unit, i == 0 ? 0 : 2, number, sizeof number);
+    unsigned i = in_unit(bytes, si ? 1000 : 1024, number, sizeof number);
     snprintf(buf, 32, "%s %s", number, si ? metric[i] : binary[i]);
     return buf;
 }
@@ -56,25 +70,25 @@ const char *bb_gib_text(uint64_t bytes, bool si, unsigned decimals, char *buf) {
 
 const char *bb_count_text(uint64_t n, char *buf) {
     static const char *const names[] = {"", " K", " M", " B", " T", " P", " E"};
-    uint64_t unit = 1;
-    int i = 0;
-    while (i < 6 && n / unit >= 1000) unit *= 1000, i++;
     char number[24];
-    decimal(n, unit, i == 0 ? 0 : 2, number, sizeof number);
+    unsigned i = in_unit(n, 1000, number, sizeof number);
     snprintf(buf, 32, "%s%s", number, names[i]);
     return buf;
 }
 
-/* A decimal number with an optional exponent at *p: its digits without the point, and the power of ten. */
-typedef struct mantissa {
-    uint64_t digits;
-    int64_t ten;
-} mantissa;
+/* A decimal number as its digits, most significant first, and the power of ten of the last one. */
+enum { MAX_DIGITS = 80, MAX_PRODUCT = MAX_DIGITS + 20 };
+typedef struct decimal_text {
+    unsigned char digit[MAX_PRODUCT];
+    size_t n;
+    int ten;
+} decimal_text;
 
-static bool read_mantissa(const char **p, mantissa *m, bool exponent) {
-    uint64_t v = 0;
-    int64_t ten = 0;
+/* Reads digits with at most one point, and an exponent where one is allowed; *p goes past them. */
+static bool read_decimal(const char **p, decimal_text *d, bool exponent) {
     bool any = false, point = false;
+    d->n = 0;
+    d->ten = 0;
     for (;; (*p)++) {
         char c = **p;
         if (c == '.' && !point) {
@@ -83,49 +97,49 @@ static bool read_mantissa(const char **p, mantissa *m, bool exponent) {
         }
         if (c < '0' || c > '9') break;
         any = true;
-        if (point && c == '0' && strspn(*p, "0") == strspn(*p, "0123456789")) continue; /* trailing zeros say nothing */
-        if (!bb_mul_u64(v, 10, &v) || !bb_add_u64(v, (uint64_t)(c - '0'), &v)) return false;
-        if (point) ten--;
+        if (point) d->ten--;
+        if (d->n == 0 && c == '0') continue; /* leading zeros say nothing */
+        if (d->n == MAX_DIGITS) return false;
+        d->digit[d->n++] = (unsigned char)(c - '0');
     }
     if (!any) return false;
-    if (exponent && (**p == 'e' || **p == 'E')) {
-        const char *q = *p + 1;
-        bool minus = *q == '-';
-        if (*q == '-' || *q == '+') q++;
-        size_t n = strspn(q, "0123456789");
-        if (n == 0 || n > 4) return false;
-        int64_t e = 0;
-        for (size_t i = 0; i < n; i++) e = e * 10 + (q[i] - '0');
-        ten += minus ? -e : e;
-        *p = q + n;
-    }
-    m->digits = v;
-    m->ten = ten;
+    const char *q = *p;
+    if (!exponent || (*q != 'e' && *q != 'E')) return true;
+    q++;
+    bool minus = *q == '-';
+    if (*q == '-' || *q == '+') q++;
+    size_t digits = strspn(q, "0123456789");
+    if (digits == 0 || digits > 4) return false;
+    int e = 0;
+    for (size_t i = 0; i < digits; i++) e = e * 10 + (q[i] - '0');
+    d->ten += minus ? -e : e;
+    *p = q + digits;
     return true;
 }
 
-/* digits * 10^ten * unit, rounded half up; false past 2^64. */
-static bool scaled(mantissa m, uint64_t unit, uint64_t *out) {
-    uint64_t v = m.digits;
-    if (v == 0) {
-        *out = 0;
-        return true;
+/* d * unit, rounded half up to a whole; exact whatever the unit, false past 2^64. unit is at most 2^60. */
+static bool scaled(const decimal_text *d, uint64_t unit, uint64_t *out) {
+    unsigned char product[MAX_PRODUCT];
+    uint64_t carry = 0;
+    size_t at = MAX_PRODUCT;
+    for (size_t i = d->n; i-- > 0;) {
+        carry += d->digit[i] * unit;
+        product[--at] = (unsigned char)(carry % 10);
+        carry /= 10;
     }
-    if (!bb_mul_u64(v, unit, &v)) {
-        /* the unit may still cancel against a negative power */
-        while (m.ten < 0 && unit % 10 == 0) unit /= 10, m.ten++;
-        v = m.digits;
-        if (!bb_mul_u64(v, unit, &v)) return false;
+    for (; carry; carry /= 10) product[--at] = (unsigned char)(carry % 10);
+    size_t n = MAX_PRODUCT - at;
+    const unsigned char *digit = product + at;
+    /* digits before the point; those that ten > 0 adds are zeros */
+    int64_t whole = (int64_t)n + d->ten;
+    uint64_t v = 0;
+    if (n == 0) whole = 0;
+    for (int64_t i = 0; i < whole; i++) {
+        uint64_t next = i < (int64_t)n ? digit[i] : 0;
+        if (!bb_mul_u64(v, 10, &v) || !bb_add_u64(v, next, &v)) return false;
     }
-    for (; m.ten > 0; m.ten--)
-        if (!bb_mul_u64(v, 10, &v)) return false;
-    uint64_t last = 0;
-    for (; m.ten < 0; m.ten++) {
-        last = v % 10;
-        v /= 10;
-        if (v == 0 && m.ten < -1) last = 0;
-    }
-    *out = v + (last >= 5);
+    if (whole >= 0 && whole < (int64_t)n && digit[whole] >= 5 && !bb_add_u64(v, 1, &v)) return false;
+    *out = v;
     return true;
 }
 
@@ -141,48 +155,61 @@ static const unit_name byte_units[] = {
     {"GiB", 1ull << 30},
     {"TiB", 1ull << 40},
     {"PiB", 1ull << 50},
+    {"EiB", 1ull << 60},
     {"kB", 1000ull},
     {"MB", 1000000ull},
     {"GB", 1000000000ull},
     {"TB", 1000000000000ull},
     {"PB", 1000000000000000ull},
+    {"EB", 1000000000000000000ull},
 };
+
+/* The unit that p names, or NULL. */
+static const unit_name *find_unit(const char *p, const unit_name *units, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (bb_name_eq(p, units[i].name)) return &units[i];
+    return NULL;
+}
 
 bb_status bb_parse_bytes(const char *text, uint64_t *bytes, bb_error *err) {
     const char *p = text;
-    mantissa m;
+    decimal_text d;
     char shown[80];
-    if (read_mantissa(&p, &m, false)) {
+    bb_escape_buf(text, shown, sizeof shown);
+    const unit_name *unit = NULL;
+    if (read_decimal(&p, &d, false)) {
         while (*p == ' ') p++;
-        for (size_t i = 0; i < sizeof byte_units / sizeof *byte_units; i++) {
-            if (!bb_name_eq(p, byte_units[i].name)) continue;
-            if (scaled(m, byte_units[i].size, bytes)) return BB_OK;
-            return bb_fail(err, BB_E_OVERFLOW, "'%s' passes 2^64 bytes", bb_escape_buf(text, shown, sizeof shown));
-        }
+        unit = find_unit(p, byte_units, sizeof byte_units / sizeof *byte_units);
     }
-    return bb_fail(err, BB_E_VALUE, "'%s' is not a size: expected a number with a unit, such as 24GiB, 24GB or 512MiB",
-                   bb_escape_buf(text, shown, sizeof shown));
+    if (!unit)
+        return bb_fail(err, BB_E_VALUE,
+                       "'%s' is not a size: expected a number with a unit, such as 24GiB, 24GB or 512MiB", shown);
+    uint64_t v;
+    if (!scaled(&d, unit->size, &v))
+        return bb_fail(err, BB_E_OVERFLOW, "'%s' is too large: sizes end below 2^64 bytes (16 EiB)", shown);
+    *bytes = v;
+    return BB_OK;
 }
 
 bb_status bb_parse_count(const char *text, uint64_t *n, bb_error *err) {
     static const unit_name powers[] = {{"", 1}, {"k", 1000}, {"m", 1000000}, {"b", 1000000000}, {"t", 1000000000000}};
     const char *p = text;
-    mantissa m;
+    decimal_text d;
     char shown[80];
-    if (read_mantissa(&p, &m, true)) {
-        for (size_t i = 0; i < sizeof powers / sizeof *powers; i++) {
-            if (!bb_name_eq(p, powers[i].name)) continue;
-            uint64_t v;
-            if (!scaled(m, powers[i].size, &v))
-                return bb_fail(err, BB_E_OVERFLOW, "'%s' passes 2^64", bb_escape_buf(text, shown, sizeof shown));
-            if (v == 0) break;
-            *n = v;
-            return BB_OK;
-        }
-    }
-    return bb_fail(err, BB_E_VALUE,
-                   "'%s' is not a count of parameters: expected digits with K, M, B or T, such as 7b or 1.5e9",
-                   bb_escape_buf(text, shown, sizeof shown));
+    bb_escape_buf(text, shown, sizeof shown);
+    const unit_name *unit = NULL;
+    if (read_decimal(&p, &d, true)) unit = find_unit(p, powers, sizeof powers / sizeof *powers);
+    if (!unit)
+        return bb_fail(err, BB_E_VALUE,
+                       "'%s' is not a count of parameters: expected digits with K, M, B or T, such as 7b or 1.5e9",
+                       shown);
+    uint64_t v;
+    if (!scaled(&d, unit->size, &v))
+        return bb_fail(err, BB_E_OVERFLOW,
+                       "'%s' is too large for a count of parameters: counts end below 2^64 (1.8e19)", shown);
+    if (v == 0) return bb_fail(err, BB_E_VALUE, "'%s' is not a count of parameters: expected at least 1", shown);
+    *n = v;
+    return BB_OK;
 }
 
 bool bb_looks_like_count(const char *text) {
@@ -201,12 +228,17 @@ bool bb_looks_like_count(const char *text) {
 bb_status bb_parse_tokens(const char *text, uint64_t *n, bb_error *err) {
     static const unit_name powers[] = {{"", 1}, {"k", 1024}, {"m", 1048576}};
     const char *p = text;
-    mantissa m;
+    decimal_text d;
     char shown[80];
-    if (read_mantissa(&p, &m, false)) {
-        for (size_t i = 0; i < sizeof powers / sizeof *powers; i++)
-            if (bb_name_eq(p, powers[i].name) && scaled(m, powers[i].size, n)) return BB_OK;
-    }
-    return bb_fail(err, BB_E_VALUE, "'%s' is not a number of tokens: expected digits, or digits with K (1024)",
-                   bb_escape_buf(text, shown, sizeof shown));
+    bb_escape_buf(text, shown, sizeof shown);
+    const unit_name *unit = NULL;
+    if (read_decimal(&p, &d, false)) unit = find_unit(p, powers, sizeof powers / sizeof *powers);
+    if (!unit)
+        return bb_fail(err, BB_E_VALUE, "'%s' is not a number of tokens: expected digits, or digits with K (1024)",
+                       shown);
+    uint64_t v;
+    if (!scaled(&d, unit->size, &v))
+        return bb_fail(err, BB_E_OVERFLOW, "'%s' is too large for a number of tokens: they end below 2^64", shown);
+    *n = v;
+    return BB_OK;
 }

@@ -60,7 +60,7 @@ START_TEST(numbers_as_text) {
     ck_assert_str_eq(bb_f64_shortest(3.140625, buf), "3.140625");
     ck_assert_str_eq(bb_f64_shortest(65504, buf), "65504");
     ck_assert_str_eq(bb_bytes_text(4912898304u, false, buf), "4.58 GiB");
-    ck_assert_str_eq(bb_bytes_text(1073741823, false, buf), "1024.00 MiB");
+    ck_assert_str_eq(bb_bytes_text(1073741823, false, buf), "1.00 GiB");
     ck_assert_str_eq(bb_bytes_text(812, false, buf), "812 B");
     ck_assert_str_eq(bb_bytes_text(24000000000u, true, buf), "24.00 GB");
     ck_assert_str_eq(bb_bytes_text(UINT64_MAX, false, buf), "16.00 EiB");
