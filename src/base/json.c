@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* json.c - JSON in and out over jansson; the only user of it. */
 #include "base/json.h"
+#include "base/c_locale.h"
 #include "base/escape.h"
 #include "base/mem.h"
 #include <jansson.h>
@@ -13,142 +14,230 @@
 static json_t *j(const bb_json *v) { return (json_t *)(uintptr_t)v; }
 static bb_json *b(json_t *v) { return (bb_json *)v; }
 
+/* jansson's integers are signed 64-bit. One from 2^63 to 2^64 - 1 is kept as a string that begins with NUL, which no
+ * text of a file or of a caller can: \u0000 is refused on the way in, and C strings end there. */
+static const char big_escape[] = "\"\\u0000";
+
+static bool is_big(const json_t *v) {
+    return json_is_string(v) && json_string_length(v) > 0 && !json_string_value(v)[0];
+}
+static const char *big_digits(const json_t *v) { return json_string_value(v) + 1; }
+
 /* ---- in: a scan of our own before jansson sees the text ---- */
+
+/* Most values of one tree: jansson needs up to 300 bytes for "{}", so that a small file could take all memory. */
+enum { MAX_VALUES = 1 << 20 };
 
 typedef struct scan {
     const char *p, *end, *start;
-    const char *name;
+    const char *name; /* escaped */
     bb_error *err;
+    char shown[256];
 } scan;
 
-static bb_status bad(const scan *s, const char *at, const char *what) {
+static size_t line_of(const scan *s, const char *at) {
     size_t line = 1;
     for (const char *q = s->start; q < at; q++) line += *q == '\n';
-    return bb_fail(s->err, BB_E_INVALID, "%s: line %zu: %s", s->name, line, what);
+    return line;
 }
+
+static bb_status bad(const scan *s, const char *at, const char *what) {
+    return bb_fail(s->err, BB_E_INVALID, "%s: line %zu: %s", s->name, line_of(s, at), what);
+}
+
+static bb_status no_memory(const scan *s) { return bb_fail(s->err, BB_E_NOMEM, "%s: out of memory", s->name); }
 
 static void blanks(scan *s) {
     while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r')) s->p++;
 }
 
-/* Past the string that starts at p; false when it does not end. */
-static bool skip_string(scan *s) {
+/* Past the string that starts at p. */
+static bb_status skip_string(scan *s) {
+    const char *from = s->p;
     for (s->p++; s->p < s->end; s->p++) {
-        if (*s->p == '\\')
+        if (*s->p == '"') {
             s->p++;
-        else if (*s->p == '"') {
-            s->p++;
-            return true;
+            return BB_OK;
         }
+        if (*s->p != '\\') continue;
+        if (s->end - s->p >= 6 && memcmp(s->p, "\\u0000", 6) == 0) return bad(s, s->p, "a NUL in a string");
+        s->p++;
     }
     s->p = s->end;
-    return false;
+    return bad(s, from, "a string does not end");
 }
 
-/* Past one value, looking only at brackets and strings; jansson judges the rest. */
-static bb_status skip_value(scan *s) {
+/* Length of the digits of a number from 2^63 to 2^64 - 1 at p; 0 for any other. */
+static size_t big_integer(const scan *s) {
+    char digits[24];
+    size_t n = 0;
+    while (s->p + n < s->end && s->p[n] >= '0' && s->p[n] <= '9') n++;
+    if (n < 19 || n > 20 || (s->p + n < s->end && (s->p[n] == '.' || s->p[n] == 'e' || s->p[n] == 'E'))) return 0;
+    memcpy(digits, s->p, n);
+    digits[n] = 0;
+    uint64_t v;
+    return digits[0] != '0' && bb_parse_u64(digits, &v) && v > INT64_MAX ? n : 0;
+}
+
+/* Length of a word that Python writes for a number that JSON has not; 0 for anything else. */
+static size_t nan_word(const scan *s) {
+    static const char *const words[] = {"-Infinity", "Infinity", "NaN"};
+    for (size_t w = 0; w < sizeof words / sizeof *words; w++) {
+        size_t len = strlen(words[w]);
+        if ((size_t)(s->end - s->p) >= len && memcmp(s->p, words[w], len) == 0) return len;
+    }
+    return 0;
+}
+
+/* What jansson gets instead of the text: pieces of it, with words and numbers replaced. Empty while nothing was. */
+typedef struct substitute {
+    bb_str text;
+    const char *done; /* copied up to here */
+    bool allow_nan;
+} substitute;
+
+/* Past a number or word of the scan, replacing it where jansson could not read it. */
+static void scalar(scan *s, substitute *r) {
+    size_t len = 0;
+    bool digit = *s->p >= '0' && *s->p <= '9';
+    if (digit && (len = big_integer(s)) > 0) {
+        bb_str_addn(&r->text, r->done, (size_t)(s->p - r->done));
+        bb_str_add(&r->text, big_escape);
+        bb_str_addn(&r->text, s->p, len);
+        bb_str_add(&r->text, "\"");
+        r->done = s->p + len;
+    } else if (r->allow_nan && (len = nan_word(s)) > 0) {
+        bb_str_addn(&r->text, r->done, (size_t)(s->p - r->done));
+        bb_str_add(&r->text, "null");
+        r->done = s->p + len;
+    }
+    s->p += len ? len : 1;
+    /* the rest of it, whatever it is: jansson judges */
+    while (s->p < s->end && !strchr(",:]}[{\" \t\n\r", *s->p)) s->p++;
+}
+
+/* Past one value, looking at brackets, strings and numbers only; jansson judges the rest. level is how deep it lies. */
+static bb_status skip_value(scan *s, size_t level, substitute *r) {
     const char *from = s->p;
-    size_t depth = 0;
+    size_t depth = 0, values = 0;
+    bb_status status;
     while (s->p < s->end) {
         char c = *s->p;
+        bool open = c == '{' || c == '[', close = c == '}' || c == ']';
         if (c == '"') {
-            if (!skip_string(s)) return bad(s, from, "a string does not end");
-            if (depth == 0) return BB_OK;
-            continue;
-        }
-        if (c == '{' || c == '[') {
-            if (++depth > BB_JSON_MAX_DEPTH) return bad(s, s->p, "nested deeper than 64 levels");
-        } else if (c == '}' || c == ']') {
-            if (depth == 0) return BB_OK;
-            if (--depth == 0) {
-                s->p++;
-                return BB_OK;
-            }
-        } else if (depth == 0 && (c == ',' || c == ' ' || c == '\t' || c == '\n' || c == '\r'))
+            if ((status = skip_string(s)) != BB_OK) return status;
+        } else if (open && ++depth + level > BB_JSON_MAX_DEPTH)
+            return bad(s, s->p, "nested deeper than 64 levels");
+        else if (close && depth-- == 0)
             return BB_OK;
-        s->p++;
+        else if (open || close || c == ',' || c == ':' || c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+            if (depth == 0 && !close) return BB_OK;
+            s->p++;
+        } else
+            scalar(s, r);
+        if ((open || c == ',') && ++values > MAX_VALUES)
+            return bb_fail(s->err, BB_E_LIMIT, "%s: line %zu: a value holds more than %d others", s->name,
+                           line_of(s, from), MAX_VALUES);
+        if (depth == 0) return BB_OK;
     }
     return depth ? bad(s, from, "a bracket does not close") : BB_OK;
 }
 
-/* Python writes NaN and infinities as bare words: null takes their place. */
-static bool without_nan(const char *text, size_t n, bb_str *out) {
-    static const char *const words[] = {"-Infinity", "Infinity", "NaN"};
-    bool in = false;
-    size_t done = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (in && text[i] == '\\')
-            i++;
-        else if (text[i] == '"')
-            in = !in;
-        else if (!in && (text[i] == '-' || text[i] == 'I' || text[i] == 'N')) {
-            for (size_t w = 0; w < 3; w++) {
-                size_t len = strlen(words[w]);
-                if (n - i < len || memcmp(text + i, words[w], len) != 0) continue;
-                bb_str_addn(out, text + done, i - done);
-                bb_str_add(out, "null");
-                done = i + len;
-                i = done - 1;
-                break;
-            }
-        }
-    }
-    bb_str_addn(out, text + done, n - done);
-    return !out->failed;
-}
-
 static bb_status check_text(scan *s, const char *text, size_t n, const char *name, size_t max_bytes, bool allow_bom,
                             bb_error *err) {
+    *s = (scan){.p = text, .end = text + n, .start = text, .err = err};
+    s->name = bb_escape_buf(name, s->shown, sizeof s->shown);
     if (n > max_bytes)
-        return bb_fail(err, BB_E_LIMIT, "%s: %zu bytes of JSON, at most %zu are read", name, n, max_bytes);
-    *s = (scan){text, text + n, text, name, err};
+        return bb_fail(err, BB_E_LIMIT, "%s: %zu bytes of JSON, at most %zu are read", s->name, n, max_bytes);
     if (n >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
         if (!allow_bom)
-            return bb_fail(err, BB_E_INVALID, "%s: begins with a byte order mark, which this JSON must not", name);
+            return bb_fail(err, BB_E_INVALID, "%s: begins with a byte order mark, which this JSON must not", s->name);
         s->p += 3;
     }
     blanks(s);
     return BB_OK;
 }
 
-/* One value of [text, text + n) by jansson. */
-static bb_status load(const scan *s, const char *text, size_t n, json_t **out) {
+/* The value at [from, to) by jansson, from r where the scan has replaced something. */
+static bb_status load(const scan *s, const char *from, const char *to, substitute *r, json_t **out) {
     json_error_t e;
-    json_t *v = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    const char *text = from;
+    size_t n = (size_t)(to - from);
+    if (r && r->text.failed) return no_memory(s);
+    if (r && r->text.len) {
+        bb_str_addn(&r->text, r->done, (size_t)(to - r->done));
+        if (r->text.failed) return no_memory(s);
+        text = r->text.data;
+        n = r->text.len;
+    }
+    bb_c_locale l = bb_c_locale_enter();
+    json_t *v = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
+    bb_c_locale_leave(l);
     if (!v) {
+        if (json_error_code(&e) == json_error_out_of_memory) return no_memory(s);
         char what[200];
-        bb_escape_buf(e.text, what, sizeof what);
-        if (json_error_code(&e) == json_error_out_of_memory) return bb_fail(s->err, BB_E_NOMEM, "out of memory");
-        const char *at = e.position > 0 && (size_t)e.position <= n ? text + e.position - 1 : text;
-        /* text may be a copy: only positions inside the original have a line of their own */
-        return bad(s, at >= s->start && at <= s->end ? at : s->start, what);
+        return bb_fail(s->err, BB_E_INVALID, "%s: line %zu: %s", s->name,
+                       line_of(s, from) + (e.line > 1 ? (size_t)e.line - 1 : 0),
+                       bb_escape_buf(e.text, what, sizeof what));
     }
     *out = v;
     return BB_OK;
 }
 
+/* The value at s->p, which goes past it. */
+static bb_status read_value(scan *s, size_t level, bool allow_nan, bool last, json_t **out) {
+    const char *from = s->p;
+    substitute r = {.done = from, .allow_nan = allow_nan};
+    bb_str_init(&r.text);
+    bb_status status = skip_value(s, level, &r);
+    if (status == BB_OK && last) {
+        blanks(s);
+        if (s->p < s->end) status = bad(s, s->p, "text after the end of the value");
+    }
+    if (status == BB_OK) status = load(s, from, s->p, &r, out);
+    bb_str_clear(&r.text);
+    return status;
+}
+
 bb_status bb_json_parse(const char *text, size_t n, const char *name, size_t max_bytes, bool allow_bom, bool allow_nan,
                         bb_json **value, bb_error *err) {
     scan s;
-    bb_str copy;
-    bb_str_init(&copy);
-    bb_status status = check_text(&s, text, n, name, max_bytes, allow_bom, err);
-    if (status != BB_OK) return status;
-    const char *from = s.p;
-    if ((status = skip_value(&s)) != BB_OK) return status;
-    size_t length = (size_t)(s.end - from);
-    if (allow_nan) {
-        if (!without_nan(from, length, &copy)) {
-            bb_str_clear(&copy);
-            return bb_fail(err, BB_E_NOMEM, "out of memory");
-        }
-        from = bb_str_c(&copy);
-        length = copy.len;
-    }
     json_t *v = NULL;
-    status = load(&s, from, length, &v);
-    bb_str_clear(&copy);
+    bb_status status = check_text(&s, text, n, name, max_bytes, allow_bom, err);
+    if (status == BB_OK && s.p == s.end) status = bad(&s, s.p, "no value, only blanks");
+    if (status == BB_OK) status = read_value(&s, 0, allow_nan, true, &v);
     if (status == BB_OK) *value = b(v);
+    return status;
+}
+
+/* One entry of the top-level object and the blanks after it. */
+static bb_status visit_entry(scan *s, json_t *seen,
+                             bb_status (*visit)(void *ctx, const char *key, const bb_json *value, bb_error *err),
+                             void *ctx) {
+    const char *from = s->p;
+    if (from == s->end || *from != '"') return bad(s, from, "expected a name in quotes");
+    json_t *key = NULL, *v = NULL;
+    bb_status status = skip_string(s);
+    if (status == BB_OK) status = load(s, from, s->p, NULL, &key);
+    if (status != BB_OK) return status;
+    blanks(s);
+    if (s->p == s->end || *s->p != ':') status = bad(s, s->p, "expected ':'");
+    if (status == BB_OK && json_object_get(seen, json_string_value(key))) {
+        char shown[80];
+        bb_escape_buf(json_string_value(key), shown, sizeof shown);
+        status =
+            bb_fail(s->err, BB_E_INVALID, "%s: line %zu: the name '%s' stands twice", s->name, line_of(s, from), shown);
+    }
+    if (status == BB_OK && json_object_set_new(seen, json_string_value(key), json_null()) != 0) status = no_memory(s);
+    if (status == BB_OK) {
+        s->p++;
+        blanks(s);
+        status = read_value(s, 1, false, false, &v);
+    }
+    if (status == BB_OK) status = visit(ctx, json_string_value(key), b(v), s->err);
+    json_decref(key);
+    json_decref(v);
+    blanks(s);
     return status;
 }
 
@@ -160,49 +249,19 @@ bb_status bb_json_each(const char *text, size_t n, const char *name, size_t max_
     if (status != BB_OK) return status;
     if (s.p == s.end || *s.p != '{') return bad(&s, s.p, "expected an object");
     s.p++;
-    json_t *seen = json_object();
-    if (!seen) return bb_fail(err, BB_E_NOMEM, "out of memory");
+    json_t *seen = json_object(); /* the names so far */
+    if (!seen) return no_memory(&s);
     blanks(&s);
-    bool first = true;
-    while (status == BB_OK) {
-        blanks(&s);
-        if (s.p < s.end && *s.p == '}' && first) break;
-        if (s.p == s.end || *s.p != '"') {
-            status = bad(&s, s.p, "expected a name in quotes");
-            break;
-        }
-        const char *k = s.p;
-        if (!skip_string(&s)) {
-            status = bad(&s, k, "a string does not end");
-            break;
-        }
-        json_t *key = NULL, *v = NULL;
-        status = load(&s, k, (size_t)(s.p - k), &key);
-        blanks(&s);
-        if (status == BB_OK && (s.p == s.end || *s.p != ':')) status = bad(&s, s.p, "expected ':'");
-        if (status == BB_OK) {
+    bool more = !(s.p < s.end && *s.p == '}');
+    while (more && status == BB_OK) {
+        status = visit_entry(&s, seen, visit, ctx);
+        if (status != BB_OK) break;
+        more = s.p < s.end && *s.p == ',';
+        if (more) {
             s.p++;
             blanks(&s);
-            const char *from = s.p;
-            status = skip_value(&s);
-            if (status == BB_OK) status = load(&s, from, (size_t)(s.p - from), &v);
-        }
-        if (status == BB_OK && json_object_get(seen, json_string_value(key)))
-            status = bad(&s, k, "the same name twice");
-        if (status == BB_OK && json_object_set_new(seen, json_string_value(key), json_null()) != 0)
-            status = bb_fail(err, BB_E_NOMEM, "out of memory");
-        if (status == BB_OK) status = visit(ctx, json_string_value(key), b(v), err);
-        json_decref(key);
-        json_decref(v);
-        if (status != BB_OK) break;
-        first = false;
-        blanks(&s);
-        if (s.p < s.end && *s.p == ',') {
-            s.p++;
-            continue;
-        }
-        if (s.p == s.end || *s.p != '}') status = bad(&s, s.p, "expected ',' or '}'");
-        break;
+        } else if (s.p == s.end || *s.p != '}')
+            status = bad(&s, s.p, "expected ',' or '}'");
     }
     json_decref(seen);
     if (status != BB_OK) return status;
@@ -211,11 +270,34 @@ bb_status bb_json_each(const char *text, size_t n, const char *name, size_t max_
     return s.p == s.end ? BB_OK : bad(&s, s.p, "text after the end of the object");
 }
 
-void bb_json_free(bb_json *value) { json_decref(j(value)); }
+bool bb_json_is_whole(const bb_json *value) {
+    json_t *v = j(value);
+    if (!v) return false;
+    if (!json_is_object(v) && !json_is_array(v)) return true;
+    if (v->refcount > 1) return false; /* see put */
+    for (void *it = json_object_iter(v); it; it = json_object_iter_next(v, it))
+        if (!bb_json_is_whole(b(json_object_iter_value(it)))) return false;
+    for (size_t i = 0; i < json_array_size(v); i++)
+        if (!bb_json_is_whole(b(json_array_get(v, i)))) return false;
+    return true;
+}
+
+/* Takes back the references that put left as marks. */
+static void unmark(json_t *v) {
+    if (!json_is_object(v) && !json_is_array(v)) return;
+    v->refcount = 1;
+    for (void *it = json_object_iter(v); it; it = json_object_iter_next(v, it)) unmark(json_object_iter_value(it));
+    for (size_t i = 0; i < json_array_size(v); i++) unmark(json_array_get(v, i));
+}
+
+void bb_json_free(bb_json *value) {
+    unmark(j(value));
+    json_decref(j(value));
+}
 
 bool bb_json_is_object(const bb_json *v) { return json_is_object(j(v)); }
 bool bb_json_is_array(const bb_json *v) { return json_is_array(j(v)); }
-bool bb_json_is_string(const bb_json *v) { return json_is_string(j(v)); }
+bool bb_json_is_string(const bb_json *v) { return json_is_string(j(v)) && !is_big(j(v)); }
 bool bb_json_is_null(const bb_json *v) { return json_is_null(j(v)); }
 
 bool bb_json_is_bool(const bb_json *v, bool *value) {
@@ -230,7 +312,7 @@ size_t bb_json_size(const bb_json *v) { return json_is_object(j(v)) ? json_objec
 
 const bb_json *bb_json_at(const bb_json *array, size_t i) { return b(json_array_get(j(array), i)); }
 
-const char *bb_json_text(const bb_json *v) { return json_string_value(j(v)); }
+const char *bb_json_text(const bb_json *v) { return bb_json_is_string(v) ? json_string_value(j(v)) : NULL; }
 
 bool bb_json_u64(const bb_json *v, uint64_t *n) {
     if (json_is_integer(j(v))) {
@@ -239,20 +321,22 @@ bool bb_json_u64(const bb_json *v, uint64_t *n) {
         *n = (uint64_t)i;
         return true;
     }
+    if (is_big(j(v))) return bb_parse_u64(big_digits(j(v)), n);
     if (!json_is_real(j(v))) return false;
     double d = json_real_value(j(v));
-    if (!(d >= 0 && d <= 0x1p53) || d != floor(d)) return false;
+    if (!(d >= 0 && d < 0x1p53) || d != floor(d)) return false;
     *n = (uint64_t)d;
     return true;
 }
 
 bool bb_json_f64(const bb_json *v, double *d) {
+    if (is_big(j(v))) return bb_parse_f64(big_digits(j(v)), d);
     if (!json_is_number(j(v))) return false;
     *d = json_number_value(j(v));
     return true;
 }
 
-bool bb_json_is_integer(const bb_json *v) { return json_is_integer(j(v)); }
+bool bb_json_is_integer(const bb_json *v) { return json_is_integer(j(v)) || is_big(j(v)); }
 
 static bb_json_iter member(void *at) {
     if (!at) return (bb_json_iter){0};
@@ -266,17 +350,38 @@ bb_json_iter bb_json_next(const bb_json *object, bb_json_iter it) {
 
 /* ---- out ---- */
 
-/* jansson's integers are signed: one above 2^63 - 1 is kept as a text that begins with a byte no text begins with. */
-static const char big_mark = '\x01';
+/* UTF-8 as it is, anything else escaped. False when memory ended. */
+static bool clean(const char *text, bb_str *out) {
+    size_t n = strlen(text);
+    bb_str_init(out);
+    if (bb_utf8_valid(text, n))
+        bb_str_addn(out, text, n);
+    else
+        bb_escape(out, text, n, 0);
+    return !out->failed;
+}
 
-/* Adds v (owned) under key or at the end; the reference of the parent keeps it alive. */
+/* Adds v (owned) under key or at the end; the reference of the parent keeps it alive. A child that is lost for want of
+ * memory leaves its mark, an extra reference to the parent, so that bb_json_write does not pass over it. */
 static json_t *put(bb_json *parent, const char *key, json_t *v) {
-    if (!parent || !v) {
+    if (!parent) {
         json_decref(v);
         return NULL;
     }
-    int rc = json_is_array(j(parent)) ? json_array_append_new(j(parent), v) : json_object_set_new(j(parent), key, v);
-    return rc == 0 ? v : NULL;
+    int rc = -1;
+    if (v && json_is_array(j(parent)))
+        rc = json_array_append_new(j(parent), v);
+    else if (v) {
+        bb_str name;
+        if (clean(key, &name))
+            rc = json_object_set_new(j(parent), bb_str_c(&name), v);
+        else
+            json_decref(v);
+        bb_str_clear(&name);
+    }
+    if (rc == 0) return v;
+    json_incref(j(parent));
+    return NULL;
 }
 
 bb_json *bb_json_new_object(void) { return b(json_object()); }
@@ -284,22 +389,18 @@ bb_json *bb_json_add_object(bb_json *parent, const char *key) { return b(put(par
 bb_json *bb_json_add_array(bb_json *parent, const char *key) { return b(put(parent, key, json_array())); }
 
 bool bb_json_add_text(bb_json *parent, const char *key, const char *utf8) {
-    json_t *v = *utf8 == big_mark ? NULL : json_string(utf8);
-    if (!v) { /* not UTF-8, or it would be taken for a big number */
-        bb_str s;
-        bb_str_init(&s);
-        bb_escape(&s, utf8, strlen(utf8), 0);
-        if (!s.failed) v = json_string(bb_str_c(&s));
-        bb_str_clear(&s);
-    }
+    bb_str s;
+    json_t *v = clean(utf8, &s) ? json_string(bb_str_c(&s)) : NULL;
+    bb_str_clear(&s);
     return put(parent, key, v);
 }
 
 bool bb_json_add_u64(bb_json *parent, const char *key, uint64_t v) {
     if (v <= INT64_MAX) return put(parent, key, json_integer((json_int_t)v));
     char text[24];
-    snprintf(text, sizeof text, "%c%llu", big_mark, (unsigned long long)v);
-    return put(parent, key, json_string(text));
+    int n = snprintf(text + 1, sizeof text - 1, "%llu", (unsigned long long)v);
+    text[0] = 0;
+    return put(parent, key, json_stringn(text, (size_t)n + 1));
 }
 
 bool bb_json_add_f64(bb_json *parent, const char *key, double v) {
@@ -311,7 +412,7 @@ bool bb_json_add_f64(bb_json *parent, const char *key, double v) {
 bool bb_json_add_bool(bb_json *parent, const char *key, bool v) { return put(parent, key, json_boolean(v)); }
 bool bb_json_add_null(bb_json *parent, const char *key) { return put(parent, key, json_null()); }
 bool bb_json_add_copy(bb_json *parent, const char *key, const bb_json *value) {
-    return put(parent, key, json_deep_copy(j(value)));
+    return put(parent, key, bb_json_is_whole(value) ? json_deep_copy(j(value)) : NULL);
 }
 
 static void write_value(const json_t *v, size_t indent, bb_str *out);
@@ -348,7 +449,6 @@ static void write_members(const json_t *v, size_t indent, bb_str *out) {
 
 static void write_value(const json_t *v, size_t indent, bb_str *out) {
     char buf[32];
-    const char *text;
     switch (json_typeof(v)) {
     case JSON_OBJECT:
         bb_str_add(out, "{");
@@ -366,11 +466,10 @@ static void write_value(const json_t *v, size_t indent, bb_str *out) {
         bb_str_add(out, "]");
         break;
     case JSON_STRING:
-        text = json_string_value(v);
-        if (*text == big_mark)
-            bb_str_add(out, text + 1);
+        if (is_big(v))
+            bb_str_add(out, big_digits(v));
         else
-            write_text(text, out);
+            write_text(json_string_value(v), out);
         break;
     case JSON_INTEGER:
         bb_str_addf(out, "%lld", (long long)json_integer_value(v));
@@ -392,7 +491,7 @@ static void write_value(const json_t *v, size_t indent, bb_str *out) {
 }
 
 bb_status bb_json_write(const bb_json *value, bb_str *out) {
-    if (!value) return BB_E_NOMEM;
+    if (!bb_json_is_whole(value)) return BB_E_NOMEM;
     write_value(j(value), 0, out);
     bb_str_add(out, "\n");
     return out->failed ? BB_E_NOMEM : BB_OK;

@@ -10,9 +10,9 @@ enum { BB_JSON_MAX_DEPTH = 64 };
 
 /* ---- in ---- */
 /* Parses one value with nothing but blanks after it. Depth (checked before parsing), duplicate keys, invalid UTF-8, a
- * NUL in a string and numbers beyond the range are BB_E_INVALID; n > max_bytes is BB_E_LIMIT. A BOM is refused unless
- * allow_bom. With allow_nan the words NaN, Infinity and -Infinity (which Python writes) read as null. `name` is used in
- * sentences. */
+ * NUL in a string and numbers beyond the range are BB_E_INVALID; n > max_bytes or 2^20 values is BB_E_LIMIT. A BOM is
+ * refused unless allow_bom. With allow_nan the words NaN, Infinity and -Infinity (which Python writes) read as null.
+ * `name` is used in sentences. */
 bb_status bb_json_parse(const char *text, size_t n, const char *name, size_t max_bytes, bool allow_bom, bool allow_nan,
                         bb_json **value, bb_error *err);
 /* Walks the entries of a top-level object one at a time without holding all of them: visit gets each key (raw, NUL
@@ -59,6 +59,8 @@ bool bb_json_add_f64(bb_json *parent, const char *key, double v); /* 17 digits; 
 bool bb_json_add_bool(bb_json *parent, const char *key, bool v);
 bool bb_json_add_null(bb_json *parent, const char *key);
 bool bb_json_add_copy(bb_json *parent, const char *key, const bb_json *value); /* deep copy */
-/* Indented by two, keys in insertion order, a newline at the end. */
+/* False when the value is NULL or a child was lost somewhere below it because memory ended. */
+bool bb_json_is_whole(const bb_json *value);
+/* BB_E_NOMEM when the value is not whole. Indented by two, keys in insertion order, a newline at the end. */
 bb_status bb_json_write(const bb_json *value, bb_str *out);
 #endif

@@ -322,7 +322,7 @@ static bool json_cell(bb_json *row, const bb_column *col, const bb_cell *c) {
 
 static bb_status write_json(const bb_table *t, bb_str *out) {
     bb_json *root = bb_json_new_object();
-    bool ok = root != NULL;
+    bool ok = root && bb_json_is_whole(t->json);
     for (bb_json_iter it = bb_json_first(t->json); ok && it.key; it = bb_json_next(t->json, it))
         ok = bb_json_add_copy(root, it.key, it.value);
     bb_json *rows = ok ? bb_json_add_array(root, "rows") : NULL;
