@@ -6,9 +6,9 @@
 
 typedef struct bb_sink bb_sink; /* an output in progress; owns its temporary until commit or abandon */
 
-/* Starts `path` with `size` bytes reserved (0 = not known yet). An existing target is BB_E_EXISTS unless force; a
- * target that is not a regular file is BB_E_WRITE. No space for size: BB_E_WRITE, saying what is needed and what is
- * free. */
+/* Starts `path` with `size` bytes reserved (0 = not known yet); the file then has at least that many. An existing
+ * target is BB_E_EXISTS unless force; a target that is not a regular file is BB_E_WRITE. No space for size: BB_E_WRITE,
+ * saying what is needed and what is free. */
 bb_status bb_sink_open(const char *path, uint64_t size, bool force, bb_sink **sink, bb_error *err);
 /* n bytes at offset; any order, any thread. */
 bb_status bb_sink_write(bb_sink *sink, uint64_t offset, const void *data, size_t n, bb_error *err);
