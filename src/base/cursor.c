@@ -6,7 +6,8 @@
 void bb_cursor_init(bb_cursor *c, const bb_source *src, uint64_t pos, uint64_t end) {
     c->src = src;
     c->pos = pos;
-    c->end = end;
+    /* what lies past the file is not left, whatever the caller thinks */
+    c->end = end < bb_source_size(src) ? end : bb_source_size(src);
     c->status = BB_OK;
     c->buf_pos = 0;
     c->buf_len = 0;
@@ -32,6 +33,16 @@ bool bb_cursor_bytes(bb_cursor *c, void *out, size_t n) {
             n -= some;
             c->pos += some;
             continue;
+        }
+        if (n >= sizeof c->buf) { /* large pieces go straight to their place */
+            bb_status direct = bb_source_read(c->src, c->pos, p, n, NULL);
+            if (direct != BB_OK) {
+                c->status = direct;
+                memset(p, 0, n);
+                return false;
+            }
+            c->pos += n;
+            return true;
         }
         size_t want = c->end - c->pos < sizeof c->buf ? (size_t)(c->end - c->pos) : sizeof c->buf;
         bb_status status = bb_source_read(c->src, c->pos, c->buf, want, NULL);

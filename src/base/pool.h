@@ -6,11 +6,13 @@
 
 typedef struct bb_pool bb_pool; /* owns its threads */
 
-/* threads 0 = the processors that this process may use. */
+/* threads 0 = the processors that this process may use; more than 1024 is BB_E_ARG. Fewer threads than asked for when
+ * the system has no more: bb_pool_threads tells. Workers leave all signals to the program's other threads. */
 bb_status bb_pool_new(unsigned threads, bb_pool **pool);
 void bb_pool_free(bb_pool *pool);
 unsigned bb_pool_threads(const bb_pool *pool);
 /* Calls fn(ctx, i) once for every i in [0, n), in any order and thread; the caller's thread works too. Returns when all
- * are done. The FP environment of the workers is the default one. One job at a time. */
+ * are done. Every item runs in the default FP environment. One job at a time: fn must not call this for the same pool,
+ * nor two threads. */
 void bb_pool_run(bb_pool *pool, size_t n, void (*fn)(void *ctx, size_t i), void *ctx);
 #endif

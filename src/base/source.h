@@ -17,8 +17,9 @@ bb_status bb_source_read(const bb_source *src, uint64_t offset, void *buf, size_
 /* The whole file when it has at most max bytes (BB_E_LIMIT otherwise), NUL-terminated, to be freed by the caller. */
 bb_status bb_source_slurp(const char *path, size_t max, char **text, size_t *n, bb_error *err);
 
-/* A window over [pos, end) of a source with a small read-ahead buffer. Every get checks what is left first; a failed
- * cursor stays failed and returns zeros, so that a run of gets needs one check of bb_cursor_ok. */
+/* A window over [pos, end) of a source, ending with the file at the latest, with a small read-ahead buffer. Every get
+ * checks what is left first; a failed cursor stays failed and returns zeros, so that a run of gets needs one check of
+ * bb_cursor_ok. */
 typedef struct bb_cursor {
     const bb_source *src;
     uint64_t pos, end; /* absolute */
