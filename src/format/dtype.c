@@ -55,6 +55,8 @@ static const bb_dtype table[] = {
     {"e4m3fn", "F8_E4M3", "float8_e4m3fn", BB_NO_GGUF_ID, 1, 1, 0, ST},
     {"e5m2", "F8_E5M2", "float8_e5m2", BB_NO_GGUF_ID, 1, 1, 0, ST},
     {"e8m0", "F8_E8M0", "float8_e8m0fnu", BB_NO_GGUF_ID, 1, 1, 0, ST},
+    {"e4m3fnuz", "F8_E4M3FNUZ", "float8_e4m3fnuz", BB_NO_GGUF_ID, 1, 1, 0, ST},
+    {"e5m2fnuz", "F8_E5M2FNUZ", "float8_e5m2fnuz", BB_NO_GGUF_ID, 1, 1, 0, ST},
     {"int8", NULL, "", BB_NO_GGUF_ID, 1, 1, 4, "bitbudget: one fp32 scale a row"},
     {"nf4", NULL, "", BB_NO_GGUF_ID, 64, 36, 0, "bitsandbytes: blocks of 64, fp32 absmax"},
 };

@@ -157,6 +157,7 @@ static uint64_t overflow_code(const bb_format *f, bool sign, bool infinite, cons
     bool ofp8 = f->bits == 8 && ((f->kind == BB_KIND_FN) || (f->kind == BB_KIND_IEEE && f->exp_bits == 5));
     if (f->kind == BB_KIND_FINITE) return max;
     if (o->overflow == BB_OVERFLOW_OCP && ofp8) return max;
+    if (f->kind == BB_KIND_E8M0 && o->overflow == BB_OVERFLOW_SATURATE) return sign ? 0 : max; /* ml_dtypes 0.6 */
     if (!infinite) {
         if (o->overflow == BB_OVERFLOW_SATURATE) return max;
         bool away = o->round == BB_ROUND_NE || o->round == BB_ROUND_NA || (o->round == BB_ROUND_UP && !sign) ||
@@ -190,7 +191,7 @@ static void encode_zero(const bb_format *f, bool sign, const bb_encode_opts *o, 
         return;
     }
     out->code = sign && has_negative_zero(f) ? sign_bit(f) : 0;
-    if (sign && !has_negative_zero(f) && f->kind != BB_KIND_INT) out->flags |= BB_FLAG_SIGN_LOST;
+    if (sign && !has_negative_zero(f)) out->flags |= BB_FLAG_SIGN_LOST;
 }
 
 static void encode_float(const bb_format *f, const bb_number *n, const bb_encode_opts *o, bb_encoding *out) {
@@ -281,26 +282,26 @@ static void measure(const bb_number *n, bb_encoding *out) {
     const bb_format *f = out->format;
     out->error = out->rel_error = out->ulps = (double)NAN;
     if (n->cls == BB_CLASS_INF || n->cls == BB_CLASS_NAN || !isfinite(out->value)) return;
-    bb_number v;
+    bb_number v, input = *n;
     bb_number_from_f64(out->value, &v);
-    out->error = bb_number_diff(&v, n) + 0.0; /* never -0 */
     if (n->cls == BB_CLASS_ZERO) {
-        out->rel_error = out->error == 0 ? 0 : (double)NAN;
-        out->ulps = out->error == 0 ? 0 : (double)NAN;
+        out->error = out->value;
+        if (out->value == 0) out->error = out->rel_error = out->ulps = 0;
         return;
     }
-    /* relative to the input without leaving the range of doubles */
-    bb_number unit = *n;
-    unit.exp = -127;
-    unit.sign = false;
-    out->rel_error = ldexp(fabs(out->error) / bb_number_to_f64(&unit), -(n->exp + 127));
-    if (out->value == 0) out->rel_error = 1;
-    if (f->kind == BB_KIND_INT) {
-        out->ulps = fabs(out->error) / out->scale;
-        return;
-    }
+    /* near 1 neither the difference nor the input leaves the range of doubles */
     int exponent = n->exp + 127, emin = min_exponent(f);
-    out->ulps = ldexp(fabs(out->error), -((exponent > emin ? exponent : emin) - f->man_bits));
+    int base = v.cls == BB_CLASS_FINITE && v.exp > n->exp ? v.exp + 127 : exponent;
+    input.exp -= base;
+    v.exp -= base;
+    double difference = bb_number_diff(&v, &input), apart = fabs(difference);
+    out->error = ldexp(difference, base) + 0.0; /* never -0 */
+    input.exp = -127;
+    out->rel_error = ldexp(apart / fabs(bb_number_to_f64(&input)), base - exponent);
+    if (f->kind == BB_KIND_INT)
+        out->ulps = fabs(out->error) / out->scale;
+    else
+        out->ulps = ldexp(apart, base - ((exponent > emin ? exponent : emin) - f->man_bits));
 }
 
 bb_status bb_encode_number(const bb_format *f, const bb_number *n, const bb_encode_opts *opts, double scale,
@@ -406,11 +407,13 @@ void bb_f64_exact(double v, bb_str *out) {
     }
     int n = snprintf(buf, sizeof buf, "%.1074f", v);
     if (n >= (int)sizeof buf) n = snprintf(buf, sizeof buf, "%.60f", v); /* above 2^300 there is no fraction */
-    char *point = strpbrk(buf, ".,");
-    if (point) {
+    char *point = buf + strspn(buf, "-0123456789");
+    size_t radix = strcspn(point, "0123456789"); /* whatever the locale writes there */
+    if (radix > 0) {
         *point = '.';
-        char *end = buf + n;
-        while (end > point && end[-1] == '0') *--end = 0;
+        memmove(point + 1, point + radix, (size_t)n - (size_t)(point - buf) - radix + 1);
+        char *end = point + strlen(point);
+        while (end[-1] == '0') *--end = 0;
         if (end == point + 1) *point = 0;
     }
     bb_str_add(out, buf);

@@ -38,13 +38,13 @@ static const bb_format table[] = {
 #undef ML
 
 static const struct {
-    const char *name, *variants;
+    const char *names, *variants;
 } ambiguous[] = {
-    {"e4m3", "e4m3fn (maximum 448), e4m3ieee (240), e4m3fnuz (240) or e4m3b11fnuz (30)"},
-    {"fp8", "e4m3fn, e5m2, e4m3ieee, e4m3fnuz, e5m2fnuz or e3m4"},
-    {"float8", "e4m3fn, e5m2, e4m3ieee, e4m3fnuz, e5m2fnuz or e3m4"},
-    {"fp6", "e3m2 or e2m3"},
-    {"fp4", "e2m1; bitsandbytes' FP4 is another one"},
+    {"e4m3 fp8_e4m3", "e4m3fn (maximum 448), e4m3ieee (240), e4m3fnuz (240) or e4m3b11fnuz (30)"},
+    {"fp8 float8 f8", "e4m3fn, e5m2, e4m3ieee, e4m3fnuz, e5m2fnuz or e3m4"},
+    {"fp6 float6 f6", "e3m2 or e2m3"},
+    {"fp4 float4 f4", "e2m1; bitsandbytes' FP4 is another one"},
+    {"p3109 binary8", "p3109_k8p3, p3109_k8p4 or p3109_k8p5"},
 };
 
 size_t bb_format_count(void) { return sizeof table / sizeof *table; }
@@ -74,12 +74,13 @@ static const char *nth_name(const void *ctx, size_t i) {
 const bb_format *bb_format_find(const char *name, bb_error *err) {
     for (size_t i = 0; i < bb_format_count(); i++)
         if (bb_name_eq(table[i].name, name) || in_list(table[i].aliases, name)) return &table[i];
+    char shown[48], near[120];
     for (size_t i = 0; i < sizeof ambiguous / sizeof *ambiguous; i++)
-        if (bb_name_eq(ambiguous[i].name, name)) {
-            bb_fail(err, BB_E_NAME, "'%s' could be several formats: %s", ambiguous[i].name, ambiguous[i].variants);
+        if (in_list(ambiguous[i].names, name)) {
+            bb_fail(err, BB_E_NAME, "'%s' could be several formats: %s", bb_escape_buf(name, shown, sizeof shown),
+                    ambiguous[i].variants);
             return NULL;
         }
-    char shown[48], near[120];
     bb_fail(err, BB_E_NAME, "'%s' is not a number format", bb_escape_buf(name, shown, sizeof shown));
     bb_nearest(name, nth_name, NULL, near, sizeof near);
     if (near[0]) bb_hint(err, "did you mean %s?", near);

@@ -84,6 +84,22 @@ static void big_sub(big *a, const big *b) {
     while (a->len && !a->limb[a->len - 1]) a->len--;
 }
 
+/* m * 2^e, m of 64 bits rounded to a double. */
+typedef struct leading {
+    double m;
+    int64_t e;
+} leading;
+
+static leading big_top(const big *b) {
+    uint64_t top = 0;
+    size_t bits = big_bits(b);
+    for (size_t i = bits; i-- > 0 && bits - i <= 64;) top = top << 1 | (b->limb[i / 32] >> (i % 32) & 1);
+    return (leading){(double)top, bits > 64 ? (int64_t)bits - 64 : 0};
+}
+
+/* a / b, at most 1; 0 below the range of doubles. */
+static double ratio(leading a, leading b) { return a.e - b.e < -2000 ? 0 : ldexp(a.m / b.m, (int)(a.e - b.e)); }
+
 /* num / den * 2^exp as a number: 128 bits of the quotient, one comparison each, and what is left as sticky. */
 static void divide(big *num, big *den, int64_t exp, bb_number *out) {
     int64_t shift = (int64_t)big_bits(num) - (int64_t)big_bits(den);
@@ -98,13 +114,18 @@ static void divide(big *num, big *den, int64_t exp, bb_number *out) {
     }
     uint64_t hi = 0, lo = 0;
     for (int i = 0; i < 128 && !num->failed; i++) {
+        if (i > 0) big_shift(num, 1);
         bool one = big_cmp(num, den) >= 0;
         if (one) big_sub(num, den);
         hi = hi << 1 | lo >> 63;
         lo = lo << 1 | (one ? 1 : 0);
-        big_shift(num, 1);
     }
+    if (num->failed) return;
     int64_t e = shift - 127 + exp;
+    leading unit = big_top(den);
+    out->above = ratio(big_top(num), unit);
+    big_sub(den, num);
+    out->below = ratio(big_top(den), unit);
     out->cls = BB_CLASS_FINITE;
     out->hi = hi;
     out->lo = lo;
@@ -114,8 +135,8 @@ static void divide(big *num, big *den, int64_t exp, bb_number *out) {
 
 /* ---- text ---- */
 
-/* Significant decimal digits that can matter: the boundary between two codes of any format here is a binary fraction
- * of at most 128 + 1074 bits, which has fewer decimal digits than this. Later ones only say "a little more". */
+/* Significant digits that can matter: the boundary between two codes of any format here is a binary fraction of at most
+ * 128 + 1074 bits, which has fewer decimal digits than this. Later ones only say "a little more". */
 enum { DIGITS_KEPT = 2500, EXPONENT_LIMIT = 20000 };
 
 /* digits * 10^ten * 2^two */
@@ -200,12 +221,14 @@ static bb_status quotient(term *a, term *b, bb_number *n, bb_error *err) {
     if (!b && big_reserve(&one, 1)) one.limb[one.len++] = 1;
     if (b && b->digits.len == 0)
         status = bb_fail(err, BB_E_VALUE, "division by zero");
+    else if (b && (a->sticky || b->sticky))
+        status = bb_fail(err, BB_E_VALUE, "a part of the fraction has more than %d significant digits", DIGITS_KEPT);
     else if (a->digits.len) {
         int64_t ten = clamp(a->ten - (b ? b->ten : 0), EXPONENT_LIMIT);
         int64_t two = clamp(a->two - (b ? b->two : 0), 4 * EXPONENT_LIMIT);
         big_pow10(ten > 0 ? &a->digits : den, (uint32_t)(ten > 0 ? ten : -ten));
         divide(&a->digits, den, two, &out);
-        out.sticky |= a->sticky || (b && b->sticky);
+        out.sticky |= a->sticky;
     }
     if (a->digits.failed || den->failed) status = bb_fail(err, BB_E_NOMEM, "out of memory");
     big_clear(&one);
@@ -213,25 +236,36 @@ static bb_status quotient(term *a, term *b, bb_number *n, bb_error *err) {
     return status;
 }
 
-/* Names: pi, e, sqrt 2, ln 2 to 128 bits, the next bits not all zero (checked against MPFR in the tests). */
+/* pi, e, sqrt 2, ln 2: 128 bits, and the 64 that follow (compared with MPFR in the tests). */
 static const struct {
     const char *name;
-    bb_number n;
+    uint64_t hi, lo, next;
+    int32_t exp;
 } constants[] = {
-    {"pi", {BB_CLASS_FINITE, false, true, 0xC90FDAA22168C234u, 0xC4C6628B80DC1CD1u, -126}},
-    {"e", {BB_CLASS_FINITE, false, true, 0xADF85458A2BB4A9Au, 0xAFDC5620273D3CF1u, -126}},
-    {"sqrt2", {BB_CLASS_FINITE, false, true, 0xB504F333F9DE6484u, 0x597D89B3754ABE9Fu, -127}},
-    {"ln2", {BB_CLASS_FINITE, false, true, 0xB17217F7D1CF79ABu, 0xC9E3B39803F2F6AFu, -128}},
-    {"inf", {.cls = BB_CLASS_INF}},
-    {"infinity", {.cls = BB_CLASS_INF}},
-    {"nan", {.cls = BB_CLASS_NAN}},
+    {"pi", 0xC90FDAA22168C234u, 0xC4C6628B80DC1CD1u, 0x29024E088A67CC74u, -126},
+    {"e", 0xADF85458A2BB4A9Au, 0xAFDC5620273D3CF1u, 0xD8B9C583CE2D3695u, -126},
+    {"sqrt2", 0xB504F333F9DE6484u, 0x597D89B3754ABE9Fu, 0x1D6F60BA893BA84Cu, -127},
+    {"ln2", 0xB17217F7D1CF79ABu, 0xC9E3B39803F2F6AFu, 0x40F343267298B62Du, -128},
 };
+
+/* One of the names that mean a value, without its sign. */
+static bool named(const char *name, bb_number *n) {
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
+        if (bb_name_eq(name, constants[i].name)) {
+            double above = ldexp((double)constants[i].next, -64);
+            *n = (bb_number){BB_CLASS_FINITE,  false, true,     constants[i].hi, constants[i].lo,
+                             constants[i].exp, above, 1 - above};
+            return true;
+        }
+    bool inf = bb_name_eq(name, "inf") || bb_name_eq(name, "infinity");
+    if (!inf && !bb_name_eq(name, "nan")) return false;
+    *n = (bb_number){.cls = inf ? BB_CLASS_INF : BB_CLASS_NAN};
+    return true;
+}
 
 bb_status bb_number_parse(const char *text, bb_number *n, bb_error *err) {
     const char *p = text + (*text == '-' || *text == '+');
-    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {
-        if (!bb_name_eq(p, constants[i].name)) continue;
-        *n = constants[i].n;
+    if (named(p, n)) {
         n->sign = *text == '-';
         return BB_OK;
     }
@@ -280,6 +314,7 @@ void bb_number_from_f64(double v, bb_number *n) {
         n->exp = e - 1075 - 64;
         while (!(m >> 63)) m <<= 1, n->exp--;
         n->hi = m;
+        n->below = 1;
     }
 }
 
@@ -304,20 +339,23 @@ double bb_number_to_f64(const bb_number *n) {
     return n->sign ? -v : v;
 }
 
-/* 192-bit integers, most significant first: enough for a difference of two numbers whose exponents are near. */
-typedef struct wide {
-    uint64_t w[3];
-} wide;
-
-static wide shifted(const bb_number *n, uint32_t down) {
-    wide r = {{n->hi, n->lo, n->sticky ? 1ull << 63 : 0}};
-    for (; down >= 64; down -= 64) r = (wide){{0, r.w[0], r.w[1]}};
-    if (down) {
-        r.w[2] = r.w[2] >> down | r.w[1] << (64 - down);
-        r.w[1] = r.w[1] >> down | r.w[0] << (64 - down);
-        r.w[0] >>= down;
+/* x - y in units of 2^y->exp, both positive, y->exp <= x->exp <= y->exp + 64: the integers exactly, then what lies
+ * between them. */
+static double difference(const bb_number *x, const bb_number *y) {
+    unsigned apart = (unsigned)(x->exp - y->exp);
+    uint64_t a[3] = {0, x->hi, x->lo}, b[3] = {0, y->hi, y->lo}, d[3], borrow = 0; /* most significant first */
+    if (apart == 64)
+        a[0] = x->hi, a[1] = x->lo, a[2] = 0;
+    else if (apart > 0)
+        a[0] = x->hi >> (64 - apart), a[1] = x->hi << apart | x->lo >> (64 - apart), a[2] = x->lo << apart;
+    for (int i = 2; i >= 0; i--) {
+        uint64_t part = a[i] - b[i];
+        d[i] = part - borrow;
+        borrow = (a[i] < b[i]) | (part < borrow);
     }
-    return r;
+    if (!d[0] && !d[1] && d[2] == 1 && !x->sticky) return y->below; /* 1 - t would cancel */
+    double whole = ldexp((double)d[0], 128) + ldexp((double)d[1], 64) + (double)d[2];
+    return whole + (ldexp(x->above, (int)apart) - y->above);
 }
 
 double bb_number_diff(const bb_number *a, const bb_number *b) {
@@ -325,22 +363,11 @@ double bb_number_diff(const bb_number *a, const bb_number *b) {
         return (double)NAN;
     if (b->cls == BB_CLASS_ZERO) return bb_number_to_f64(a);
     if (a->cls == BB_CLASS_ZERO) return -bb_number_to_f64(b);
-    if (a->sign != b->sign) {
-        double x = bb_number_to_f64(a), y = bb_number_to_f64(b);
-        return x - y;
-    }
-    /* larger magnitude first */
-    bool swap = a->exp != b->exp ? a->exp < b->exp : a->hi != b->hi ? a->hi < b->hi : a->lo < b->lo;
-    const bb_number *x = swap ? b : a, *y = swap ? a : b;
-    int64_t apart = (int64_t)x->exp - y->exp;
-    wide p = shifted(x, 0), q = shifted(y, apart > 192 ? 192 : (uint32_t)apart);
-    uint64_t borrow = 0;
-    for (int i = 2; i >= 0; i--) {
-        uint64_t d = p.w[i] - q.w[i], e = d - borrow;
-        borrow = (p.w[i] < q.w[i]) | (d < borrow);
-        p.w[i] = e;
-    }
-    if (borrow) return 0; /* equal but for their sticky bits */
-    double v = ldexp((double)p.w[0], x->exp + 64) + ldexp((double)p.w[1], x->exp) + ldexp((double)p.w[2], x->exp - 64);
-    return (x->sign != swap) ? -v : v;
+    int64_t apart = (int64_t)a->exp - b->exp;
+    if (a->sign != b->sign || apart > 64 || apart < -64) /* nothing cancels */
+        return bb_number_to_f64(a) - bb_number_to_f64(b);
+    bool swap = apart ? apart < 0 : a->hi != b->hi ? a->hi < b->hi : a->lo < b->lo;
+    const bb_number *x = swap ? b : a, *y = swap ? a : b; /* the larger integer first */
+    double v = ldexp(difference(x, y), y->exp);
+    return a->sign != swap ? -v : v;
 }

@@ -8,17 +8,20 @@ typedef enum bb_class { BB_CLASS_ZERO, BB_CLASS_FINITE, BB_CLASS_INF, BB_CLASS_N
 
 /* A finite value is (-1)^sign * (sig + t) * 2^exp with sig = hi:lo, a 128-bit integer whose top bit is set, and
  * 0 < t < 1 when sticky, t = 0 when not. 128 bits and a sticky bit are enough to round into any format of at most 64
- * bits in every mode, and to subtract for an error column. */
+ * bits in every mode. above = t and below = 1 - t, each to the precision of a double, only serve bb_number_diff: with
+ * them the error of 1 + 1e-60 is 1e-60. */
 typedef struct bb_number {
     bb_class cls;
     bool sign;
     bool sticky;
     uint64_t hi, lo;
     int32_t exp;
+    double above, below;
 } bb_number;
 
 /* Reads what a user may write for a value: decimals with exponent ("-1.5e-8", any number of digits), hex floats
- * ("0x1.8p3"), hex integers ("0x18"), fractions of two of those ("1/3", "-2/7"), the names pi, e, sqrt2, ln2, inf,
+ * ("0x1.8p3"), hex integers ("0x18"), fractions of two of those ("1/3", "-2/7"; at most 2500 significant digits on
+ * either side of the bar, so that the quotient is exact), the names pi, e, sqrt2, ln2, inf,
  * infinity, nan with an optional sign. BB_E_VALUE with a sentence otherwise. Division by zero is BB_E_VALUE. Exponents
  * beyond +-20000 (decimal) saturate to a huge or tiny finite value. */
 bb_status bb_number_parse(const char *text, bb_number *n, bb_error *err);
