@@ -154,6 +154,8 @@ static bb_status check_text(scan *s, const char *text, size_t n, const char *nam
             return bb_fail(err, BB_E_INVALID, "%s: begins with a byte order mark, which this JSON must not", s->name);
         s->p += 3;
     }
+    const char *nul = n ? memchr(text, 0, n) : NULL;
+    if (nul) return bad(s, nul, "a NUL byte");
     blanks(s);
     return BB_OK;
 }
