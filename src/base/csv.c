@@ -17,7 +17,9 @@ void bb_csv_text(bb_str *out, const char *text) {
     double number;
     bool formula = *text && strchr("=+-@\t\r", *text) && !bb_parse_f64(text, &number);
     size_t n = strlen(text);
-    bool quote = n && (strpbrk(text, ",\"\r\n") || strchr(" \t", text[0]) || strchr(" \t", text[n - 1]));
+    /* a '#' or a byte order mark at the start of a table would not be read back */
+    bool quote = n && (strpbrk(text, ",\"\r\n") || strchr(" \t#", text[0]) || strchr(" \t", text[n - 1]) ||
+                       strncmp(text, "\xEF\xBB\xBF", 3) == 0);
     if (!quote) {
         if (formula) bb_str_add(out, "'");
         bb_str_add(out, text);
