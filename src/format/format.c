@@ -203,11 +203,12 @@ static void encode_float(const bb_format *f, const bb_number *n, const bb_encode
     uint64_t kept = round_to(n, quantum, o->round, &inexact, odd);
     uint64_t one = 1ull << f->man_bits;
     /* the field of a subnormal is zero; a carry into the next binade moves it by itself */
-    uint64_t magnitude = kept;
+    uint64_t magnitude = kept, field = (uint64_t)(quantum + f->man_bits - emin);
+    if (field > 1ull << f->exp_bits) field = 1ull << f->exp_bits; /* beyond every code, and inside 64 bits */
     if (f->kind == BB_KIND_E8M0)
-        magnitude = (uint64_t)(quantum - emin) + (kept > 1);
+        magnitude = field + (kept > 1);
     else if (kept >= one)
-        magnitude = ((uint64_t)(quantum + f->man_bits - emin) << f->man_bits) + kept;
+        magnitude = (field << f->man_bits) + kept;
     if (f->kind == BB_KIND_E8M0 && (kept == 0 || n->sign)) {
         encode_zero(f, false, o, out);
         if (n->sign) out->flags |= BB_FLAG_INVALID;

@@ -203,7 +203,7 @@ START_TEST(against_mpfr) {
     mpfr_set_emin(mpfr_get_emin_min());
     mpfr_set_emax(mpfr_get_emax_max());
     /* values near the ends, near ties, and of every magnitude of the format */
-    size_t cases = getenv("BB_SLOW") ? 200000 : getenv("BB_SANITIZED") ? 300 : 2500;
+    size_t cases = getenv("BB_SLOW") ? 200000 : getenv("BB_SANITIZED") ? 300 : 10000;
     for (size_t i = 0; i < bb_format_count(); i++) {
         const bb_format *f = bb_format_at(i);
         if (f->kind == BB_KIND_INT || f->kind == BB_KIND_E8M0) continue;

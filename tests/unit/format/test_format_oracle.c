@@ -295,7 +295,8 @@ START_TEST(e8m0_is_a_power_of_two) {
     static const struct {
         double v;
         uint64_t native, saturated;
-    } ends[] = {{0, 0xFF, 0}, {-1, 0xFF, 0}, {HUGE_VAL, 0xFF, 0xFE}, {1e300, 0xFF, 0xFE}, {-HUGE_VAL, 0xFF, 0}};
+    } ends[] = {{0, 0xFF, 0},           {-1, 0xFF, 0},       {0x1p-130, 0xFF, 0},
+                {HUGE_VAL, 0xFF, 0xFE}, {1e300, 0xFF, 0xFE}, {-HUGE_VAL, 0xFF, 0}};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         uint64_t code = 1;
         bb_encode_opts o = {.overflow = BB_OVERFLOW_SATURATE};
@@ -425,6 +426,37 @@ START_TEST(errors_at_the_ends) {
 }
 END_TEST
 
+/* Powers of two from far below to far above every format, both signs: the exponent alone says what happens. */
+START_TEST(powers_of_two) {
+    for (size_t i = 0; i < bb_format_count(); i++) {
+        const bb_format *f = bb_format_at(i);
+        if (f->kind == BB_KIND_INT || f->kind == BB_KIND_E8M0) continue;
+        int emax = 0, emin = 0;
+        (void)frexp(bb_format_max(f), &emax);
+        (void)frexp(bb_format_min_subnormal(f), &emin);
+        for (int k = -70000; k <= 70000; k += k > -1200 && k < 1200 ? 1 : 97)
+            for (int negative = 0; negative < 2; negative++) {
+                char text[32];
+                bb_number n;
+                bb_encoding e;
+                snprintf(text, sizeof text, "%s0x1p%d", negative ? "-" : "", k);
+                bb_encode_opts o = {.round = BB_ROUND_TZ}, sat = {.overflow = BB_OVERFLOW_SATURATE};
+                double sign = negative ? -1 : 1, max = bb_format_max(f);
+                double want = k >= emax ? max : k < emin - 1 ? 0 : ldexp(1, k);
+                unsigned flags = k >= emax      ? BB_FLAG_OVERFLOW | BB_FLAG_INEXACT
+                                 : k < emin - 1 ? BB_FLAG_UNDERFLOW | BB_FLAG_INEXACT
+                                                : 0;
+                if (bb_number_parse(text, &n, NULL) != BB_OK || bb_encode_number(f, &n, &o, 1, &e, NULL) != BB_OK ||
+                    e.value != sign * want || (e.flags & ~(unsigned)BB_FLAG_SIGN_LOST) != flags)
+                    ck_abort_msg("%s to %s: %g flags %x, expected %g flags %x", text, f->name, e.value, e.flags,
+                                 sign * want, flags);
+                if (k < emax || bb_encode_number(f, &n, &sat, 1, &e, NULL) != BB_OK) continue;
+                if (e.value != sign * max) ck_abort_msg("%s to %s: %g", text, f->name, e.value);
+            }
+    }
+}
+END_TEST
+
 START_TEST(every_digit) {
     static const struct {
         double v;
@@ -509,6 +541,7 @@ static Suite *suite(void) {
     tcase_add_test(t, integers_as_the_c_library);
     tcase_add_test(t, limits);
     tcase_add_test(t, errors_at_the_ends);
+    tcase_add_test(t, powers_of_two);
     tcase_add_test(t, every_digit);
     tcase_add_test(t, fields_and_classes);
     suite_add_tcase(s, t);
