@@ -19,6 +19,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
             bb_encode_opts o = {.round = (bb_round)mode};
             bb_encoding e;
             if (bb_encode_number(f, &v, &o, 0.5, &e, &err) != BB_OK) abort();
+            /* an exact result has no error, a rounded one at most half a last place, or one in the directed modes */
+            if (!(e.flags & BB_FLAG_INEXACT) && e.error != 0 && !isnan(e.error)) abort();
+            if (!(e.flags & (BB_FLAG_OVERFLOW | BB_FLAG_INVALID)) && e.ulps > (mode <= BB_ROUND_NA ? 0.5 : 1)) abort();
             /* what a code means must encode to that code again */
             bb_number again;
             bb_encoding back;
