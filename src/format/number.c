@@ -211,21 +211,31 @@ static bool read_term(const char **p, term *t) {
     return true;
 }
 
-static int64_t clamp(int64_t v, int64_t limit) { return v > limit ? limit : v < -limit ? -limit : v; }
+/* Replaces exponents beyond the limits by a power of two that is as far beyond every format; false when the two cancel,
+ * which no format needs and which would take time to compute. */
+static bool saturate(int64_t *ten, int64_t *two) {
+    if (*ten <= EXPONENT_LIMIT && *ten >= -EXPONENT_LIMIT && *two <= 4 * EXPONENT_LIMIT && *two >= -4 * EXPONENT_LIMIT)
+        return true;
+    double log2 = 3.3219280948873623 * (double)*ten + (double)*two;
+    *ten = 0;
+    *two = log2 > 0 ? 4 * EXPONENT_LIMIT : -4 * EXPONENT_LIMIT;
+    return fabs(log2) > 2 * EXPONENT_LIMIT; /* the digits weigh at most 2^10000 */
+}
 
 static bb_status quotient(term *a, term *b, bb_number *n, bb_error *err) {
     big one = {0};
     bb_number out = {.cls = BB_CLASS_ZERO, .sign = a->negative != (b && b->negative)};
     bb_status status = BB_OK;
     big *den = b ? &b->digits : &one;
+    int64_t ten = a->ten - (b ? b->ten : 0), two = a->two - (b ? b->two : 0);
     if (!b && big_reserve(&one, 1)) one.limb[one.len++] = 1;
     if (b && b->digits.len == 0)
         status = bb_fail(err, BB_E_VALUE, "division by zero");
     else if (b && (a->sticky || b->sticky))
         status = bb_fail(err, BB_E_VALUE, "a part of the fraction has more than %d significant digits", DIGITS_KEPT);
+    else if (a->digits.len && !saturate(&ten, &two))
+        status = bb_fail(err, BB_E_VALUE, "the exponents of the fraction are too large");
     else if (a->digits.len) {
-        int64_t ten = clamp(a->ten - (b ? b->ten : 0), EXPONENT_LIMIT);
-        int64_t two = clamp(a->two - (b ? b->two : 0), 4 * EXPONENT_LIMIT);
         big_pow10(ten > 0 ? &a->digits : den, (uint32_t)(ten > 0 ? ten : -ten));
         divide(&a->digits, den, two, &out);
         out.sticky |= a->sticky;

@@ -23,7 +23,8 @@ typedef struct bb_number {
  * ("0x1.8p3"), hex integers ("0x18"), fractions of two of those ("1/3", "-2/7"; at most 2500 significant digits on
  * either side of the bar, so that the quotient is exact), the names pi, e, sqrt2, ln2, inf,
  * infinity, nan with an optional sign. BB_E_VALUE with a sentence otherwise. Division by zero is BB_E_VALUE. Exponents
- * beyond +-20000 (decimal) saturate to a huge or tiny finite value. */
+ * beyond +-20000 (decimal) saturate to a huge or tiny finite value; those of a fraction that cancel each other from
+ * there are BB_E_VALUE. */
 bb_status bb_number_parse(const char *text, bb_number *n, bb_error *err);
 void bb_number_from_f64(double v, bb_number *n);
 /* Nearest double, ties to even. */
