@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* test_pool.c - each item once, in the default floating-point environment, whatever the number of threads. */
+#include "base/pool.h"
+#include "harness.h"
+#include <fenv.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { ITEMS = 20000 };
+static void mark(void *ctx, size_t i) { ((unsigned char *)ctx)[i]++; }
+
+START_TEST(each_item_once) {
+    static unsigned char seen[ITEMS];
+    static const unsigned threads[] = {0, 1, 2, 3, 16};
+    static const size_t items[] = {0, 1, 2, 15, ITEMS};
+    for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
+        bb_pool *pool = NULL;
+        ck_assert_int_eq(bb_pool_new(threads[t], &pool), BB_OK);
+        ck_assert(bb_pool_threads(pool) >= 1 && (threads[t] == 0 || bb_pool_threads(pool) <= threads[t]));
+        for (size_t k = 0; k < sizeof items / sizeof *items; k++) {
+            memset(seen, 0, sizeof seen);
+            bb_pool_run(pool, items[k], mark, seen);
+            for (size_t i = 0; i < ITEMS; i++) ck_assert_uint_eq(seen[i], i < items[k]);
+        }
+        bb_pool_free(pool);
+    }
+    bb_pool *pool = NULL;
+    ck_assert(bb_pool_new(1025, &pool) == BB_E_ARG && !pool);
+    bb_pool_free(NULL);
+}
+END_TEST
+
+static void add(void *ctx, size_t i) { atomic_fetch_add((atomic_size_t *)ctx, i); }
+
+/* Short jobs one after the other: a worker that wakes late must not touch the next job's items twice. */
+START_TEST(many_short_jobs) {
+    bb_pool *pool = NULL;
+    ck_assert_int_eq(bb_pool_new(4, &pool), BB_OK);
+    for (size_t job = 0; job < 5000; job++) {
+        atomic_size_t sum = 0;
+        bb_pool_run(pool, 1 + job % 7, add, &sum);
+        ck_assert_uint_eq(sum, (job % 7) * (1 + job % 7) / 2);
+    }
+    bb_pool_free(pool);
+}
+END_TEST
+
+typedef struct rounding {
+    atomic_int wrong;
+} rounding;
+static void check_rounding(void *ctx, size_t i) {
+    (void)i;
+    volatile double tiny = 0x1p-1022, third = 1.0, three = 3.0;
+    third /= three;
+    if (fegetround() != FE_TONEAREST || third != 0x1.5555555555555p-2 || tiny * 0.5 == 0)
+        atomic_fetch_add(&((rounding *)ctx)->wrong, 1);
+}
+
+START_TEST(default_environment) {
+    rounding r = {0};
+    ck_assert_int_eq(fesetround(FE_UPWARD), 0); /* before the workers begin: they would inherit it */
+    bb_pool *pool = NULL;
+    ck_assert_int_eq(bb_pool_new(3, &pool), BB_OK);
+    bb_pool_run(pool, 300, check_rounding, &r);
+    ck_assert_int_eq(r.wrong, 0);
+    ck_assert_int_eq(fegetround(), FE_UPWARD); /* the caller's own comes back */
+    bb_pool_free(pool);
+    fesetround(FE_TONEAREST);
+}
+END_TEST
+
+static void check_mask(void *ctx, size_t i) {
+    (void)i;
+    sigset_t set;
+    pthread_sigmask(SIG_SETMASK, NULL, &set);
+    if (pthread_equal(pthread_self(), *(pthread_t *)ctx)) return;
+    if (!sigismember(&set, SIGINT) || !sigismember(&set, SIGTERM) || sigismember(&set, SIGSEGV)) abort();
+}
+
+START_TEST(signals_stay_with_the_program) {
+    pthread_t self = pthread_self();
+    sigset_t set;
+    bb_pool *pool = NULL;
+    ck_assert_int_eq(bb_pool_new(3, &pool), BB_OK);
+    bb_pool_run(pool, 1000, check_mask, &self);
+    bb_pool_free(pool);
+    pthread_sigmask(SIG_SETMASK, NULL, &set);
+    ck_assert(!sigismember(&set, SIGINT));
+}
+END_TEST
+
+static Suite *suite(void) {
+    Suite *s = suite_create("pool");
+    TCase *t = tcase_create("pool");
+    tcase_add_test(t, each_item_once);
+    tcase_add_test(t, many_short_jobs);
+    tcase_add_test(t, default_environment);
+    tcase_add_test(t, signals_stay_with_the_program);
+    tcase_set_timeout(t, 60);
+    suite_add_tcase(s, t);
+    return s;
+}
+TEST_MAIN(suite)
