@@ -176,7 +176,8 @@ static bb_status load(const scan *s, const char *from, const char *to, substitut
     json_t *v = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
     bb_c_locale_leave(l);
     if (!v) {
-        if (json_error_code(&e) == json_error_out_of_memory) return no_memory(s);
+        /* jansson has no words for most of the places where memory can end */
+        if (!e.text[0] || json_error_code(&e) == json_error_out_of_memory) return no_memory(s);
         char what[200];
         return bb_fail(s->err, BB_E_INVALID, "%s: line %zu: %s", s->name,
                        line_of(s, from) + (e.line > 1 ? (size_t)e.line - 1 : 0),
