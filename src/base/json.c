@@ -160,8 +160,18 @@ static bb_status check_text(scan *s, const char *text, size_t n, const char *nam
     return BB_OK;
 }
 
+/* A string that stands for itself, which most names of tensors are, needs no parser. NULL for any other text. */
+static json_t *plain_string(const char *from, const char *to) {
+    size_t n = (size_t)(to - from);
+    if (n < 2 || *from != '"' || to[-1] != '"') return NULL;
+    for (const char *p = from + 1; p < to - 1; p++)
+        if ((unsigned char)*p < 0x20 || *p == '\\' || *p == '"') return NULL;
+    return bb_utf8_valid(from + 1, n - 2) ? json_stringn_nocheck(from + 1, n - 2) : NULL;
+}
+
 /* The value at [from, to) by jansson, from r where the scan has replaced something. */
 static bb_status load(const scan *s, const char *from, const char *to, substitute *r, json_t **out) {
+    if ((*out = plain_string(from, to))) return BB_OK;
     json_error_t e;
     const char *text = from;
     size_t n = (size_t)(to - from);
@@ -213,64 +223,100 @@ bb_status bb_json_parse(const char *text, size_t n, const char *name, size_t max
     return status;
 }
 
-/* One entry of the top-level object and the blanks after it. */
-static bb_status visit_entry(scan *s, json_t *seen,
-                             bb_status (*visit)(void *ctx, const char *key, const bb_json *value, bb_error *err),
-                             void *ctx) {
+/* A walk through the entries of an object. */
+typedef struct walk {
+    scan *s;
+    bb_json_visit visit;
+    void *ctx;
+    size_t level;       /* of the entries' values */
+    json_t *seen;       /* the names so far, or NULL: nobody asks */
+    const char *member; /* the one whose entries inner gets, or NULL */
+    bb_json_visit inner;
+} walk;
+
+static bb_status walk_object(const walk *w);
+
+static bb_status visit_value(const walk *w, const char *key) {
+    scan *s = w->s;
+    bb_status status;
+    if (w->member && s->p < s->end && *s->p == '{' && strcmp(key, w->member) == 0) {
+        if ((status = w->visit(w->ctx, key, NULL, s->err)) != BB_OK) return status;
+        return walk_object(&(walk){.s = s, .visit = w->inner, .ctx = w->ctx, .level = w->level + 1});
+    }
+    json_t *v = NULL;
+    status = read_value(s, w->level, false, false, &v);
+    if (status == BB_OK) status = w->visit(w->ctx, key, b(v), s->err);
+    json_decref(v);
+    return status;
+}
+
+/* One entry and the blanks after it. */
+static bb_status visit_entry(const walk *w) {
+    scan *s = w->s;
     const char *from = s->p;
     if (from == s->end || *from != '"') return bad(s, from, "expected a name in quotes");
-    json_t *key = NULL, *v = NULL;
+    json_t *key = NULL;
     bb_status status = skip_string(s);
     if (status == BB_OK) status = load(s, from, s->p, NULL, &key);
     if (status != BB_OK) return status;
     blanks(s);
     if (s->p == s->end || *s->p != ':') status = bad(s, s->p, "expected ':'");
-    if (status == BB_OK && json_object_get(seen, json_string_value(key))) {
+    if (status == BB_OK && w->seen && json_object_get(w->seen, json_string_value(key))) {
         char shown[80];
         bb_escape_buf(json_string_value(key), shown, sizeof shown);
         status =
             bb_fail(s->err, BB_E_INVALID, "%s: line %zu: the name '%s' stands twice", s->name, line_of(s, from), shown);
     }
-    if (status == BB_OK && json_object_set_new(seen, json_string_value(key), json_null()) != 0) status = no_memory(s);
+    if (status == BB_OK && w->seen && json_object_set_new(w->seen, json_string_value(key), json_null()) != 0)
+        status = no_memory(s);
     if (status == BB_OK) {
         s->p++;
         blanks(s);
-        status = read_value(s, 1, false, false, &v);
+        status = visit_value(w, json_string_value(key));
     }
-    if (status == BB_OK) status = visit(ctx, json_string_value(key), b(v), s->err);
     json_decref(key);
-    json_decref(v);
     blanks(s);
     return status;
 }
 
-bb_status bb_json_each(const char *text, size_t n, const char *name, size_t max_bytes,
-                       bb_status (*visit)(void *ctx, const char *key, const bb_json *value, bb_error *err), void *ctx,
-                       bb_error *err) {
+/* The object at p, which goes past it. */
+static bb_status walk_object(const walk *w) {
+    scan *s = w->s;
+    bb_status status = BB_OK;
+    s->p++;
+    blanks(s);
+    bool more = !(s->p < s->end && *s->p == '}');
+    while (more && status == BB_OK) {
+        if ((status = visit_entry(w)) != BB_OK) return status;
+        more = s->p < s->end && *s->p == ',';
+        if (more) {
+            s->p++;
+            blanks(s);
+        } else if (s->p == s->end || *s->p != '}')
+            status = bad(s, s->p, "expected ',' or '}'");
+    }
+    if (status == BB_OK) s->p++;
+    return status;
+}
+
+bb_status bb_json_each_within(const char *text, size_t n, const char *name, size_t max_bytes, bb_json_visit visit,
+                              const char *member, bb_json_visit inner, void *ctx, bb_error *err) {
     scan s;
     bb_status status = check_text(&s, text, n, name, max_bytes, false, err);
     if (status != BB_OK) return status;
     if (s.p == s.end || *s.p != '{') return bad(&s, s.p, "expected an object");
-    s.p++;
-    json_t *seen = json_object(); /* the names so far */
-    if (!seen) return no_memory(&s);
-    blanks(&s);
-    bool more = !(s.p < s.end && *s.p == '}');
-    while (more && status == BB_OK) {
-        status = visit_entry(&s, seen, visit, ctx);
-        if (status != BB_OK) break;
-        more = s.p < s.end && *s.p == ',';
-        if (more) {
-            s.p++;
-            blanks(&s);
-        } else if (s.p == s.end || *s.p != '}')
-            status = bad(&s, s.p, "expected ',' or '}'");
-    }
-    json_decref(seen);
+    walk w = {.s = &s, .visit = visit, .ctx = ctx, .level = 1, .member = member, .inner = inner};
+    if (!(w.seen = json_object())) return no_memory(&s);
+    status = walk_object(&w);
+    json_decref(w.seen);
     if (status != BB_OK) return status;
-    s.p++;
     blanks(&s);
     return s.p == s.end ? BB_OK : bad(&s, s.p, "text after the end of the object");
+}
+
+bb_status bb_json_each(const char *text, size_t n, const char *name, size_t max_bytes, bb_json_visit visit, void *ctx,
+                       bb_error *err) {
+    return bb_json_each_within(text, n, name, max_bytes, visit, NULL, NULL, ctx, err);
 }
 
 bool bb_json_is_whole(const bb_json *value) {

@@ -18,9 +18,13 @@ bb_status bb_json_parse(const char *text, size_t n, const char *name, size_t max
 /* Walks the entries of a top-level object one at a time without holding all of them: visit gets each key (raw, NUL
  * terminated) and its value, which is freed after the call. Stops at the first status that is not BB_OK. Duplicate
  * top-level keys are BB_E_INVALID. */
-bb_status bb_json_each(const char *text, size_t n, const char *name, size_t max_bytes,
-                       bb_status (*visit)(void *ctx, const char *key, const bb_json *value, bb_error *err), void *ctx,
+typedef bb_status (*bb_json_visit)(void *ctx, const char *key, const bb_json *value, bb_error *err);
+bb_status bb_json_each(const char *text, size_t n, const char *name, size_t max_bytes, bb_json_visit visit, void *ctx,
                        bb_error *err);
+/* The same, but a member of that name whose value is an object is walked itself: visit gets it without a value (NULL),
+ * then inner its entries. Names that stand twice there are the caller's to find. */
+bb_status bb_json_each_within(const char *text, size_t n, const char *name, size_t max_bytes, bb_json_visit visit,
+                              const char *member, bb_json_visit inner, void *ctx, bb_error *err);
 void bb_json_free(bb_json *value);
 
 bool bb_json_is_object(const bb_json *v);
