@@ -160,20 +160,22 @@ typedef struct bb_file bb_file; /* an open container; only its headers are in me
 typedef struct bb_tensor {
     const char *name;         /* raw bytes of the file, NUL-terminated, not escaped */
     const char *type_in_file; /* the file's own spelling ("Q4_K", "BF16", or a number) */
-    const bb_dtype *type;     /* NULL when unknown: then bytes is 0 for GGUF, the extent for safetensors */
+    const bb_dtype *type;     /* NULL when unknown: then bytes is 0 for GGUF, the extent for the others */
     uint32_t n_dims;
-    const uint64_t *dims; /* [n_dims] in the file's order: GGUF innermost first, safetensors outermost first */
+    uint32_t part;        /* which of the files of a container in several parts holds it, from 0 */
+    const uint64_t *dims; /* [n_dims] in the file's order: GGUF innermost first, others outermost first */
     uint64_t elements;
     uint64_t bytes;
-    uint64_t offset; /* from the start of its file */
+    uint64_t offset; /* from the start of its file, the part */
     uint64_t rows;   /* as a matrix: product of the outer dimensions ... */
     uint64_t cols;   /* ... and elements of one row; 1 x n for a vector, 1 x 1 for a scalar */
 } bb_tensor;
 
-/* Opens a GGUF (v1-v3) or safetensors file; the kind comes from its first bytes. Reads headers only. */
+/* Opens a GGUF (v1-v3) or safetensors file, an index of safetensors shards or a NumPy array (.npy); the kind comes from
+ * its first bytes. The first part of a split GGUF and an index open all parts. Reads headers only. */
 bb_status bb_file_open(const char *path, bb_file **file, bb_error *err);
 void bb_file_close(bb_file *file);
-const char *bb_file_format(const bb_file *file); /* "gguf" or "safetensors" */
+const char *bb_file_format(const bb_file *file); /* "gguf", "safetensors", "npy", or "index" without its shards */
 size_t bb_file_tensor_count(const bb_file *file);
 const bb_tensor *bb_file_tensor(const bb_file *file, size_t index);   /* NULL past the end */
 const bb_tensor *bb_file_find(const bb_file *file, const char *name); /* NULL when absent */

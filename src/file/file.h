@@ -37,22 +37,47 @@ typedef struct bb_meta {
     } v;
 } bb_meta;
 
+/* One of the files that hold the tensors; a container that stands alone is its own part 0. */
+typedef struct bb_file_part {
+    bb_source *src;   /* NULL when it was not opened: names_only */
+    const char *path; /* escaped, owned by the file */
+} bb_file_part;
+
 struct bb_file {
-    bb_source *src;
-    const char *format; /* "gguf", "safetensors" */
-    uint32_t version;   /* of GGUF; 0 otherwise */
+    bb_source *src;      /* the file that was named */
+    const char *format;  /* "gguf", "safetensors", "npy"; "index" for one whose shards were not opened */
+    uint32_t version;    /* of GGUF and npy; 0 otherwise */
+    bb_file_part *parts; /* [n_parts]; bb_tensor.part points here */
+    size_t n_parts;
+    bool names_only;    /* tensors have a name and a part, nothing else: an index without its shards */
+    bool column_major;  /* rows do not lie together: npy in Fortran's order */
+    uint64_t split_no;  /* of a GGUF that is one part of several: which, from 0 ... */
+    uint64_t split_of;  /* ... of how many; 0 when it is not split, or all parts were opened */
     bb_tensor *tensors; /* [n_tensors], strings and dims owned by the file */
     size_t n_tensors;
-    bb_meta *meta; /* [n_meta]; __metadata__ of safetensors as text */
+    bb_meta *meta; /* [n_meta]; __metadata__ of safetensors as text, metadata of an index */
     size_t n_meta;
     char (*warnings)[192]; /* [n_warnings], escaped */
     size_t n_warnings;
-    uint64_t data_offset;
+    uint64_t data_offset;    /* of the file that was named */
     uint32_t alignment;      /* of GGUF; 1 otherwise */
     size_t *by_name;         /* [n_tensors] order of the names, for bb_file_find */
+    size_t *by_key;          /* [n_meta] order of the keys, for bb_file_meta */
     struct bb_block *blocks; /* every string and array above */
     size_t budget;           /* bytes that they may still take */
+    const char *words[16];   /* texts that many tensors share */
 };
+
+/* An index of shards (*.index.json) by its names alone when shards are not needed or are pickles, which are never read:
+ * tensors with name and part, type NULL, elements 0. With shards_needed an absent or different shard is an error, as in
+ * bb_file_open, which takes every other kind of file too. */
+bb_status bb_file_open_index(const char *path, bool shards_needed, bb_file **file, bb_error *err);
+/* Whether a regular file is JSON with a weight_map, as far as it can be read. */
+bool bb_file_is_index(const char *path);
+
+/* The files that hold the tensors: 1, or the shards. A path is escaped; NULL past the end. */
+size_t bb_file_parts(const bb_file *file);
+const char *bb_file_part_path(const bb_file *file, size_t part);
 
 const bb_meta *bb_file_meta(const bb_file *file, const char *key); /* NULL when absent */
 /* Typed getters: false (out untouched) when absent or of another kind; integers of either sign kind are accepted when
@@ -62,7 +87,8 @@ bool bb_meta_f64(const bb_file *file, const char *key, double *v);
 bool bb_meta_bool(const bb_file *file, const char *key, bool *v);
 const char *bb_meta_text(const bb_file *file, const char *key); /* NULL when absent or not text */
 
-/* All parameters of the file: elements of every tensor but rope_freqs. Overflow-checked when the file was opened. */
+/* All parameters of the file: elements of every tensor but rope_freqs. Overflow-checked when the file was opened. An
+ * index by its names alone has 0. */
 uint64_t bb_file_parameters(const bb_file *file);
 uint64_t bb_file_tensor_bytes(const bb_file *file);
 /* One raw row range, rows * row bytes, into out: for readers that decode themselves. */

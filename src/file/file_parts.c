@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Arrays fill a block from its beginning, texts from its end. */
 struct bb_block {
     struct bb_block *next;
     size_t used, size;
@@ -17,13 +18,8 @@ struct bb_block {
 
 enum { BLOCK_BYTES = 65536, MAX_WARNINGS = 20 };
 
-void *bb_file_alloc(bb_file *f, size_t n, size_t size, bb_status *status) {
-    size_t bytes;
-    if (!bb_mul_size(n, size, &bytes) || !bb_add_size(bytes, 7, &bytes)) {
-        *status = BB_E_LIMIT;
-        return NULL;
-    }
-    bytes &= ~(size_t)7;
+/* A block with room for `bytes`, which count from now on. */
+static struct bb_block *block_for(bb_file *f, size_t bytes, bb_status *status) {
     if (bytes > f->budget) {
         *status = BB_E_LIMIT;
         return NULL;
@@ -46,9 +42,21 @@ void *bb_file_alloc(bb_file *f, size_t n, size_t size, bb_status *status) {
             f->blocks = b;
         }
     }
+    f->budget -= bytes;
+    return b;
+}
+
+void *bb_file_alloc(bb_file *f, size_t n, size_t size, bb_status *status) {
+    size_t bytes;
+    if (!bb_mul_size(n, size, &bytes) || !bb_add_size(bytes, 7, &bytes)) {
+        *status = BB_E_LIMIT;
+        return NULL;
+    }
+    bytes &= ~(size_t)7;
+    struct bb_block *b = block_for(f, bytes, status);
+    if (!b) return NULL;
     void *p = (char *)b->data + b->used;
     b->used += bytes;
-    f->budget -= bytes;
     return p;
 }
 
@@ -60,10 +68,34 @@ void bb_file_free_blocks(bb_file *f) {
     }
 }
 
+void bb_file_take_blocks(bb_file *f, bb_file *from) {
+    /* behind the block of f that still has room */
+    struct bb_block **at = f->blocks ? &f->blocks->next : &f->blocks, **end = &from->blocks;
+    while (*end) end = &(*end)->next;
+    *end = *at;
+    *at = from->blocks;
+    from->blocks = NULL;
+    f->budget = from->budget;
+}
+
 char *bb_file_text(bb_file *f, const char *text, size_t n, bb_status *status) {
-    char *p = n < SIZE_MAX ? bb_file_alloc(f, n + 1, 1, status) : NULL;
-    if (p && n) memcpy(p, text, n);
+    struct bb_block *b = n < SIZE_MAX ? block_for(f, n + 1, status) : NULL;
+    if (!b) return NULL;
+    b->size -= n + 1;
+    char *p = (char *)b->data + b->size;
+    if (n && text) memcpy(p, text, n);
+    p[n] = '\0';
     return p;
+}
+
+const char *bb_file_word(bb_file *f, const char *word, bb_status *status) {
+    enum { WORDS = sizeof f->words / sizeof *f->words };
+    size_t i = 0;
+    for (; i < WORDS && f->words[i]; i++)
+        if (strcmp(f->words[i], word) == 0) return f->words[i];
+    const char *copy = bb_file_text(f, word, strlen(word), status);
+    if (i < WORDS) f->words[i] = copy;
+    return copy;
 }
 
 bb_status bb_file_no_memory(const bb_file *f, bb_status status, bb_error *err) {
@@ -76,10 +108,17 @@ void bb_file_warn(bb_file *f, const char *fmt, ...) {
     if (f->n_warnings >= MAX_WARNINGS) return;
     if (!f->warnings) f->warnings = bb_alloc(MAX_WARNINGS, sizeof *f->warnings);
     if (!f->warnings) return;
+    char *text = f->warnings[f->n_warnings++];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(f->warnings[f->n_warnings++], sizeof *f->warnings, fmt, args);
+    int n = vsnprintf(text, sizeof *f->warnings, fmt, args);
     va_end(args);
+    if (n < (int)sizeof *f->warnings) return;
+    /* no half of a character at the end */
+    size_t end = sizeof *f->warnings - 1;
+    while (end > 0 && ((unsigned char)text[end - 1] & 0xC0) == 0x80) end--;
+    if (end > 0 && (unsigned char)text[end - 1] >= 0xC0) end--;
+    text[end] = '\0';
 }
 
 bb_status bb_tensor_shape(bb_tensor *t, bool inner_first) {
@@ -120,26 +159,53 @@ static int by_name(const void *a, const void *b) {
     return c ? c : x->index < y->index ? -1 : x->index > y->index;
 }
 
-bb_status bb_file_index_names(bb_file *f, bb_error *err) {
-    bb_status status = BB_OK;
-    named *list = bb_alloc(f->n_tensors, sizeof *list);
-    f->by_name = bb_alloc(f->n_tensors, sizeof *f->by_name);
-    if (!list || !f->by_name) {
-        free(list);
-        return bb_file_no_memory(f, BB_E_NOMEM, err);
+/* The order of n names that lie `stride` bytes apart, the first at `first`; *twice is one that another equals, or NULL.
+ * NULL when memory ended. */
+static size_t *sort_names(const void *first, size_t stride, size_t n, const char **twice) {
+    named *list = bb_alloc(n, sizeof *list);
+    size_t *order = bb_alloc(n, sizeof *order);
+    bool sorted = true; /* as most writers of an index leave them */
+    *twice = NULL;
+    for (size_t i = 0; list && order && i < n; i++) {
+        memcpy(&list[i].name, (const char *)first + i * stride, sizeof list[i].name);
+        list[i].index = i;
+        sorted = sorted && (i == 0 || strcmp(list[i - 1].name, list[i].name) < 0);
     }
-    for (size_t i = 0; i < f->n_tensors; i++) list[i] = (named){f->tensors[i].name, i};
-    qsort(list, f->n_tensors, sizeof *list, by_name);
-    for (size_t i = 0; i < f->n_tensors && status == BB_OK; i++) {
-        f->by_name[i] = list[i].index;
-        if (i && strcmp(list[i].name, list[i - 1].name) == 0) {
-            char shown[160];
-            status = bb_fail(err, BB_E_INVALID, "%s: tensor '%s' stands twice", bb_source_path(f->src),
-                             bb_escape_buf(list[i].name, shown, sizeof shown));
-        }
+    if (list && order && !sorted) qsort(list, n, sizeof *list, by_name);
+    for (size_t i = 0; list && order && i < n; i++) {
+        order[i] = list[i].index;
+        if (i && strcmp(list[i].name, list[i - 1].name) == 0) *twice = list[i].name;
+    }
+    if (!list) {
+        free(order);
+        order = NULL;
     }
     free(list);
-    return status;
+    return order;
+}
+
+bb_status bb_file_index_names(bb_file *f, bb_error *err) {
+    const char *twice;
+    char shown[160];
+    free(f->by_name);
+    f->by_name = sort_names(f->n_tensors ? &f->tensors->name : NULL, sizeof *f->tensors, f->n_tensors, &twice);
+    if (!f->by_name) return bb_file_no_memory(f, BB_E_NOMEM, err);
+    if (twice)
+        return bb_fail(err, BB_E_INVALID, "%s: tensor '%s' stands twice", bb_source_path(f->src),
+                       bb_escape_buf(twice, shown, sizeof shown));
+    return BB_OK;
+}
+
+bb_status bb_file_index_keys(bb_file *f, bb_error *err) {
+    const char *twice;
+    char shown[160];
+    free(f->by_key);
+    f->by_key = sort_names(f->n_meta ? &f->meta->key : NULL, sizeof *f->meta, f->n_meta, &twice);
+    if (!f->by_key) return bb_file_no_memory(f, BB_E_NOMEM, err);
+    if (twice)
+        return bb_fail(err, BB_E_INVALID, "%s: metadata key '%s' stands twice", bb_source_path(f->src),
+                       bb_escape_buf(twice, shown, sizeof shown));
+    return BB_OK;
 }
 
 /* ---- extents ---- */

@@ -62,7 +62,7 @@ static bb_status read_text(reader *r, uint64_t max, const char *what, char **tex
         return bb_fail(r->err, BB_E_LIMIT, "%s: %s of %llu bytes, at most %llu are read", r->path, what,
                        (unsigned long long)n, (unsigned long long)max);
     bb_status status = BB_OK;
-    char *p = bb_file_alloc(r->f, (size_t)n + 1, 1, &status);
+    char *p = bb_file_text(r->f, NULL, (size_t)n, &status);
     if (!p) return bb_file_no_memory(r->f, status, r->err);
     if (!bb_cursor_bytes(&r->c, p, (size_t)n)) return short_of(r, what);
     *text = p;
@@ -194,23 +194,6 @@ static bb_status read_meta(reader *r, bb_meta *m) {
     return read_scalar(r, type, m->key, m);
 }
 
-static int by_key(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
-
-static bb_status unique_keys(reader *r) {
-    const char **keys = bb_alloc(r->f->n_meta, sizeof *keys);
-    if (!keys) return bb_file_no_memory(r->f, BB_E_NOMEM, r->err);
-    for (size_t i = 0; i < r->f->n_meta; i++) keys[i] = r->f->meta[i].key;
-    qsort(keys, r->f->n_meta, sizeof *keys, by_key);
-    bb_status status = BB_OK;
-    char shown[160];
-    for (size_t i = 1; i < r->f->n_meta && status == BB_OK; i++)
-        if (strcmp(keys[i], keys[i - 1]) == 0)
-            status = bb_fail(r->err, BB_E_INVALID, "%s: metadata key '%s' stands twice", r->path,
-                             bb_escape_buf(keys[i], shown, sizeof shown));
-    free(keys);
-    return status;
-}
-
 /* Keys whose type others rely on. */
 static bb_status check_keys(reader *r) {
     static const char *const integers[] = {"split.count", "split.no", "split.tensors.count", "general.file_type"};
@@ -249,7 +232,7 @@ static const char *type_name(reader *r, uint32_t id, const bb_dtype *type, bb_st
         for (char *p = buf; *p; p++)
             if (*p >= 'a' && *p <= 'z') *p = (char)(*p - 'a' + 'A');
     }
-    return bb_file_text(r->f, buf, strlen(buf), status);
+    return bb_file_word(r->f, buf, status);
 }
 
 static bb_status read_tensor(reader *r, bb_tensor *t) {
@@ -327,7 +310,7 @@ static bb_status read_lists(reader *r, uint64_t n_tensors, uint64_t n_meta) {
         if ((status = read_meta(r, &f->meta[f->n_meta])) != BB_OK) return status;
         f->n_meta++;
     }
-    if ((status = unique_keys(r)) != BB_OK || (status = check_keys(r)) != BB_OK) return status;
+    if ((status = bb_file_index_keys(f, r->err)) != BB_OK || (status = check_keys(r)) != BB_OK) return status;
     cap = 0;
     for (uint64_t i = 0; i < n_tensors; i++) {
         if (!room((void **)&f->tensors, f->n_tensors, &cap, sizeof *f->tensors))
@@ -401,7 +384,6 @@ bb_status bb_gguf_read(bb_file *f, bb_error *err) {
         status = bb_cursor_ok(&r->c) ? read_lists(r, n_tensors, n_meta) : short_of(r, "the header");
     }
     if (status == BB_OK) status = place(r);
-    if (status == BB_OK) status = bb_file_index_names(f, err);
     free(r);
     return status;
 }

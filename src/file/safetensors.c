@@ -74,8 +74,7 @@ static bb_status add_tensor(void *ctx, const char *name, const bb_json *v, bb_er
     if (bb_tensor_shape(&t, false) != BB_OK)
         return bb_fail(err, BB_E_OVERFLOW, "%s: a tensor has more than 2^63 elements", r->path);
     t.type = bb_dtype_from_safetensors(dtype);
-    if (!(t.name = bb_file_text(f, name, strlen(name), &status)) ||
-        !(t.type_in_file = bb_file_text(f, dtype, strlen(dtype), &status)))
+    if (!(t.name = bb_file_text(f, name, strlen(name), &status)) || !(t.type_in_file = bb_file_word(f, dtype, &status)))
         return bb_file_no_memory(f, status, err);
     char shown[160];
     bb_escape_buf(name, shown, sizeof shown);
@@ -118,15 +117,11 @@ bb_status bb_safetensors_read(bb_file *f, bb_error *err) {
     free(text);
     if (status != BB_OK) return status;
     bool gaps, ordered;
-    uint64_t total = 0;
-    for (size_t i = 0; i < f->n_tensors; i++)
-        if (!bb_add_u64(total, f->tensors[i].elements, &total))
-            return bb_fail(err, BB_E_OVERFLOW, "%s: more than 2^64 elements", r.path);
     end = f->data_offset;
     if ((status = bb_file_check_extents(f, &gaps, &ordered, &end, err)) != BB_OK) return status;
     if (gaps) return bb_fail(err, BB_E_INVALID, "%s: there are bytes between the tensors that belong to none", r.path);
     if (end != size)
         return bb_fail(err, BB_E_INVALID, "%s: %llu bytes after the last tensor belong to none", r.path,
                        (unsigned long long)(size - end));
-    return bb_file_index_names(f, err);
+    return bb_file_index_keys(f, err);
 }

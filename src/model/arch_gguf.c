@@ -130,9 +130,9 @@ bb_status bb_arch_from_file(const bb_file *file, bb_arch **arch, bb_error *err) 
                        bb_file_format(file));
     const char *family = bb_meta_text(file, "general.architecture");
     if (!family || !*family) return bb_fail(err, BB_E_INVALID, "general.architecture is missing");
-    uint64_t parts;
-    if (bb_meta_u64(file, "split.count", &parts) && parts > 1)
-        return bb_fail(err, BB_E_UNSUPPORTED, "the file is one of %" PRIu64 " parts of a model", parts);
+    if (file->split_of)
+        return bb_fail(err, BB_E_INVALID, "the file is part %" PRIu64 " of %" PRIu64 " of a model: the first opens all",
+                       file->split_no + 1, file->split_of);
     bb_arch *a = bb_alloc(1, sizeof *a);
     if (!a) return bb_fail(err, BB_E_NOMEM, "no memory for an architecture");
     const char *name = bb_meta_text(file, "general.name");

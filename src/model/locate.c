@@ -134,20 +134,12 @@ static bool holds_json(const char *path) {
     return len > 5 && strcmp(path + len - 5, ".json") == 0;
 }
 
-/* An index of shards is JSON too: it names its tensors under weight_map and has no model_type. */
-static bool is_index(const char *path) {
-    size_t len = strlen(path);
-    return len > 11 && strcmp(path + len - 11, ".index.json") == 0;
-}
-
 static bb_status load_path(bb_model *m, const char *path, const struct stat *s, bb_error *err) {
     bb_escape_field(path, m->path, sizeof m->path);
     title_from_path(m, path);
     if (S_ISDIR(s->st_mode)) return load_folder(m, path, err);
     if (!S_ISREG(s->st_mode) || !holds_json(path)) return load_file(m, path, err);
-    if (is_index(path))
-        return bb_fail(err, BB_E_UNSUPPORTED,
-                       "%s: an index of shards; name its folder, which is counted from config.json", m->path);
+    if (bb_file_is_index(path)) return load_file(m, path, err);
     m->kind = BB_MODEL_CONFIG;
     if (strcmp(m->title, "config.json") == 0) {
         char dir[PATH_BYTES];
