@@ -73,6 +73,7 @@ static bb_status read_by_kind(bb_file *f, const char *path, bb_error *err) {
     bb_status status = bb_source_read(f->src, 0, head, n, err);
     if (status != BB_OK) return status;
     if (n >= 4 && memcmp(head, "GGUF", 4) == 0) return bb_gguf_read(f, err);
+    if (n >= 6 && memcmp(head, "\x93NUMPY", 6) == 0) return bb_npy_read(f, err);
     if (bb_file_begins_json(head, n)) {
         f->format = "index"; /* what it names is opened by bb_file_open_index */
         return BB_OK;

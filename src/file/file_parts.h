@@ -40,6 +40,7 @@ size_t bb_folder_length(const char *path);
 
 bb_status bb_gguf_read(bb_file *f, bb_error *err);
 bb_status bb_safetensors_read(bb_file *f, bb_error *err);
+bb_status bb_npy_read(bb_file *f, bb_error *err);
 /* Whether the first n bytes are those of a JSON object rather than of a safetensors header. */
 bool bb_file_begins_json(const unsigned char *head, size_t n);
 /* The shards of an index, and the other parts of a split GGUF. */
