@@ -539,9 +539,15 @@ static void write_value(const json_t *v, size_t indent, bb_str *out) {
     }
 }
 
-bb_status bb_json_write(const bb_json *value, bb_str *out) {
+bb_status bb_json_write_within(const bb_json *value, size_t indent, bb_str *out) {
     if (!bb_json_is_whole(value)) return BB_E_NOMEM;
-    write_value(j(value), 0, out);
+    write_value(j(value), indent, out);
+    return out->failed ? BB_E_NOMEM : BB_OK;
+}
+
+bb_status bb_json_write(const bb_json *value, bb_str *out) {
+    bb_status status = bb_json_write_within(value, 0, out);
+    if (status != BB_OK) return status;
     bb_str_add(out, "\n");
     return out->failed ? BB_E_NOMEM : BB_OK;
 }

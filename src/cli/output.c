@@ -114,36 +114,57 @@ static void add_colored(bb_str *out, const char *text, size_t n) {
     }
 }
 
-bb_status cli_output_table(cli_output *o, bb_table *t, bool headless, bb_error *err) {
-    if (!t) return bb_fail(err, BB_E_NOMEM, "out of memory");
-    bb_str s, ascii, painted;
-    bb_str_init(&s);
+/* A table on its way out. */
+typedef struct pieces {
+    cli_output *o;
+    bb_error *err;
+    bb_status status;
+    bool skip_line; /* the header of a CSV that goes on */
+} pieces;
+
+static bool put_piece(void *ctx, const char *data, size_t n) {
+    pieces *p = ctx;
+    cli_output *o = p->o;
+    bb_str ascii, painted, copy;
     bb_str_init(&ascii);
     bb_str_init(&painted);
-    bb_status status = bb_table_to_str(t, o->form, &s);
-    bb_table_free(t);
-    const bb_str *last = &s;
-    bool for_people = o->form == BB_TABLE_TEXT || o->form == BB_TABLE_MARKDOWN;
-    if (status == BB_OK && for_people && o->ascii) {
-        add_ascii(&ascii, bb_str_c(last), last->len);
-        last = &ascii;
+    bb_str_init(&copy);
+    if (p->skip_line) {
+        const char *end = memchr(data, '\n', n);
+        size_t line = end ? (size_t)(end - data) + 1 : 0;
+        data += line;
+        n -= line;
+        p->skip_line = false;
     }
-    if (status == BB_OK && o->form == BB_TABLE_TEXT && o->color) {
-        add_colored(&painted, bb_str_c(last), last->len);
-        last = &painted;
+    bool failed = false;
+    if ((o->form == BB_TABLE_TEXT || o->form == BB_TABLE_MARKDOWN) && o->ascii) {
+        add_ascii(&ascii, data, n);
+        failed = ascii.failed;
+        data = bb_str_c(&ascii);
+        n = ascii.len;
     }
-    if (status == BB_OK && last->failed) status = BB_E_NOMEM;
-    if (status != BB_OK)
-        bb_fail(err, status, "%s", bb_status_text(status));
-    else {
-        const char *text = bb_str_c(last), *rest = text;
-        if (headless && o->form == BB_TABLE_CSV) rest = strchr(text, '\n') ? strchr(text, '\n') + 1 : text;
-        status = cli_output_write(o, rest, last->len - (size_t)(rest - text), err);
+    if (o->form == BB_TABLE_TEXT && o->color) {
+        /* add_colored compares words: the text must end */
+        bb_str_addn(&copy, data, n);
+        add_colored(&painted, bb_str_c(&copy), copy.len);
+        failed = failed || copy.failed || painted.failed;
+        data = bb_str_c(&painted);
+        n = painted.len;
     }
-    bb_str_clear(&s);
+    p->status = failed ? bb_fail(p->err, BB_E_NOMEM, "out of memory") : cli_output_write(o, data, n, p->err);
     bb_str_clear(&ascii);
     bb_str_clear(&painted);
-    return status;
+    bb_str_clear(&copy);
+    return p->status == BB_OK;
+}
+
+bb_status cli_output_table(cli_output *o, bb_table *t, bool headless, bb_error *err) {
+    if (!t) return bb_fail(err, BB_E_NOMEM, "out of memory");
+    pieces p = {.o = o, .err = err, .skip_line = headless && o->form == BB_TABLE_CSV};
+    bb_status status = bb_table_write(t, o->form, put_piece, &p);
+    bb_table_free(t);
+    if (p.status != BB_OK) return p.status;
+    return status == BB_OK ? status : bb_fail(err, status, "%s", bb_status_text(status));
 }
 
 bb_status cli_output_finish(cli_output *o, bb_error *err) {

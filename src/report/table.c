@@ -19,17 +19,28 @@ bb_table *bb_table_new(const char *schema) {
     return t;
 }
 
+static void drop_rows(bb_table *t) {
+    for (size_t i = 0; t->rows && i < t->n_rows; i++) free(t->rows[i].block);
+    for (size_t i = 0; i < t->n_cells; i++) {
+        free(t->cells[i].text);
+        free(t->cells[i].shown);
+    }
+    t->n_rows = t->n_cells = 0;
+}
+
 void bb_table_free(bb_table *t) {
     if (!t) return;
     for (size_t i = 0; i < t->n_columns; i++) {
         free(t->columns[i].key);
         free(t->columns[i].heading);
     }
-    for (size_t i = 0; i < t->n_rows; i++) free(t->rows[i].block);
-    for (size_t i = 0; i < t->n_cells; i++) {
-        free(t->cells[i].text);
-        free(t->cells[i].shown);
+    if (t->made) {
+        drop_rows(t->made);
+        free(t->made->rows);
+        free(t->made->cells);
+        free(t->made);
     }
+    drop_rows(t);
     free(t->columns);
     free(t->rows);
     free(t->cells);
@@ -39,6 +50,33 @@ void bb_table_free(bb_table *t) {
     bb_str_clear(&t->foot);
     bb_str_clear(&t->block);
     free(t);
+}
+
+void bb_table_rows_from(bb_table *t, size_t n, bb_row_fn fill, const void *ctx) {
+    if (!t || t->failed) return;
+    t->made = bb_alloc(1, sizeof *t->made);
+    if (!t->made) {
+        t->failed = true;
+        return;
+    }
+    t->made->columns = t->columns; /* these stay the table's */
+    t->made->n_columns = t->n_columns;
+    t->fill = fill;
+    t->fill_ctx = ctx;
+    t->n_rows = n;
+}
+
+const bb_table *bb_table_holding(const bb_table *t, size_t *row) {
+    bb_table *m = t->made;
+    if (!m) return t;
+    if (m->n_rows == 0 || m->made_row != *row) {
+        drop_rows(m);
+        bb_table_row(m);
+        t->fill(m, *row, t->fill_ctx);
+        m->made_row = *row;
+    }
+    *row = 0;
+    return m;
 }
 
 void bb_table_column(bb_table *t, const char *key, const char *heading, unsigned flags) {
@@ -226,6 +264,8 @@ const char *bb_table_heading(const bb_table *t, size_t column) {
 const char *bb_cell_show(const bb_cell *c) { return c->shown ? c->shown : c->text ? c->text : ""; }
 
 const char *bb_table_shown(const bb_table *t, size_t row, size_t column) {
+    if (column >= t->n_columns || row >= t->n_rows) return "";
+    const bb_table *holding = bb_table_holding(t, &row);
     size_t i = row * t->n_columns + column;
-    return column < t->n_columns && i < t->n_cells ? bb_cell_show(&t->cells[i]) : "";
+    return i < holding->n_cells ? bb_cell_show(&holding->cells[i]) : "";
 }

@@ -44,12 +44,20 @@ struct bb_table {
     bb_column *columns;
     size_t n_columns, cap_columns;
     bb_row *rows;
-    size_t n_rows, cap_rows;
+    size_t n_rows, cap_rows, made_row;
     bb_cell *cells;
     size_t n_cells, cap_cells;
     bb_str head, foot; /* lines, each ended by a newline */
     bb_str block;      /* title of the block that the next row begins */
+    /* Rows that are made when asked for: `made` has the columns of this table and the row `made_row`, or none yet. */
+    bb_row_fn fill;
+    const void *fill_ctx;
+    bb_table *made;
 };
+
+/* The table that holds the cells of a row, and which row of that it is: one that is made on demand stays until the next
+ * one is asked for. */
+const bb_table *bb_table_holding(const bb_table *t, size_t *row);
 
 /* What people see of a cell. Never NULL. */
 const char *bb_cell_show(const bb_cell *c);

@@ -52,12 +52,57 @@ size_t bb_text_width(const char *utf8) {
     return w;
 }
 
+/* ---- pieces ------------------------------------------------------------------------------------------------------ */
+
+enum { PIECE = 32768 };
+
+/* What is written so far and not yet handed on. Pieces end where a row or a line does. */
+struct pen {
+    bb_str out;
+    bb_write_fn write;
+    void *ctx;
+    bb_status status;
+    bool any; /* something was handed on */
+};
+
+static void hand_on(struct pen *p) {
+    if (p->out.failed) p->status = BB_E_NOMEM;
+    if (p->status == BB_OK && p->out.len) {
+        if (!p->write(p->ctx, p->out.data, p->out.len)) p->status = BB_E_WRITE;
+        p->any = true;
+    }
+    p->out.len = 0; /* the memory serves the next piece */
+}
+
+/* Called where a piece may end. False when going on is useless. */
+static bool may_end(struct pen *p) {
+    if (p->out.len >= PIECE || p->out.failed) hand_on(p);
+    return p->status == BB_OK;
+}
+
+static void pen_lines(struct pen *p, const bb_str *lines) {
+    const char *at = bb_str_c(lines);
+    while (*at && may_end(p)) {
+        const char *end = strchr(at, '\n');
+        size_t n = end ? (size_t)(end - at) + 1 : strlen(at);
+        bb_str_addn(&p->out, at, n);
+        at += n;
+    }
+}
+
 /* ---- text -------------------------------------------------------------------------------------------------------- */
 
 static const bb_cell *cell_at(const bb_table *t, size_t row, size_t column) {
     static const bb_cell empty = {.kind = BB_CELL_EMPTY};
+    const bb_table *holding = bb_table_holding(t, &row);
     size_t i = row * t->n_columns + column;
-    return i < t->n_cells ? &t->cells[i] : &empty;
+    return i < holding->n_cells ? &holding->cells[i] : &empty;
+}
+
+static const bb_row *row_at(const bb_table *t, size_t row) {
+    static const bb_row none_made = {.hidden = true};
+    const bb_table *holding = bb_table_holding(t, &row);
+    return row < holding->n_rows ? &holding->rows[row] : &none_made;
 }
 
 static size_t last_for_people(const bb_table *t) {
@@ -136,34 +181,42 @@ static void text_line(const bb_table *t, size_t row, bool headings, const size_t
     bb_str_add(out, "\n");
 }
 
-static bb_status write_text(const bb_table *t, bb_str *out) {
+/* Whether people see headings above this row: it, or hidden ones right before it, open a block. */
+static bool opens_block(const bb_table *t, size_t row) {
+    if (t->made) return false;
+    bool opens = t->rows[row].block != NULL;
+    for (size_t k = row; k-- > 0 && t->rows[k].hidden;) opens = opens || t->rows[k].block;
+    return opens;
+}
+
+static bb_status write_text(const bb_table *t, struct pen *p) {
     size_t last = last_for_people(t), *widths = bb_alloc(t->n_columns, sizeof *widths);
     if (!widths) return BB_E_NOMEM;
     bool any = false;
     for (size_t c = 0; c < t->n_columns; c++) widths[c] = bb_text_width(t->columns[c].heading);
     for (size_t r = 0; r < t->n_rows; r++) {
-        if (t->rows[r].hidden) continue;
+        if (row_at(t, r)->hidden) continue;
         any = true;
         for (size_t c = 0; c < t->n_columns; c++) {
+            if (!bb_column_for_people(&t->columns[c])) continue;
             size_t w = bb_text_width(bb_cell_show(cell_at(t, r, c)));
             if (w > widths[c]) widths[c] = w;
         }
     }
-    bb_str_add(out, bb_str_c(&t->head));
-    if (last != SIZE_MAX && any && !(t->n_rows && t->rows[0].block)) text_line(t, 0, true, widths, last, out);
-    for (size_t r = 0; r < t->n_rows; r++) {
-        if (t->rows[r].block) {
-            if (out->len) bb_str_add(out, "\n");
-            bb_str_add(out, t->rows[r].block);
+    pen_lines(p, &t->head);
+    if (last != SIZE_MAX && any && !row_at(t, 0)->block) text_line(t, 0, true, widths, last, &p->out);
+    for (size_t r = 0; r < t->n_rows && may_end(p); r++) {
+        const bb_row *row = row_at(t, r);
+        if (row->block) {
+            if (p->out.len || p->any) bb_str_add(&p->out, "\n");
+            bb_str_add(&p->out, row->block);
         }
         /* A hidden row may open a block whose headings stand above the next row that people see. */
-        if (last == SIZE_MAX || t->rows[r].hidden) continue;
-        bool opens = t->rows[r].block != NULL;
-        for (size_t k = r; k-- > 0 && t->rows[k].hidden;) opens = opens || t->rows[k].block;
-        if (opens) text_line(t, 0, true, widths, last, out);
-        text_line(t, r, false, widths, last, out);
+        if (last == SIZE_MAX || row->hidden) continue;
+        if (opens_block(t, r)) text_line(t, 0, true, widths, last, &p->out);
+        text_line(t, r, false, widths, last, &p->out);
     }
-    bb_str_add(out, bb_str_c(&t->foot));
+    pen_lines(p, &t->foot);
     free(widths);
     return BB_OK;
 }
@@ -210,16 +263,18 @@ static void md_heading(const bb_table *t, bb_str *out) {
     }
 }
 
-static bb_status write_markdown(const bb_table *t, bb_str *out) {
+static bb_status write_markdown(const bb_table *t, struct pen *p) {
+    bb_str *out = &p->out;
     md_lines(out, bb_str_c(&t->head));
     bool heading = true, any = false;
-    for (size_t r = 0; r < t->n_rows; r++) {
-        if (t->rows[r].block) {
+    for (size_t r = 0; r < t->n_rows && may_end(p); r++) {
+        const bb_row *row = row_at(t, r);
+        if (row->block) {
             if (any) bb_str_add(out, "\n");
-            md_lines(out, t->rows[r].block);
+            md_lines(out, row->block);
             heading = true;
         }
-        if (t->rows[r].hidden) continue;
+        if (row->hidden) continue;
         if (heading) md_heading(t, out);
         heading = false;
         any = true;
@@ -274,7 +329,8 @@ static void csv_cell(bb_str *out, const bb_cell *c) {
     }
 }
 
-static bb_status write_csv(const bb_table *t, bb_str *out) {
+static bb_status write_csv(const bb_table *t, struct pen *p) {
+    bb_str *out = &p->out;
     bool first = true;
     for (size_t c = 0; c < t->n_columns; c++) {
         if (!in_csv(&t->columns[c])) continue;
@@ -283,7 +339,7 @@ static bb_status write_csv(const bb_table *t, bb_str *out) {
         first = false;
     }
     bb_str_add(out, "\n");
-    for (size_t r = 0; r < t->n_rows; r++) {
+    for (size_t r = 0; r < t->n_rows && may_end(p); r++) {
         first = true;
         for (size_t c = 0; c < t->n_columns; c++) {
             if (!in_csv(&t->columns[c])) continue;
@@ -320,68 +376,73 @@ static bool json_cell(bb_json *row, const bb_column *col, const bb_cell *c) {
     return bb_json_add_null(row, col->key);
 }
 
-static bb_status write_json(const bb_table *t, bb_str *out) {
-    bb_json *root = bb_json_new_object();
-    bool ok = root && bb_json_is_whole(t->json);
-    for (bb_json_iter it = bb_json_first(t->json); ok && it.key; it = bb_json_next(t->json, it))
-        ok = bb_json_add_copy(root, it.key, it.value);
-    bb_json *rows = ok ? bb_json_add_array(root, "rows") : NULL;
-    ok = ok && rows;
-    for (size_t r = 0; ok && r < t->n_rows; r++) {
-        bb_json *row = bb_json_add_object(rows, NULL);
-        ok = row != NULL;
-        for (size_t c = 0; ok && c < t->n_columns; c++) {
-            if (t->columns[c].flags & BB_COL_TEXT_ONLY) continue;
-            ok = json_cell(row, &t->columns[c], cell_at(t, r, c));
-        }
+/* A row as an object of its own, so that only one is in memory. */
+static bb_status json_row(const bb_table *t, size_t r, bb_str *out) {
+    bb_json *row = bb_json_new_object();
+    bool ok = row != NULL;
+    for (size_t c = 0; ok && c < t->n_columns; c++)
+        if (!(t->columns[c].flags & BB_COL_TEXT_ONLY)) ok = json_cell(row, &t->columns[c], cell_at(t, r, c));
+    bb_status status = ok ? bb_json_write_within(row, 4, out) : BB_E_NOMEM;
+    bb_json_free(row);
+    return status;
+}
+
+static bb_status write_json(const bb_table *t, struct pen *p) {
+    static const char end[] = "\n}";
+    bb_str *out = &p->out;
+    bb_status status = bb_json_write_within(t->json, 0, out);
+    if (status != BB_OK) return status;
+    out->len -= sizeof end - 1; /* it has the schema at least; the rows go on before its end */
+    bb_str_add(out, ",\n  \"rows\": [");
+    for (size_t r = 0; r < t->n_rows && status == BB_OK && may_end(p); r++) {
+        bb_str_add(out, r ? ",\n    " : "\n    ");
+        status = json_row(t, r, out);
     }
-    bb_status s = ok ? bb_json_write(root, out) : BB_E_NOMEM;
-    bb_json_free(root);
-    return s;
+    bb_str_add(out, t->n_rows ? "\n  ]" : "]");
+    bb_str_add(out, end);
+    bb_str_add(out, "\n");
+    return status;
 }
 
 /* --------------------------------------------------------------------------------------------------------------------
  */
 
-bb_status bb_table_to_str(const bb_table *t, bb_table_form form, bb_str *out) {
-    if (!t || t->failed || t->head.failed || t->foot.failed || t->block.failed) return BB_E_NOMEM;
-    bb_str s;
-    bb_str_init(&s);
+bb_status bb_table_write(const bb_table *table, bb_table_form form, bb_write_fn write, void *ctx) {
+    if (!table || !write) return BB_E_ARG;
+    if (table->failed || table->head.failed || table->foot.failed || table->block.failed) return BB_E_NOMEM;
+    struct pen p = {.write = write, .ctx = ctx};
+    bb_str_init(&p.out);
     bb_status status = BB_E_ARG;
     switch (form) {
     case BB_TABLE_TEXT:
-        status = write_text(t, &s);
+        status = write_text(table, &p);
         break;
     case BB_TABLE_CSV:
-        status = write_csv(t, &s);
+        status = write_csv(table, &p);
         break;
     case BB_TABLE_JSON:
-        status = write_json(t, &s);
+        status = write_json(table, &p);
         break;
     case BB_TABLE_MARKDOWN:
-        status = write_markdown(t, &s);
+        status = write_markdown(table, &p);
         break;
     }
-    if (status == BB_OK && s.failed) status = BB_E_NOMEM;
+    if (status == BB_OK && table->made && table->made->failed) status = BB_E_NOMEM;
     if (status == BB_OK) {
-        bb_str_addn(out, bb_str_c(&s), s.len);
-        if (out->failed) status = BB_E_NOMEM;
+        hand_on(&p);
+        status = p.status;
     }
-    bb_str_clear(&s);
+    bb_str_clear(&p.out);
     return status;
 }
 
-bb_status bb_table_write(const bb_table *table, bb_table_form form, bb_write_fn write, void *ctx) {
-    if (!table || !write) return BB_E_ARG;
-    bb_str s;
-    bb_str_init(&s);
-    bb_status status = bb_table_to_str(table, form, &s);
-    /* Pieces of a size that pipes and files take at once. */
-    for (size_t at = 0; status == BB_OK && at < s.len;) {
-        size_t n = s.len - at < 65536 ? s.len - at : 65536;
-        if (!write(ctx, bb_str_c(&s) + at, n)) status = BB_E_WRITE;
-        at += n;
+bb_status bb_table_to_str(const bb_table *t, bb_table_form form, bb_str *out) {
+    size_t before = out->len;
+    bb_status status = bb_table_write(t, form, bb_str_write, out);
+    if (status == BB_E_WRITE) status = BB_E_NOMEM; /* a text that takes no more */
+    if (status != BB_OK && out->data) {
+        out->len = before;
+        out->data[before] = '\0';
     }
-    bb_str_clear(&s);
     return status;
 }
