@@ -37,6 +37,28 @@ static bool numeric(const bb_csv *csv, size_t column) {
     return any;
 }
 
+static void csv_row(bb_table *t, size_t row, const void *ctx) {
+    const bb_csv *csv = ctx;
+    bb_str escaped;
+    bb_str_init(&escaped);
+    for (size_t c = 0; c < bb_csv_columns(csv); c++) {
+        const char *cell = bb_csv_cell(csv, row, c);
+        uint64_t n;
+        double v;
+        if (!*cell)
+            bb_cell_empty(t);
+        else if (bb_parse_u64(cell, &n))
+            bb_cell_u64(t, n);
+        else if (bb_parse_f64(cell, &v))
+            bb_cell_spelled(t, v, cell, NULL);
+        else {
+            bb_escape(&escaped, cell, strlen(cell), 0);
+            bb_cell_text(t, bb_str_c(&escaped));
+            bb_str_clear(&escaped);
+        }
+    }
+}
+
 static bb_table *from_csv(const bb_csv *csv, const char *schema) {
     bb_table *t = bb_table_new(schema);
     bb_str rest;
@@ -57,36 +79,14 @@ static bb_table *from_csv(const bb_csv *csv, const char *schema) {
         }
         bb_table_column(t, name, heading, (numeric(csv, c) ? BB_COL_RIGHT : 0u) | (fits ? 0u : BB_COL_DATA_ONLY));
     }
-    bb_str escaped;
-    bb_str_init(&escaped);
-    for (size_t r = 0; r < bb_csv_rows(csv); r++) {
-        bb_table_row(t);
-        for (size_t c = 0; c < bb_csv_columns(csv); c++) {
-            const char *cell = bb_csv_cell(csv, r, c);
-            uint64_t n;
-            double v;
-            bb_str_clear(&escaped);
-            if (!*cell)
-                bb_cell_empty(t);
-            else if (bb_parse_u64(cell, &n))
-                bb_cell_u64(t, n);
-            else if (bb_parse_f64(cell, &v))
-                bb_cell_spelled(t, v, cell, NULL);
-            else {
-                bb_escape(&escaped, cell, strlen(cell), 0);
-                bb_cell_text(t, bb_str_c(&escaped));
-            }
-        }
-    }
-    if (hidden) {
-        bb_str line;
-        bb_str_init(&line);
-        bb_str_addf(&line, "%zu more columns in --csv and --json: %s", hidden, bb_str_c(&rest));
-        bb_table_foot(t, "%s", "");
-        bb_table_foot_wrapped(t, bb_str_c(&line));
-        bb_str_clear(&line);
-    }
-    bb_str_clear(&escaped);
+    bb_table_rows_from(t, bb_csv_rows(csv), csv_row, csv);
+    bb_str line;
+    bb_str_init(&line);
+    bb_str_addf(&line, "%zu rows", bb_csv_rows(csv));
+    if (hidden) bb_str_addf(&line, "; %zu more columns in --csv and --json: %s", hidden, bb_str_c(&rest));
+    bb_table_foot(t, "%s", "");
+    bb_table_foot_wrapped(t, bb_str_c(&line));
+    bb_str_clear(&line);
     bb_str_clear(&rest);
     return t;
 }
