@@ -52,27 +52,34 @@ static void cell_escaped(bb_table *t, const char *text) {
     bb_str_clear(&s);
 }
 
-static void file_rows(bb_table *t, const bb_model *m, bool hide) {
-    for (size_t i = 0; i < m->file->n_tensors; i++) {
-        const bb_tensor *x = &m->file->tensors[i];
-        bb_str shape;
-        bb_str_init(&shape);
+static void file_row(bb_table *t, size_t row, const void *ctx) {
+    const bb_model *m = ctx;
+    const bb_file *f = m->file;
+    const bb_tensor *x = &f->tensors[row];
+    bb_str shape;
+    bb_str_init(&shape);
+    cell_escaped(t, x->name);
+    cell_escaped(t, type_of(x));
+    if (f->names_only) {
+        for (int i = 0; i < 4; i++) bb_cell_empty(t);
+    } else {
         bb_show_shape(x->dims, x->n_dims, &shape);
-        bb_table_row(t);
-        if (hide) bb_table_row_hidden(t);
-        cell_escaped(t, x->name);
-        cell_escaped(t, type_of(x));
         bb_cell_text(t, bb_str_c(&shape));
         bb_cell_u64(t, x->elements);
-        if (x->type)
+        if (x->type || x->bytes)
             bb_cell_u64(t, x->bytes);
         else
             bb_cell_empty(t);
         bb_cell_u64(t, x->offset);
-        cell_escaped(t, x->type_in_file);
-        cell_escaped(t, m->path);
-        bb_str_clear(&shape);
     }
+    cell_escaped(t, x->type_in_file);
+    bb_cell_text(t, bb_file_part_path(f, x->part));
+    bb_str_clear(&shape);
+}
+
+static void quiet_file_row(bb_table *t, size_t row, const void *ctx) {
+    bb_table_row_hidden(t);
+    file_row(t, row, ctx);
 }
 
 /* Without a file: the tensors that the architecture has, in the checkpoint's type. */
@@ -209,18 +216,26 @@ static const char *format_name(const bb_model *m) {
 
 static void head(bb_table *t, const bb_model *m, uint64_t parameters, uint64_t from_graph, bool si, bool verbose) {
     char count[32], size[32];
-    char version[24] = "";
+    char version[24] = "", parts[48] = "";
     if (m->file && m->file->version) snprintf(version, sizeof version, " v%" PRIu32, m->file->version);
-    bb_table_head(t, "%s: %s%s", m->title, format_name(m), version);
+    if (m->file && m->file->n_parts > 1) snprintf(parts, sizeof parts, ", %zu parts", m->file->n_parts);
+    bb_table_head(t, "%s: %s%s%s", m->title, format_name(m), version, parts);
     arch_line(t, m->arch);
-    bb_table_head(t, "%" PRIu64 " parameters (%s)", parameters, bb_count_text(parameters, count));
-    if (m->file && from_graph && from_graph != parameters)
+    bool names_only = m->file && m->file->names_only;
+    if (!names_only || from_graph)
+        bb_table_head(t, "%" PRIu64 " parameters (%s)", parameters, bb_count_text(parameters, count));
+    if (m->file && !names_only && from_graph && from_graph != parameters)
         bb_table_head(t, "The architecture has %" PRIu64 ": the file holds %s", from_graph,
                       from_graph < parameters ? "more (buffers, or a head that is tied)"
                                               : "fewer (a part of the model)");
     if (!m->file) return;
     type_sum sums[TYPES_MAX];
     size_t n = sum_types(m->file, sums);
+    if (names_only) {
+        bb_table_head(t, "%zu tensors, known by their names alone", m->file->n_tensors);
+        meta_lines(t, m->file, verbose);
+        return;
+    }
     bb_table_head(t, "%zu tensors, %s", m->file->n_tensors, bb_bytes_text(bb_file_tensor_bytes(m->file), si, size));
     for (size_t i = 0; i < n; i++)
         bb_table_head(t, "  %-8s %6" PRIu64 " tensors %16" PRIu64 " elements %12s", sums[i].type, sums[i].tensors,
@@ -233,7 +248,8 @@ bb_table *bb_report_inspect(const bb_model *m, const bb_graph *graph, bool si, b
     bb_json *root = bb_table_json(t);
     uint64_t from_graph = 0, active = 0;
     if (graph) bb_graph_parameters(graph, &from_graph, &active);
-    uint64_t parameters = m->file ? bb_file_parameters(m->file) : from_graph;
+    bool counted = m->file && !m->file->names_only;
+    uint64_t parameters = counted ? bb_file_parameters(m->file) : from_graph;
     head(t, m, parameters, from_graph, si, verbose);
     bb_json_add_text(root, "format", format_name(m));
     if (m->file && m->file->version) bb_json_add_u64(root, "version", m->file->version);
@@ -241,17 +257,24 @@ bb_table *bb_report_inspect(const bb_model *m, const bb_graph *graph, bool si, b
         bb_json_add_text(root, "architecture", m->arch->family);
     else
         bb_json_add_null(root, "architecture");
-    bb_json_add_u64(root, "parameters", parameters);
+    if (counted || graph || !m->file)
+        bb_json_add_u64(root, "parameters", parameters);
+    else
+        bb_json_add_null(root, "parameters");
     if (graph) bb_json_add_u64(root, "active_parameters", active);
     if (m->file) {
+        bb_json_add_u64(root, "parts", m->file->n_parts);
         bb_json_add_u64(root, "tensor_count", m->file->n_tensors);
-        bb_json_add_u64(root, "tensor_bytes", bb_file_tensor_bytes(m->file));
+        if (counted)
+            bb_json_add_u64(root, "tensor_bytes", bb_file_tensor_bytes(m->file));
+        else
+            bb_json_add_null(root, "tensor_bytes");
     }
     meta_json(root, m->file);
     columns(t);
     if (!quiet) bb_table_head(t, "%s", "");
     if (m->file)
-        file_rows(t, m, quiet);
+        bb_table_rows_from(t, m->file->n_tensors, quiet ? quiet_file_row : file_row, m);
     else if (graph)
         graph_rows(t, graph, m->arch ? m->arch->dtype : "", quiet);
     if (!m->file) bb_json_add_u64(root, "tensor_count", bb_table_rows(t));
