@@ -63,6 +63,13 @@ void bb_escape(bb_str *out, const char *text, size_t n, size_t max) {
     uint32_t c;
     bool cut = max && n > max;
     for (size_t i = 0; i < (cut ? max : n);) {
+        size_t plain = i; /* most text is, and goes in one piece */
+        while (plain < (cut ? max : n) && text[plain] >= 0x20 && text[plain] < 0x7F) plain++;
+        if (plain > i) {
+            bb_str_addn(out, text + i, plain - i);
+            i = plain;
+            continue;
+        }
         /* a character that the cut divides goes as a whole */
         if (cut && i + bb_utf8_decode(text + i, n - i, &c) > max) break;
         i += escape_one(text + i, n - i, piece);

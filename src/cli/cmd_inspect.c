@@ -19,10 +19,10 @@ static bb_status run(cli_call *call, bb_error *err) {
                      model->arch->family);
         for (size_t i = 0; model->file && i < model->file->n_warnings; i++)
             cli_warn(&call->out, "%s: %s", model->title, model->file->warnings[i]);
-        s = cli_output_table(
-            &call->out,
-            bb_report_inspect(model, graph.n_nodes ? &graph : NULL, call->out.si, call->out.verbose, call->out.quiet),
-            false, err);
+        s = cli_output_table(&call->out,
+                             bb_report_inspect(model, graph.n_nodes ? &graph : NULL, call->out.si, call->out.verbose,
+                                               call->out.quiet, call->out.form),
+                             false, err);
     }
     bb_graph_clear(&graph);
     bb_model_free(model);

@@ -25,10 +25,12 @@ bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si
 bb_table *bb_report_fit(const bb_fit *fit, const bb_plan_request *used, bool si);
 bb_table *bb_report_rule(uint64_t parameters, const bb_rule_row *rows, bool si);
 /* graph NULL when the architecture is not known. quiet: people see the summary without the tensors; verbose: metadata
- * whole. */
-bb_table *bb_report_inspect(const bb_model *model, const bb_graph *graph, bool si, bool verbose, bool quiet);
+ * whole. What only another form than `form` shows may be left out. The model outlives the table. */
+bb_table *bb_report_inspect(const bb_model *model, const bb_graph *graph, bool si, bool verbose, bool quiet,
+                            bb_table_form form);
 bb_table *bb_report_error(const bb_error_report *r);
 bb_table *bb_report_bench(const bb_bench_report *r);
+/* The catalogue outlives the table. */
 bb_table *bb_report_data(const bb_catalogue *cat, const char *table); /* models gpus overheads formats dtypes */
 
 /* The bar of a plan, `width` columns: one letter (ASCII) or block glyph per part, '>' where it passes the limit. */

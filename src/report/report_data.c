@@ -79,7 +79,7 @@ static bb_table *from_csv(const bb_csv *csv, const char *schema) {
         }
         bb_table_column(t, name, heading, (numeric(csv, c) ? BB_COL_RIGHT : 0u) | (fits ? 0u : BB_COL_DATA_ONLY));
     }
-    bb_table_rows_from(t, bb_csv_rows(csv), csv_row, csv);
+    bb_table_rows_from(t, bb_csv_rows(csv), false, csv_row, csv);
     bb_str line;
     bb_str_init(&line);
     bb_str_addf(&line, "%zu rows", bb_csv_rows(csv));

@@ -77,11 +77,6 @@ static void file_row(bb_table *t, size_t row, const void *ctx) {
     bb_str_clear(&shape);
 }
 
-static void quiet_file_row(bb_table *t, size_t row, const void *ctx) {
-    bb_table_row_hidden(t);
-    file_row(t, row, ctx);
-}
-
 /* Without a file: the tensors that the architecture has, in the checkpoint's type. */
 static void graph_rows(bb_table *t, const bb_graph *graph, const char *dtype, bool hide) {
     bb_graph_tensor *list = NULL;
@@ -243,14 +238,15 @@ static void head(bb_table *t, const bb_model *m, uint64_t parameters, uint64_t f
     meta_lines(t, m->file, verbose);
 }
 
-bb_table *bb_report_inspect(const bb_model *m, const bb_graph *graph, bool si, bool verbose, bool quiet) {
+bb_table *bb_report_inspect(const bb_model *m, const bb_graph *graph, bool si, bool verbose, bool quiet,
+                            bb_table_form form) {
     bb_table *t = bb_table_new("bitbudget.inspect/1");
     bb_json *root = bb_table_json(t);
     uint64_t from_graph = 0, active = 0;
     if (graph) bb_graph_parameters(graph, &from_graph, &active);
     bool counted = m->file && !m->file->names_only;
     uint64_t parameters = counted ? bb_file_parameters(m->file) : from_graph;
-    head(t, m, parameters, from_graph, si, verbose);
+    if (form != BB_TABLE_JSON) head(t, m, parameters, from_graph, si, verbose);
     bb_json_add_text(root, "format", format_name(m));
     if (m->file && m->file->version) bb_json_add_u64(root, "version", m->file->version);
     if (m->arch)
@@ -270,11 +266,11 @@ bb_table *bb_report_inspect(const bb_model *m, const bb_graph *graph, bool si, b
         else
             bb_json_add_null(root, "tensor_bytes");
     }
-    meta_json(root, m->file);
+    if (form == BB_TABLE_JSON) meta_json(root, m->file);
     columns(t);
     if (!quiet) bb_table_head(t, "%s", "");
     if (m->file)
-        bb_table_rows_from(t, m->file->n_tensors, quiet ? quiet_file_row : file_row, m);
+        bb_table_rows_from(t, m->file->n_tensors, quiet, file_row, m);
     else if (graph)
         graph_rows(t, graph, m->arch ? m->arch->dtype : "", quiet);
     if (!m->file) bb_json_add_u64(root, "tensor_count", bb_table_rows(t));

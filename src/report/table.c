@@ -52,7 +52,7 @@ void bb_table_free(bb_table *t) {
     free(t);
 }
 
-void bb_table_rows_from(bb_table *t, size_t n, bb_row_fn fill, const void *ctx) {
+void bb_table_rows_from(bb_table *t, size_t n, bool hidden, bb_row_fn fill, const void *ctx) {
     if (!t || t->failed) return;
     t->made = bb_alloc(1, sizeof *t->made);
     if (!t->made) {
@@ -64,6 +64,7 @@ void bb_table_rows_from(bb_table *t, size_t n, bb_row_fn fill, const void *ctx) 
     t->fill = fill;
     t->fill_ctx = ctx;
     t->n_rows = n;
+    t->made_hidden = hidden;
 }
 
 const bb_table *bb_table_holding(const bb_table *t, size_t *row) {

@@ -44,7 +44,8 @@ void bb_table_row_hidden(bb_table *t);
  * `index` to a table that has the same columns. They take the place of rows of the table's own and begin no block; ctx
  * must stay as long as the table. For tables whose cells would take more memory than what they show. */
 typedef void (*bb_row_fn)(bb_table *row, size_t index, const void *ctx);
-void bb_table_rows_from(bb_table *t, size_t n, bb_row_fn fill, const void *ctx);
+/* hidden: all of them are for CSV and JSON only. */
+void bb_table_rows_from(bb_table *t, size_t n, bool hidden, bb_row_fn fill, const void *ctx);
 
 /* Lines for people, before and after the table, in text and Markdown only. An empty string is an empty line. */
 void bb_table_head(bb_table *t, const char *fmt, ...) BB_PRINTF(2, 3);

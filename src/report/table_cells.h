@@ -50,6 +50,7 @@ struct bb_table {
     bb_str head, foot; /* lines, each ended by a newline */
     bb_str block;      /* title of the block that the next row begins */
     /* Rows that are made when asked for: `made` has the columns of this table and the row `made_row`, or none yet. */
+    bool made_hidden;
     bb_row_fn fill;
     const void *fill_ctx;
     bb_table *made;

@@ -43,11 +43,13 @@ static uint32_t next_point(const unsigned char **s) {
 size_t bb_text_width(const char *utf8) {
     size_t w = 0;
     for (const unsigned char *p = (const unsigned char *)utf8; *p;) {
-        uint32_t c = next_point(&p);
-        if (c < 0x80)
+        if (*p < 0x80) {
             w++;
-        else if (!within(none, sizeof none / sizeof *none, c))
-            w += within(wide, sizeof wide / sizeof *wide, c) ? 2 : 1;
+            p++;
+            continue;
+        }
+        uint32_t c = next_point(&p);
+        if (!within(none, sizeof none / sizeof *none, c)) w += within(wide, sizeof wide / sizeof *wide, c) ? 2 : 1;
     }
     return w;
 }
@@ -100,9 +102,9 @@ static const bb_cell *cell_at(const bb_table *t, size_t row, size_t column) {
 }
 
 static const bb_row *row_at(const bb_table *t, size_t row) {
-    static const bb_row none_made = {.hidden = true};
-    const bb_table *holding = bb_table_holding(t, &row);
-    return row < holding->n_rows ? &holding->rows[row] : &none_made;
+    static const bb_row shown = {.hidden = false}, hidden = {.hidden = true};
+    if (t->made) return t->made_hidden ? &hidden : &shown;
+    return &t->rows[row];
 }
 
 static size_t last_for_people(const bb_table *t) {
