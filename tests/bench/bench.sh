@@ -15,3 +15,11 @@ cold() {
     done | sort -n | awk '{ v[NR] = $1 } END { printf "%.2f ms", v[int((NR + 1) / 2)] / 1e6 }'
 }
 echo "cold start: plan $(cold "$bin" plan llama-3.1-8b --weights q4_K_M --gpu 'RTX 4090'), inspect demo $(cold "$bin" inspect demo), true $(cold true)"
+
+# large headers
+if command -v python3 >/dev/null && dir=$(mktemp -d); then
+    trap 'rm -rf "$dir"' EXIT
+    for kind in keys deepseek pickles; do
+        python3 tests/corpus/make_large.py $kind "$dir/$kind" && echo "inspect $kind: $(cold "$bin" inspect "$dir/$kind")"
+    done
+fi

@@ -4,7 +4,8 @@
   keys      a GGUF with 200000 metadata keys and no tensor
   deepseek  a sparse GGUF of 671 billion parameters (the shapes of DeepSeek-V3, F16 and Q8_0), vocabulary included
   split     the same in 4 parts: PATH-00001-of-00004.gguf and so on
-  index     model.safetensors.index.json with 93696 names in 163 shards, which are absent"""
+  index     an index of 93696 names in 163 shards, which are absent
+  pickles   the same, whose shards are pickles by their names"""
 import json
 import struct
 import sys
@@ -114,10 +115,11 @@ def main(kind, path):
             keys = deepseek_keys() if i == 0 else [string("general.architecture", "deepseek2")]
             keys += [u16("split.no", i), u16("split.count", 4), i32("split.tensors.count", len(tensors))]
             write_gguf("%s-%05d-of-00004.gguf" % (path, i + 1), keys, tensors[i * step:(i + 1) * step])
-    elif kind == "index":
+    elif kind in ("index", "pickles"):
+        end = "safetensors" if kind == "index" else "bin"
         names = ["model.layers.%d.mlp.experts.%d.%s_proj.%s" % (l, e, p, w) for l in range(61) for e in range(256)
                  for p in ("down", "gate", "up") for w in ("weight", "weight_scale_inv")]
-        shards = {n: "model-%05d-of-000163.safetensors" % (i * 163 // len(names) + 1) for i, n in enumerate(names)}
+        shards = {n: "model-%05d-of-000163.%s" % (i * 163 // len(names) + 1, end) for i, n in enumerate(names)}
         with open(path, "w", encoding="utf-8") as f:
             json.dump({"metadata": {"total_size": 1369062772000}, "weight_map": shards}, f, indent=2, sort_keys=True)
     else:
