@@ -9,28 +9,65 @@
 #include <string.h>
 
 /* Ranges keep every product of three of these below 2^64, and are far above what exists (specs/reliability.md 3). */
+#define FIELD(member, most, need) {#member, offsetof(bb_arch, member), most, need}
 static const struct {
     const char *name;
     size_t offset;
     uint64_t max;
     bool required;
 } fields[BB_ARCH_FIELDS] = {
-    [BB_ARCH_LAYERS] = {"layers", offsetof(bb_arch, layers), 100000, true},
-    [BB_ARCH_HIDDEN] = {"hidden", offsetof(bb_arch, hidden), 1 << 24, true},
-    [BB_ARCH_HEADS] = {"heads", offsetof(bb_arch, heads), 1 << 16, true},
-    [BB_ARCH_KV_HEADS] = {"kv_heads", offsetof(bb_arch, kv_heads), 1 << 16, true},
-    [BB_ARCH_HEAD_DIM] = {"head_dim", offsetof(bb_arch, head_dim), 1 << 16, true},
-    [BB_ARCH_FFN] = {"ffn", offsetof(bb_arch, ffn), 1 << 24, true},
-    [BB_ARCH_VOCAB] = {"vocab", offsetof(bb_arch, vocab), 1 << 28, true},
-    [BB_ARCH_CONTEXT] = {"context", offsetof(bb_arch, context), UINT64_C(1) << 32, false},
-    [BB_ARCH_SLIDING_WINDOW] = {"sliding_window", offsetof(bb_arch, sliding_window), UINT64_C(1) << 32, false},
-    [BB_ARCH_EXPERTS] = {"experts", offsetof(bb_arch, experts), 1 << 16, false},
-    [BB_ARCH_EXPERTS_USED] = {"experts_used", offsetof(bb_arch, experts_used), 1 << 16, false},
-    [BB_ARCH_EXPERT_FFN] = {"expert_ffn", offsetof(bb_arch, expert_ffn), 1 << 24, false},
+    [BB_ARCH_LAYERS] = FIELD(layers, 100000, true),
+    [BB_ARCH_HIDDEN] = FIELD(hidden, 1 << 24, true),
+    [BB_ARCH_HEADS] = FIELD(heads, 1 << 16, true),
+    [BB_ARCH_KV_HEADS] = FIELD(kv_heads, 1 << 16, true),
+    [BB_ARCH_HEAD_DIM] = FIELD(head_dim, 1 << 16, true),
+    [BB_ARCH_FFN] = FIELD(ffn, 1 << 24, true),
+    [BB_ARCH_VOCAB] = FIELD(vocab, 1 << 28, true),
+    [BB_ARCH_CONTEXT] = FIELD(context, UINT64_C(1) << 32, false),
+    [BB_ARCH_SLIDING_WINDOW] = FIELD(sliding_window, UINT64_C(1) << 32, false),
+    [BB_ARCH_SWA_PERIOD] = FIELD(swa_period, 100000, false),
+    [BB_ARCH_EXPERTS] = FIELD(experts, 1 << 16, false),
+    [BB_ARCH_EXPERTS_USED] = FIELD(experts_used, 1 << 16, false),
+    [BB_ARCH_EXPERT_FFN] = FIELD(expert_ffn, 1 << 24, false),
+    [BB_ARCH_SHARED_EXPERTS] = FIELD(shared_experts, 1 << 10, false),
+    [BB_ARCH_SHARED_FFN] = FIELD(shared_ffn, 1 << 24, false),
+    [BB_ARCH_DENSE_LAYERS] = FIELD(dense_layers, 100000, false),
+    [BB_ARCH_MOE_STEP] = FIELD(moe_step, 100000, false),
+    [BB_ARCH_Q_LORA] = FIELD(q_lora, 1 << 20, false),
+    [BB_ARCH_KV_LORA] = FIELD(kv_lora, 1 << 20, false),
+    [BB_ARCH_ROPE_DIM] = FIELD(rope_dim, 1 << 16, false),
+    [BB_ARCH_NOPE_DIM] = FIELD(nope_dim, 1 << 16, false),
+    [BB_ARCH_V_HEAD_DIM] = FIELD(v_head_dim, 1 << 16, false),
+    [BB_ARCH_EMBED_DIM] = FIELD(embed_dim, 1 << 24, false),
+    [BB_ARCH_TYPE_VOCAB] = FIELD(type_vocab, 1 << 16, false),
+    [BB_ARCH_ENCODER_LAYERS] = FIELD(encoder_layers, 100000, false),
+    [BB_ARCH_ENCODER_HEADS] = FIELD(encoder_heads, 1 << 16, false),
+    [BB_ARCH_ENCODER_FFN] = FIELD(encoder_ffn, 1 << 24, false),
+    [BB_ARCH_ENCODER_CONTEXT] = FIELD(encoder_context, 1 << 24, false),
+    [BB_ARCH_MELS] = FIELD(mels, 1 << 16, false),
+    [BB_ARCH_MTP_LAYERS] = FIELD(mtp_layers, 1000, false),
+    [BB_ARCH_LABELS] = FIELD(labels, 1 << 24, false),
+};
+
+static const struct {
+    const char *name;
+    size_t offset;
+} flags[BB_ARCH_FLAGS] = {
+    [BB_ARCH_TIED] = {"tied", offsetof(bb_arch, tied)},
+    [BB_ARCH_QKV_BIAS] = {"qkv_bias", offsetof(bb_arch, qkv_bias)},
+    [BB_ARCH_OUT_BIAS] = {"out_bias", offsetof(bb_arch, out_bias)},
+    [BB_ARCH_MLP_BIAS] = {"mlp_bias", offsetof(bb_arch, mlp_bias)},
+    [BB_ARCH_QK_NORM] = {"qk_norm", offsetof(bb_arch, qk_norm)},
+    [BB_ARCH_ONE_NORM] = {"one_norm", offsetof(bb_arch, one_norm)},
+    [BB_ARCH_POST_NORM] = {"post_norm", offsetof(bb_arch, post_norm)},
+    [BB_ARCH_ROUTER_BIAS] = {"router_bias", offsetof(bb_arch, router_bias)},
+    [BB_ARCH_ROPE_FREQS] = {"rope_freqs", offsetof(bb_arch, rope_freqs)},
 };
 
 const char *bb_arch_field_name(bb_arch_field f) { return fields[f].name; }
 bool bb_arch_field_required(bb_arch_field f) { return fields[f].required; }
+const char *bb_arch_flag_name(bb_arch_flag f) { return flags[f].name; }
+bool *bb_arch_flag_at(bb_arch *a, bb_arch_flag f) { return (bool *)((char *)a + flags[f].offset); }
 
 static uint64_t get(const bb_arch *a, bb_arch_field f) {
     uint64_t v;
@@ -53,9 +90,16 @@ bb_status bb_arch_set(bb_arch *a, bb_arch_field f, uint64_t v, const char *where
 }
 
 void bb_arch_complete(bb_arch *a) {
+    const bb_family *family = bb_family_find(a->family);
     if (!a->kv_heads) a->kv_heads = a->heads;
+    if (family && family->mla && a->nope_dim && a->rope_dim) a->head_dim = a->nope_dim + a->rope_dim;
     if (!a->head_dim && a->heads && a->hidden % a->heads == 0) a->head_dim = a->hidden / a->heads;
+    if (!a->v_head_dim) a->v_head_dim = a->head_dim;
     if (a->experts && !a->expert_ffn) a->expert_ffn = a->ffn;
+    if (a->experts && !a->shared_ffn) a->shared_ffn = a->shared_experts * a->expert_ffn;
+    if (family && a->sliding_window && !a->swa_period) a->swa_period = family->swa_period;
+    if (a->encoder_layers && !a->encoder_heads) a->encoder_heads = a->heads;
+    if (a->encoder_layers && !a->encoder_ffn) a->encoder_ffn = a->ffn;
 }
 
 bb_status bb_arch_check_numbers(const bb_arch *a, const char *where, bb_error *err) {
@@ -79,27 +123,61 @@ bb_status bb_arch_check_numbers(const bb_arch *a, const char *where, bb_error *e
     return BB_OK;
 }
 
-bool bb_arch_known(const char *family) { return strcmp(family, "llama") == 0; }
+bool bb_arch_known(const char *family) { return bb_family_find(family) != NULL; }
+
+/* deepseek's moe_layer_freq counts from the first layer, qwen's decoder_sparse_step from one: both steps are 1 in every
+ * model that was published, and elsewhere qwen's rule is the one of this field. */
+bool bb_arch_moe_layer(const bb_arch *a, uint64_t i) {
+    return a->experts && i >= a->dense_layers && (a->moe_step < 2 || (i + 1) % a->moe_step == 0);
+}
+
+bool bb_arch_window_layer(const bb_arch *a, uint64_t i) {
+    return a->sliding_window && a->swa_period > 1 && i % a->swa_period < a->swa_period - 1;
+}
+
+static bb_status check_mla(const bb_arch *a, const char *where, bb_error *err) {
+    const struct {
+        const char *name;
+        uint64_t v;
+    } needed[] = {{"kv_lora", a->kv_lora}, {"rope_dim", a->rope_dim}, {"nope_dim", a->nope_dim}};
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (!needed[i].v)
+            return bb_fail(err, BB_E_INVALID, "%s: %s is 0 or missing; latent attention needs it", where,
+                           needed[i].name);
+    return BB_OK;
+}
+
+static bb_status check_encoder(const bb_arch *a, const char *where, bb_error *err) {
+    if (!a->encoder_layers || !a->encoder_context || !a->mels)
+        return bb_fail(err, BB_E_INVALID, "%s: encoder_layers, encoder_context or mels is 0 or missing", where);
+    return BB_OK;
+}
 
 bb_status bb_arch_check(const bb_arch *a, const char *where, bb_error *err) {
-    if (!bb_arch_known(a->family)) {
+    const bb_family *family = bb_family_find(a->family);
+    if (!family) {
         bb_fail(err, BB_E_UNSUPPORTED, "%s: the architecture '%s' is not known", where, a->family);
-        bb_hint(err, "known: llama (also mistral and mixtral)");
+        bb_hint(err, "bitbudget(7), ARCHITECTURES lists those that are; a file with tensors is counted all the same");
         return BB_E_UNSUPPORTED;
     }
     bb_status st = bb_arch_check_numbers(a, where, err);
+    if (!st && family->mla) st = check_mla(a, where, err);
+    if (!st && strcmp(family->name, "whisper") == 0) st = check_encoder(a, where, err);
     if (st) return st;
     /* Rotary embedding turns pairs of values. */
-    if (a->head_dim % 2)
+    if (family->rotary && a->head_dim % 2)
         return bb_fail(err, BB_E_INVALID, "%s: head_dim is %" PRIu64 "; expected an even number", where, a->head_dim);
-    if (a->qk_norm)
+    if (a->qk_norm && strcmp(family->name, "llama") == 0)
         return bb_fail(err, BB_E_UNSUPPORTED, "%s: a llama architecture has no norm of queries and keys", where);
+    if (!family->rotary && !a->context && strcmp(family->name, "falcon") != 0 && strcmp(family->name, "bloom") != 0)
+        return bb_fail(err, BB_E_INVALID, "%s: context is 0 or missing; the table of positions has its length", where);
     return BB_OK;
 }
 
 void bb_arch_set_family(bb_arch *a, const char *text) {
-    if (strcmp(text, "mistral") == 0 || strcmp(text, "mixtral") == 0) text = "llama";
-    bb_escape_field(text, a->family, sizeof a->family);
+    const bb_family *family = bb_family_find(text);
+    bb_escape_field(text, a->hf_type, sizeof a->hf_type);
+    bb_escape_field(family ? family->name : text, a->family, sizeof a->family);
 }
 
 void bb_escape_field(const char *text, char *out, size_t size) {

@@ -3,19 +3,41 @@
 #ifndef BB_MODEL_ARCH_H
 #define BB_MODEL_ARCH_H
 #include "file/file.h"
+#include "model/family.h"
+
+/* What stands on top of the last layer: a checkpoint may hold the layers alone, or another task's matrix. */
+typedef enum bb_head { BB_HEAD_LM, BB_HEAD_NONE, BB_HEAD_CLASSES } bb_head;
 
 /* Sizes are counts of elements. 0 = absent unless said otherwise. Checked by bb_arch_check before anyone uses it. */
 struct bb_arch {
-    char name[64];   /* catalogue or general.name, escaped */
-    char hub[96];    /* meta-llama/Llama-3.1-8B, or "" */
-    char family[24]; /* GGUF architecture: "llama" (also mistral, mixtral) */
-    uint64_t layers, hidden, heads, kv_heads, head_dim, ffn, vocab, context;
-    bool tied; /* no output matrix of its own */
+    char name[64];    /* catalogue or general.name, escaped */
+    char hub[96];     /* meta-llama/Llama-3.1-8B, or "" */
+    char family[24];  /* bb_family.name: GGUF's name of the architecture ("llama" is mistral and mixtral too) */
+    char hf_type[32]; /* model_type of config.json, or "" */
+    uint64_t layers, hidden, heads, kv_heads, head_dim, ffn, vocab;
+    uint64_t context; /* positions that it was trained for; rows of the position table where it learns one */
+    /* MLA: head_dim is nope_dim + rope_dim; q_lora 0 = queries have no low rank */
+    uint64_t q_lora, kv_lora, rope_dim, nope_dim, v_head_dim;
+    uint64_t sliding_window, swa_period; /* swa_period as in bb_family */
+    uint64_t experts, experts_used, expert_ffn;
+    uint64_t shared_experts, shared_ffn; /* their width together */
+    uint64_t dense_layers;               /* leading layers without experts */
+    uint64_t moe_step;                   /* 0 or 1: every later layer has experts; n: each n-th */
+    uint64_t embed_dim;                  /* width of the embedding where it is not `hidden` (opt-350m) */
+    uint64_t type_vocab;                 /* bert: kinds of segments */
+    uint64_t encoder_layers, encoder_heads, encoder_ffn, encoder_context, mels; /* whisper */
+    uint64_t mtp_layers; /* layers after the last that predict further tokens; not parameters of the model */
+    uint64_t labels;     /* of BB_HEAD_CLASSES */
+    bool tied;           /* no output matrix of its own */
     bool qkv_bias, out_bias, mlp_bias;
     bool qk_norm;
-    bool rope_freqs; /* GGUF carries rope_freqs.weight (llama3 rope scaling) */
-    uint64_t sliding_window;
-    uint64_t experts, experts_used, expert_ffn;
+    bool one_norm;    /* attention and MLP read the same norm */
+    bool post_norm;   /* norms behind, no norm before the head (opt-350m) */
+    bool router_bias; /* a bias for the choice of experts (DeepSeek V3) */
+    bool rope_freqs;  /* GGUF carries rope_freqs.weight (llama3 rope scaling) */
+    bool rope_factors; /* GGUF carries rope_factors_long and _short (phi3 with long context) */
+    bool mla_split;   /* GGUF has attn_k_b and attn_v_b in place of attn_kv_b (llama.cpp since 2025) */
+    bb_head head;
     char dtype[16]; /* of the checkpoint ("bf16"), or "" */
 };
 
@@ -28,4 +50,8 @@ bb_status bb_arch_check(const bb_arch *a, const char *where, bb_error *err);
 bb_status bb_arch_from_config(const char *text, size_t n, const char *name, bb_arch **arch, bb_error *err);
 /* True when graph/ knows the family. */
 bool bb_arch_known(const char *family);
+/* Whether layer i has experts. */
+bool bb_arch_moe_layer(const bb_arch *a, uint64_t i);
+/* Whether layer i attends to a window only, as llama.cpp runs it. */
+bool bb_arch_window_layer(const bb_arch *a, uint64_t i);
 #endif

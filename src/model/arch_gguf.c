@@ -61,6 +61,12 @@ static const struct {
     {BB_ARCH_EXPERTS, "expert_count", false},
     {BB_ARCH_EXPERTS_USED, "expert_used_count", false},
     {BB_ARCH_EXPERT_FFN, "expert_feed_forward_length", false},
+    {BB_ARCH_SHARED_EXPERTS, "expert_shared_count", false},
+    {BB_ARCH_SHARED_FFN, "expert_shared_feed_forward_length", false},
+    {BB_ARCH_DENSE_LAYERS, "leading_dense_block_count", false},
+    {BB_ARCH_MTP_LAYERS, "nextn_predict_layers", false},
+    {BB_ARCH_Q_LORA, "attention.q_lora_rank", false},
+    {BB_ARCH_KV_LORA, "attention.kv_lora_rank", false},
 };
 
 static bb_status read_numbers(const reader *r) {
@@ -114,14 +120,45 @@ static bb_status check_head(const reader *r) {
     return BB_OK;
 }
 
+/* Since 2025 the keys are stored as one latent head (key_length = kv_lora + rope) and key_length_mla is what a head
+ * really has; before, key_length said that (llama.cpp's src/models/deepseek2.cpp). */
+static bb_status read_mla(const reader *r) {
+    bb_arch *a = r->a;
+    uint64_t rope = 0, key = a->head_dim, value = 0;
+    bool split, found;
+    bb_status st = read_key(r, "rope.dimension_count", &rope, &found);
+    if (!st) st = read_key(r, "attention.key_length_mla", &key, &split);
+    if (!st) st = read_key(r, split ? "attention.value_length_mla" : "attention.value_length", &value, &found);
+    if (st) return st;
+    if (rope >= key)
+        return bb_fail(r->err, BB_E_INVALID,
+                       "%s: a head of %" PRIu64 " holds no rotary part of %" PRIu64 " and more beside it", r->where,
+                       key, rope);
+    a->mla_split = split || bb_file_find(r->file, "blk.0.attn_k_b.weight") != NULL;
+    st = bb_arch_set(a, BB_ARCH_ROPE_DIM, rope, r->where, "rope.dimension_count", r->err);
+    if (!st) st = bb_arch_set(a, BB_ARCH_NOPE_DIM, key - rope, r->where, "attention.key_length_mla", r->err);
+    if (!st) st = bb_arch_set(a, BB_ARCH_V_HEAD_DIM, value, r->where, "attention.value_length_mla", r->err);
+    return st;
+}
+
+static bool has(const reader *r, const char *name) { return bb_file_find(r->file, name) != NULL; }
+
 static void read_tensors(const reader *r) {
-    const bb_file *f = r->file;
-    r->a->tied = bb_file_tensor_count(f) > 0 && !bb_file_find(f, "output.weight");
-    r->a->rope_freqs = bb_file_find(f, "rope_freqs.weight") != NULL;
-    r->a->qkv_bias = bb_file_find(f, "blk.0.attn_q.bias") != NULL;
-    r->a->out_bias = bb_file_find(f, "blk.0.attn_output.bias") != NULL;
-    r->a->mlp_bias = bb_file_find(f, "blk.0.ffn_up.bias") != NULL;
-    r->a->qk_norm = bb_file_find(f, "blk.0.attn_q_norm.weight") != NULL;
+    bb_arch *a = r->a;
+    char last[64];
+    uint64_t i = a->layers ? a->layers - 1 : 0; /* the first layers may be dense */
+    a->tied = bb_file_tensor_count(r->file) > 0 && !has(r, "output.weight");
+    a->rope_freqs = has(r, "rope_freqs.weight");
+    a->rope_factors = has(r, "rope_factors_long.weight");
+    a->qkv_bias = has(r, "blk.0.attn_q.bias") || has(r, "blk.0.attn_qkv.bias");
+    a->out_bias = has(r, "blk.0.attn_output.bias");
+    a->mlp_bias = has(r, "blk.0.ffn_up.bias");
+    a->qk_norm = has(r, "blk.0.attn_q_norm.weight");
+    a->one_norm = !has(r, "blk.0.ffn_norm.weight") && !has(r, "blk.0.attn_norm_2.weight");
+    (void)snprintf(last, sizeof last, "blk.%" PRIu64 ".exp_probs_b.bias", i);
+    a->router_bias = has(r, last);
+    const bb_tensor *types = bb_file_find(r->file, "token_types.weight");
+    if (types && types->n_dims) a->type_vocab = types->n_dims > 1 ? types->dims[1] : 1;
 }
 
 bb_status bb_arch_from_file(const bb_file *file, bb_arch **arch, bb_error *err) {
@@ -142,11 +179,14 @@ bb_status bb_arch_from_file(const bb_file *file, bb_arch **arch, bb_error *err) 
     memcpy(r.where, a->name, sizeof r.where);
     bb_status st = read_numbers(&r);
     if (!st) st = read_vocab(&r);
+    const bb_family *info = bb_family_find(a->family);
+    if (!st && info && info->mla) st = read_mla(&r);
     if (!st) {
+        if (a->mtp_layers < a->layers) a->layers -= a->mtp_layers; /* block_count has them too */
         read_tensors(&r);
         bb_arch_complete(a);
         if (r.known) st = bb_arch_check(a, r.where, err);
-        if (r.known && !st) st = check_head(&r);
+        if (info && strcmp(info->name, "llama") == 0 && !st) st = check_head(&r);
     }
     if (st)
         bb_arch_free(a);

@@ -119,15 +119,18 @@ static bb_status read_model(const table *t, size_t row, void *out) {
     bb_arch *a = out;
     uint64_t params = 0, v = 0;
     bool empty;
-    char family[24], where[256];
+    char family[24], type[32] = "", where[256];
     bb_status st = read_text(t, row, "name", true, a->name, sizeof a->name);
     if (!st) st = read_text(t, row, "hub", false, a->hub, sizeof a->hub);
     if (!st) st = read_text(t, row, "arch", false, family, sizeof family);
+    if (!st) st = read_text(t, row, "hf_type", false, type, sizeof type);
     if (!st) st = read_text(t, row, "dtype", false, a->dtype, sizeof a->dtype);
     if (!st) st = read_u64(t, row, "params", REQUIRED, &params, &empty);
     if (st) return st;
     if (!params) return cell_error(t, row, "params", "is 0");
     bb_arch_set_family(a, *family ? family : "llama");
+    if (*type) memcpy(a->hf_type, type, sizeof type);
+    a->mla_split = true;
     snprintf(where, sizeof where, "%s: line %zu", t->name, bb_csv_line(t->csv, row));
     for (bb_arch_field f = 0; f < BB_ARCH_FIELDS; f++) {
         /* An empty head_dim is hidden / heads. */
@@ -136,12 +139,8 @@ static bb_status read_model(const table *t, size_t row, void *out) {
         if (!st && !empty) st = bb_arch_set(a, f, v, where, bb_arch_field_name(f), t->err);
         if (st) return st;
     }
-    st = read_flag(t, row, "tied", &a->tied);
-    if (!st) st = read_flag(t, row, "qkv_bias", &a->qkv_bias);
-    if (!st) st = read_flag(t, row, "out_bias", &a->out_bias);
-    if (!st) st = read_flag(t, row, "mlp_bias", &a->mlp_bias);
-    if (!st) st = read_flag(t, row, "qk_norm", &a->qk_norm);
-    if (!st) st = read_flag(t, row, "rope_freqs", &a->rope_freqs);
+    for (bb_arch_flag f = 0; f < BB_ARCH_FLAGS && !st; f++)
+        st = read_flag(t, row, bb_arch_flag_name(f), bb_arch_flag_at(a, f));
     if (st) return st;
     bb_arch_complete(a);
     return bb_arch_check_numbers(a, where, t->err);
