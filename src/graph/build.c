@@ -157,8 +157,8 @@ static void add_mla(bb_builder *b, const char *in) {
         bb_add_norm(b, BB_NORM_RMS, "q_a_norm", "q_a", "attn_q_a_norm", "self_attn.q_a_layernorm", a->q_lora);
         q_in = "q_a_norm";
     }
-    bb_add_linear(b, "q", q_in, a->q_lora ? "attn_q_b" : "attn_q", a->q_lora ? "self_attn.q_b_proj" : "self_attn.q_proj",
-                  false, a->q_lora ? a->q_lora : a->hidden, q);
+    bb_add_linear(b, "q", q_in, a->q_lora ? "attn_q_b" : "attn_q",
+                  a->q_lora ? "self_attn.q_b_proj" : "self_attn.q_proj", false, a->q_lora ? a->q_lora : a->hidden, q);
     bb_add_linear(b, "kv_a", in, "attn_kv_a_mqa", "self_attn.kv_a_proj_with_mqa", a->qkv_bias, a->hidden,
                   a->kv_lora + a->rope_dim);
     bb_add_norm(b, BB_NORM_RMS, "kv_a_norm", "kv_a", "attn_kv_a_norm", "self_attn.kv_a_layernorm", a->kv_lora);

@@ -43,8 +43,7 @@ static void add_input(bb_builder *b) {
             bb_add_weight(b, NULL, first ? "model.encoder.conv1.bias" : "model.encoder.conv2.bias", (bb_dims){{d}});
         bb_add_node(b, BB_OP_CONV, first ? "conv1" : "conv2", first ? NULL : "conv1", NULL, w, v, d);
     }
-    int32_t places =
-        bb_add_weight(b, NULL, "model.encoder.embed_positions.weight", (bb_dims){{d, a->encoder_context}});
+    int32_t places = bb_add_weight(b, NULL, "model.encoder.embed_positions.weight", (bb_dims){{d, a->encoder_context}});
     bb_add_node(b, BB_OP_EMBED, "frames", "conv2", NULL, places, -1, d);
     int32_t words = bb_add_weight(b, NULL, "model.decoder.embed_tokens.weight", (bb_dims){{d, a->vocab}});
     places = bb_add_weight(b, NULL, "model.decoder.embed_positions.weight", (bb_dims){{d, a->context}});

@@ -29,11 +29,11 @@ enum { BB_GRAPH_NAME = 96, BB_GRAPH_KINDS = 4 };
  * head where HF keeps those apart. A weight that the two cut differently stands once for each, with the other name "".
  */
 typedef struct bb_weight {
-    char gguf_name[48];            /* "blk.%d.attn_q.weight" */
-    char hf_name[BB_GRAPH_NAME];   /* "model.layers.%d.self_attn.q_proj.weight" */
+    char gguf_name[48];          /* "blk.%d.attn_q.weight" */
+    char hf_name[BB_GRAPH_NAME]; /* "model.layers.%d.self_attn.q_proj.weight" */
     uint32_t n_dims;
-    uint64_t dims[4];   /* GGUF order: innermost (in features) first */
-    uint64_t hf_split;  /* HF stores it as that many tensors along the outermost dimension, 1 otherwise */
+    uint64_t dims[4];  /* GGUF order: innermost (in features) first */
+    uint64_t hf_split; /* HF stores it as that many tensors along the outermost dimension, 1 otherwise */
     bb_part part;
     uint32_t kind;      /* of its layer; 0 outside the layers */
     bool counts;        /* as a parameter: false for rope_freqs */
@@ -80,10 +80,10 @@ bb_status bb_graph_parameters(const bb_graph *graph, uint64_t *total, uint64_t *
 typedef struct bb_graph_tensor {
     char name[BB_GRAPH_NAME];
     uint32_t n_dims;
-    uint64_t dims[4];     /* innermost first, as GGUF has them; of an HF list the reverse of the checkpoint's shape */
-    uint32_t weight;      /* index of its weight */
-    int64_t layer;        /* -1 = input, layers = output side */
-    bb_part part;         /* rope_freqs: layer -1, part LAYER, since each device that holds a layer has it */
+    uint64_t dims[4]; /* innermost first, as GGUF has them; of an HF list the reverse of the checkpoint's shape */
+    uint32_t weight;  /* index of its weight */
+    int64_t layer;    /* -1 = input, layers = output side */
+    bb_part part;     /* rope_freqs: layer -1, part LAYER, since each device that holds a layer has it */
     bool counts, always_f32;
 } bb_graph_tensor;
 

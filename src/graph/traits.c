@@ -112,28 +112,20 @@ static const bb_hf_names hf_internlm2 = {.layer = "model.layers.%d.",
                                          .gate = "feed_forward.w1",
                                          .up = "feed_forward.w3",
                                          .down = "feed_forward.w2"};
-#define GPT_OUTSIDE .layer = "transformer.h.%d.", .final_norm = "transformer.ln_f", .head = "lm_head", .classes = "score"
-static const bb_hf_names hf_gpt2 = {GPT_OUTSIDE,
-                                    .embed = "transformer.wte",
-                                    .positions = "transformer.wpe",
-                                    .attn_norm = "ln_1",
-                                    .ffn_norm = "ln_2",
-                                    .qkv = "attn.c_attn",
-                                    .out = "attn.c_proj",
-                                    .up = "mlp.c_fc",
-                                    .down = "mlp.c_proj"};
-static const bb_hf_names hf_qwen = {GPT_OUTSIDE,
-                                    .embed = "transformer.wte",
-                                    .attn_norm = "ln_1",
-                                    .ffn_norm = "ln_2",
-                                    .qkv = "attn.c_attn",
-                                    .out = "attn.c_proj",
-                                    .gate = "mlp.w2",
-                                    .up = "mlp.w1",
-                                    .down = "mlp.c_proj"};
+#define GPT_OUTSIDE                                                                                                    \
+    .layer = "transformer.h.%d.", .final_norm = "transformer.ln_f", .head = "lm_head", .classes = "score"
+static const bb_hf_names hf_gpt2 = {GPT_OUTSIDE,          .embed = "transformer.wte", .positions = "transformer.wpe",
+                                    .attn_norm = "ln_1",  .ffn_norm = "ln_2",         .qkv = "attn.c_attn",
+                                    .out = "attn.c_proj", .up = "mlp.c_fc",           .down = "mlp.c_proj"};
+static const bb_hf_names hf_qwen = {
+    GPT_OUTSIDE,          .embed = "transformer.wte", .attn_norm = "ln_1", .ffn_norm = "ln_2",  .qkv = "attn.c_attn",
+    .out = "attn.c_proj", .gate = "mlp.w2",           .up = "mlp.w1",      .down = "mlp.c_proj"};
 #define NEOX_ATTENTION(prefix) .qkv = prefix ".query_key_value", .out = prefix ".dense"
-#define NEOX_MLP .up = "mlp.dense_h_to_4h", .down = "mlp.dense_4h_to_h"
-static const bb_hf_names hf_bloom = {GPT_OUTSIDE, LLAMA_NORMS, NEOX_ATTENTION("self_attention"), NEOX_MLP,
+#define NEOX_MLP               .up = "mlp.dense_h_to_4h", .down = "mlp.dense_4h_to_h"
+static const bb_hf_names hf_bloom = {GPT_OUTSIDE,
+                                     LLAMA_NORMS,
+                                     NEOX_ATTENTION("self_attention"),
+                                     NEOX_MLP,
                                      .embed = "transformer.word_embeddings",
                                      .embed_norm = "transformer.word_embeddings_layernorm"};
 static const bb_hf_names hf_falcon = {GPT_OUTSIDE, LLAMA_NORMS, NEOX_ATTENTION("self_attention"), NEOX_MLP,
@@ -279,11 +271,7 @@ static const bb_traits table[] = {
      .qk = BB_QK_WIDTH,
      .qk_when = BB_ALWAYS,
      .moe = BB_MOE_SPLIT},
-    {.family = "internlm2",
-     .hf = &hf_internlm2,
-     .qkv = BB_QKV_FUSED_HF,
-     .qkv_bias = BB_FLAG,
-     .out_bias = BB_FLAG},
+    {.family = "internlm2", .hf = &hf_internlm2, .qkv = BB_QKV_FUSED_HF, .qkv_bias = BB_FLAG, .out_bias = BB_FLAG},
     {.family = "granite", .hf = &hf_llama, BIASES(BB_FLAG)},
     {.family = "granitemoe", .hf = &hf_granitemoe, .qkv_bias = BB_FLAG, .out_bias = BB_FLAG, .moe = BB_MOE_FUSED},
     {.family = "deepseek2", .hf = &hf_deepseek, .qkv_bias = BB_FLAG, .out_bias = BB_FLAG, .moe = BB_MOE_SPLIT},

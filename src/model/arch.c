@@ -9,7 +9,8 @@
 #include <string.h>
 
 /* Ranges keep every product of three of these below 2^64, and are far above what exists (specs/reliability.md 3). */
-#define FIELD(member, most, need) {#member, offsetof(bb_arch, member), most, need}
+#define FIELD(member, most, need)                                                                                      \
+    { #member, offsetof(bb_arch, member), most, need }
 static const struct {
     const char *name;
     size_t offset;

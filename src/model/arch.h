@@ -31,12 +31,12 @@ struct bb_arch {
     bool tied;           /* no output matrix of its own */
     bool qkv_bias, out_bias, mlp_bias;
     bool qk_norm;
-    bool one_norm;    /* attention and MLP read the same norm */
-    bool post_norm;   /* norms behind, no norm before the head (opt-350m) */
-    bool router_bias; /* a bias for the choice of experts (DeepSeek V3) */
-    bool rope_freqs;  /* GGUF carries rope_freqs.weight (llama3 rope scaling) */
+    bool one_norm;     /* attention and MLP read the same norm */
+    bool post_norm;    /* norms behind, no norm before the head (opt-350m) */
+    bool router_bias;  /* a bias for the choice of experts (DeepSeek V3) */
+    bool rope_freqs;   /* GGUF carries rope_freqs.weight (llama3 rope scaling) */
     bool rope_factors; /* GGUF carries rope_factors_long and _short (phi3 with long context) */
-    bool mla_split;   /* GGUF has attn_k_b and attn_v_b in place of attn_kv_b (llama.cpp since 2025) */
+    bool mla_split;    /* GGUF has attn_k_b and attn_v_b in place of attn_kv_b (llama.cpp since 2025) */
     bb_head head;
     char dtype[16]; /* of the checkpoint ("bf16"), or "" */
 };

@@ -124,14 +124,10 @@ static const bb_config_number qwen[] = {
     END,
 };
 static const bb_config_number chatglm[] = {
-    {BB_ARCH_HIDDEN, true, {"hidden_size"}},
-    {BB_ARCH_LAYERS, true, {"num_layers", "num_hidden_layers"}},
-    {BB_ARCH_HEADS, true, {"num_attention_heads"}},
-    {BB_ARCH_HEAD_DIM, false, {"kv_channels"}},
-    {BB_ARCH_FFN, true, {"ffn_hidden_size"}},
-    {BB_ARCH_VOCAB, true, {"padded_vocab_size", "vocab_size"}},
-    {BB_ARCH_CONTEXT, false, {"seq_length"}},
-    END,
+    {BB_ARCH_HIDDEN, true, {"hidden_size"}},        {BB_ARCH_LAYERS, true, {"num_layers", "num_hidden_layers"}},
+    {BB_ARCH_HEADS, true, {"num_attention_heads"}}, {BB_ARCH_HEAD_DIM, false, {"kv_channels"}},
+    {BB_ARCH_FFN, true, {"ffn_hidden_size"}},       {BB_ARCH_VOCAB, true, {"padded_vocab_size", "vocab_size"}},
+    {BB_ARCH_CONTEXT, false, {"seq_length"}},       END,
 };
 static const bb_config_number bert[] = {
     {BB_ARCH_TYPE_VOCAB, false, {"type_vocab_size"}},
@@ -168,10 +164,12 @@ static const bb_config_number any[] = {
 
 /* Most config classes have tie_word_embeddings false; those without a default of their own have PretrainedConfig's,
  * true. */
-#define TIED(standard) {BB_ARCH_TIED, standard, false, "tie_word_embeddings"}
+#define TIED(standard)                                                                                                 \
+    { BB_ARCH_TIED, standard, false, "tie_word_embeddings" }
 #define ATTENTION_BIAS(standard)                                                                                       \
-    {BB_ARCH_QKV_BIAS, standard, false, "attention_bias"}, {BB_ARCH_OUT_BIAS, standard, false, "attention_bias"}
-#define MLP_BIAS(standard) {BB_ARCH_MLP_BIAS, standard, false, "mlp_bias"}
+    {BB_ARCH_QKV_BIAS, standard, false, "attention_bias"}, { BB_ARCH_OUT_BIAS, standard, false, "attention_bias" }
+#define MLP_BIAS(standard)                                                                                             \
+    { BB_ARCH_MLP_BIAS, standard, false, "mlp_bias" }
 
 static const bb_config_spec specs[] = {
     {"llama", {common}, {TIED(false), ATTENTION_BIAS(false), MLP_BIAS(false)}},

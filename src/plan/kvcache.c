@@ -16,25 +16,39 @@ bb_status bb_kv_cells(uint64_t ctx, uint64_t seqs, bool unified, uint64_t *cells
     return BB_OK;
 }
 
-bb_status bb_kv_half_bytes(const bb_arch *arch, uint64_t cells, const bb_dtype *type, uint64_t *bytes) {
-    uint64_t width, row, all;
-    /* llama.cpp asks that a block does not cross heads (src/llama-context.cpp: n_embd_head % blck_size). */
-    if (arch->head_dim % type->block) return BB_E_ARG;
-    if (!bb_mul_u64(arch->kv_heads, arch->head_dim, &width)) return BB_E_OVERFLOW;
-    bb_status st = bb_dtype_row_bytes(type, width, &row);
-    if (st) return st;
-    if (!bb_mul_u64(row, cells, &all)) return BB_E_OVERFLOW;
-    *bytes = all;
+bb_status bb_kv_window_cells(uint64_t full, uint64_t window, uint64_t ubatch, uint64_t seqs, bool unified,
+                             uint64_t *cells) {
+    bb_calc c = {false};
+    /* each stream of its own has a part of `full` and one sequence */
+    uint64_t streams = unified || seqs < 2 ? 1 : seqs;
+    uint64_t need = bb_calc_fma(&c, window, unified ? seqs : 1, ubatch);
+    uint64_t each = bb_min_u64(full / streams, bb_calc_align(&c, need, BB_KV_PAD));
+    uint64_t all = bb_calc_mul(&c, each, streams);
+    if (c.overflow) return BB_E_OVERFLOW;
+    *cells = all;
     return BB_OK;
 }
 
-bb_status bb_kv_layer_bytes(const bb_arch *arch, uint64_t cells, const bb_dtype *k, const bb_dtype *v,
-                            uint64_t *bytes) {
-    uint64_t kb, vb, sum;
-    bb_status st = bb_kv_half_bytes(arch, cells, k, &kb);
-    if (!st) st = bb_kv_half_bytes(arch, cells, v, &vb);
+bb_kv_width bb_kv_keys(const bb_arch *a) {
+    const bb_family *f = bb_family_find(a->family);
+    if (!f || !f->mla) return (bb_kv_width){a->kv_heads, a->head_dim};
+    return a->mla_split ? (bb_kv_width){1, a->kv_lora + a->rope_dim} : (bb_kv_width){a->heads, a->head_dim};
+}
+
+bb_kv_width bb_kv_values(const bb_arch *a) {
+    const bb_family *f = bb_family_find(a->family);
+    if (!f || !f->mla) return (bb_kv_width){a->kv_heads, a->v_head_dim ? a->v_head_dim : a->head_dim};
+    return a->mla_split ? (bb_kv_width){0, 0} : (bb_kv_width){a->heads, a->v_head_dim};
+}
+
+bb_status bb_kv_half_bytes(bb_kv_width width, uint64_t cells, const bb_dtype *type, uint64_t *bytes) {
+    uint64_t elements, row, all;
+    /* llama.cpp asks that a block does not cross heads (src/llama-context.cpp: n_embd_head % blck_size). */
+    if (width.head % type->block) return BB_E_ARG;
+    if (!bb_mul_u64(width.heads, width.head, &elements)) return BB_E_OVERFLOW;
+    bb_status st = bb_dtype_row_bytes(type, elements, &row);
     if (st) return st;
-    if (!bb_add_u64(kb, vb, &sum)) return BB_E_OVERFLOW;
-    *bytes = sum;
+    if (!bb_mul_u64(row, cells, &all)) return BB_E_OVERFLOW;
+    *bytes = all;
     return BB_OK;
 }

@@ -85,45 +85,97 @@ static void add_weights(bb_draft *d, bb_subject *s, const places *p) {
     if (host.bytes > embd) part(d, "weights:layers", "host", host.bytes - embd, "layers on the host");
 }
 
+/* Layers on one side of the split, and how many of them attend to a window only. */
+typedef struct kv_side {
+    const char *device;
+    uint64_t from, to;
+} kv_side;
+
+typedef struct kv_sizes {
+    const bb_dtype *k, *v;
+    uint64_t cells, window_cells;
+    uint64_t kb, vb, window_kb, window_vb; /* bytes of keys and values of a layer */
+} kv_sizes;
+
+static bb_status size_kv(const bb_arch *a, const bb_plan_request *u, kv_sizes *z) {
+    bb_kv_width k = bb_kv_keys(a), v = bb_kv_values(a);
+    bb_status st = bb_kv_cells(u->ctx, u->parallel, u->kv_unified, &z->cells);
+    z->window_cells = z->cells;
+    if (!st && a->sliding_window)
+        st = bb_kv_window_cells(z->cells, a->sliding_window, u->ubatch, u->parallel, u->kv_unified, &z->window_cells);
+    if (!st) st = bb_kv_half_bytes(k, z->cells, z->k, &z->kb);
+    if (!st) st = bb_kv_half_bytes(v, z->cells, z->v, &z->vb);
+    if (!st) st = bb_kv_half_bytes(k, z->window_cells, z->k, &z->window_kb);
+    if (!st) st = bb_kv_half_bytes(v, z->window_cells, z->v, &z->window_vb);
+    return st;
+}
+
+/* "8 heads x 128", or "576" of a single vector. */
+static void width_text(bb_kv_width w, char *out, size_t size) {
+    if (w.heads == 1)
+        (void)snprintf(out, size, "%llu", (unsigned long long)w.head);
+    else
+        (void)snprintf(out, size, "%llu heads x %llu", (unsigned long long)w.heads, (unsigned long long)w.head);
+}
+
+static void kv_lines(bb_draft *d, const bb_arch *a, const kv_sizes *z, const kv_side *at) {
+    static const char source[] = "llama.cpp v0.5.0, llama-kv-cache.cpp";
+    uint64_t layers = at->to - at->from, windows = 0;
+    for (uint64_t i = at->from; i < at->to; i++) windows += bb_arch_window_layer(a, i);
+    bb_calc *c = &d->calc;
+    uint64_t kn = bb_calc_fma(c, layers - windows, z->kb, bb_calc_mul(c, windows, z->window_kb));
+    uint64_t vn = bb_calc_fma(c, layers - windows, z->vb, bb_calc_mul(c, windows, z->window_vb));
+    bb_span all = bb_span_exact(bb_calc_add(c, kn, vn));
+    bb_kv_width k = bb_kv_keys(a), v = bb_kv_values(a);
+    char cells[96], width[48], types[64];
+    width_text(k, width, sizeof width);
+    if (windows)
+        (void)snprintf(cells, sizeof cells, "(%llu layers x %llu + %llu with a window x %llu) cells",
+                       (unsigned long long)(layers - windows), (unsigned long long)z->cells,
+                       (unsigned long long)windows, (unsigned long long)z->window_cells);
+    else
+        (void)snprintf(cells, sizeof cells, "%llu layers x %llu cells", (unsigned long long)layers,
+                       (unsigned long long)z->cells);
+    if (z->k->block == 1)
+        (void)snprintf(types, sizeof types, "%u B", z->k->block_bytes);
+    else
+        (void)snprintf(types, sizeof types, "%.4g bit / 8", bb_dtype_bits_per_weight(z->k, 0));
+    if (!v.heads) {
+        bb_draft_line(d, "kv_cache", at->device, all, BB_EXACT, source, "%s x %s x %s, one latent vector", cells, width,
+                      types);
+    } else if (z->k == z->v && k.head == v.head && z->k->block == 1 && !windows) {
+        bb_draft_line(d, "kv_cache", at->device, all, BB_EXACT, source, "2 x %llu layers x %s x %llu cells x %s",
+                      (unsigned long long)layers, width, (unsigned long long)z->cells, types);
+    } else if (k.head == v.head) {
+        bb_draft_line(d, "kv_cache", at->device, all, BB_EXACT, source, "%s x %s x (%.4g + %.4g) bit / 8", cells, width,
+                      bb_dtype_bits_per_weight(z->k, 0), bb_dtype_bits_per_weight(z->v, 0));
+    } else {
+        char values[48];
+        width_text(v, values, sizeof values);
+        bb_draft_line(d, "kv_cache", at->device, all, BB_EXACT, source, "%s x (%s x %.4g + %s x %.4g) bit / 8", cells,
+                      width, bb_dtype_bits_per_weight(z->k, 0), values, bb_dtype_bits_per_weight(z->v, 0));
+    }
+    bb_draft_line(d, "kv_cache:k", at->device, bb_span_exact(kn), BB_EXACT, source, "keys, %s", z->k->name);
+    bb_draft_line(d, "kv_cache:v", at->device, bb_span_exact(vn), BB_EXACT, source, "values, %s", z->v->name);
+}
+
 static void add_kv(bb_draft *d, const bb_subject *s, const places *p, const bb_dtype *k, const bb_dtype *v) {
     const bb_plan_request *u = &d->plan->used;
     const bb_arch *a = s->model->arch;
-    uint64_t cells, kb, vb;
-    bb_status st = bb_kv_cells(u->ctx, u->parallel, u->kv_unified, &cells);
-    if (!st) st = bb_kv_half_bytes(a, cells, k, &kb);
-    if (!st) st = bb_kv_half_bytes(a, cells, v, &vb);
+    kv_sizes z = {.k = k, .v = v};
+    bb_status st = size_kv(a, u, &z);
     if (st == BB_E_ARG)
         d->st = bb_fail(d->err, st,
                         "a KV cache of %s,%s with %llu tokens in %llu sequences: a head of %llu elements does not hold "
                         "whole blocks, or a sequence has no cell",
                         k->name, v->name, (unsigned long long)u->ctx, (unsigned long long)u->parallel,
-                        (unsigned long long)a->head_dim);
+                        (unsigned long long)bb_kv_keys(a).head);
     else if (st)
         d->st = bb_fail(d->err, st, "the bytes of the KV cache pass 2^64");
     if (d->st) return;
-    uint64_t on_host = p->first < a->layers ? p->first : a->layers, on_card = a->layers - on_host;
-    const struct {
-        const char *device;
-        uint64_t layers;
-    } sides[] = {{"gpu0", on_card}, {"host", on_host}};
-    for (size_t i = 0; i < 2; i++) {
-        uint64_t kn = bb_calc_mul(&d->calc, sides[i].layers, kb), vn = bb_calc_mul(&d->calc, sides[i].layers, vb);
-        uint64_t all = bb_calc_add(&d->calc, kn, vn);
-        static const char source[] = "llama.cpp v0.5.0, llama-kv-cache.cpp";
-        if (k == v && k->block == 1)
-            bb_draft_line(d, "kv_cache", sides[i].device, bb_span_exact(all), BB_EXACT, source,
-                          "2 x %llu layers x %llu heads x %llu x %llu cells x %u B",
-                          (unsigned long long)sides[i].layers, (unsigned long long)a->kv_heads,
-                          (unsigned long long)a->head_dim, (unsigned long long)cells, k->block_bytes);
-        else
-            bb_draft_line(d, "kv_cache", sides[i].device, bb_span_exact(all), BB_EXACT, source,
-                          "%llu layers x %llu heads x %llu x %llu cells x (%.4g + %.4g) bit / 8",
-                          (unsigned long long)sides[i].layers, (unsigned long long)a->kv_heads,
-                          (unsigned long long)a->head_dim, (unsigned long long)cells, bb_dtype_bits_per_weight(k, 0),
-                          bb_dtype_bits_per_weight(v, 0));
-        bb_draft_line(d, "kv_cache:k", sides[i].device, bb_span_exact(kn), BB_EXACT, source, "keys, %s", k->name);
-        bb_draft_line(d, "kv_cache:v", sides[i].device, bb_span_exact(vn), BB_EXACT, source, "values, %s", v->name);
-    }
+    uint64_t on_host = p->first < a->layers ? p->first : a->layers;
+    kv_lines(d, a, &z, &(kv_side){"gpu0", on_host, a->layers});
+    kv_lines(d, a, &z, &(kv_side){"host", 0, on_host});
 }
 
 /* The closed forms miss a case by at most 14 % of this term (memory.md, "Errors to beat"). */

@@ -31,7 +31,8 @@ static void config_of(const bb_csv *csv, size_t i, char *out, size_t size) {
     char mlp[256];
     bool falcon = strcmp(type, "falcon") == 0;
     if (strcmp(type, "qwen3_moe") == 0)
-        snprintf(mlp, sizeof mlp, "\"intermediate_size\":1,\"moe_intermediate_size\":%s,\"num_experts\":%s", ffn, experts);
+        snprintf(mlp, sizeof mlp, "\"intermediate_size\":1,\"moe_intermediate_size\":%s,\"num_experts\":%s", ffn,
+                 experts);
     else if (strcmp(type, "olmoe") == 0)
         snprintf(mlp, sizeof mlp, "\"intermediate_size\":%s,\"num_experts\":%s", ffn, experts);
     else if (*experts)
@@ -45,8 +46,8 @@ static void config_of(const bb_csv *csv, size_t i, char *out, size_t size) {
                      mlp);
     ck_assert(n > 0 && (size_t)n < size);
     if (!falcon)
-        n += snprintf(out + n, size - (size_t)n, ",\"num_key_value_heads\":%s,\"head_dim\":%s", cell(csv, i, "kv_heads"),
-                      cell(csv, i, "head_dim"));
+        n += snprintf(out + n, size - (size_t)n, ",\"num_key_value_heads\":%s,\"head_dim\":%s",
+                      cell(csv, i, "kv_heads"), cell(csv, i, "head_dim"));
     if (strcmp(type, "internlm2") == 0) n += snprintf(out + n, size - (size_t)n, ",\"bias\":false");
     if (strcmp(type, "stablelm") == 0)
         n += snprintf(out + n, size - (size_t)n, ",\"use_qkv_bias\":%s", *flag == 'b' ? "true" : "false");
@@ -185,8 +186,8 @@ static bool made(const bb_graph *g, size_t before, const bb_node *by, const char
     if (by->part != BB_PART_INPUT && strcmp(name, "inp") == 0) return true;
     for (size_t i = 0; i < before; i++) {
         const bb_node *n = &g->nodes[i];
-        bool visible = n->part == BB_PART_INPUT || (n->part == by->part && n->kind == by->kind) ||
-                       by->part == BB_PART_OUTPUT;
+        bool visible =
+            n->part == BB_PART_INPUT || (n->part == by->part && n->kind == by->kind) || by->part == BB_PART_OUTPUT;
         if (visible && strcmp(n->name, name) == 0) return true;
     }
     return false;
@@ -235,8 +236,8 @@ START_TEST(every_family) {
     size_t n = 0;
     for (const bb_family *f; (f = bb_family_at(n)); n++) {
         bb_arch a = sample(f, false);
-        bool moe = strcmp(f->name, "llama") == 0 || strcmp(f->name, "deepseek2") == 0 || strstr(f->name, "moe") != NULL ||
-                   strcmp(f->name, "gpt-oss") == 0;
+        bool moe = strcmp(f->name, "llama") == 0 || strcmp(f->name, "deepseek2") == 0 ||
+                   strstr(f->name, "moe") != NULL || strcmp(f->name, "gpt-oss") == 0;
         check_family(&a, f);
         a.tied = true;
         check_family(&a, f);
