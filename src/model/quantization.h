@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* quantization.h - how a Hugging Face checkpoint is quantized, as its config says (specs/methods.md 4). */
+#ifndef BB_MODEL_QUANTIZATION_H
+#define BB_MODEL_QUANTIZATION_H
+#include "base/fail.h"
+#include <stddef.h>
+
+typedef enum bb_quant_method {
+    BB_QUANT_NONE,
+    BB_QUANT_GPTQ,
+    BB_QUANT_AWQ,
+    BB_QUANT_BNB_INT8,
+    BB_QUANT_BNB_4BIT,
+    BB_QUANT_COMPRESSED, /* compressed-tensors */
+    BB_QUANT_MLX,
+    BB_QUANT_FP8,
+    BB_QUANT_MXFP4,
+    BB_QUANT_OTHER, /* named, but its layout is not known here */
+} bb_quant_method;
+
+typedef enum bb_quant_pack { BB_PACK_INT, BB_PACK_INT8, BB_PACK_FP8, BB_PACK_NVFP4 } bb_quant_pack;
+
+typedef struct bb_quantization {
+    bb_quant_method method;
+    char label[64]; /* for people: "gptq 4 bit, group 128" */
+    uint64_t bits;
+    uint64_t group;      /* inputs that share a scale; 0 = a whole row, UINT64_MAX = the whole matrix */
+    uint64_t block_rows; /* FP8: outputs that share a scale, 0 = not in blocks */
+    bool symmetric, act_order, double_quant, head, static_activations;
+    bb_quant_pack pack; /* of compressed-tensors */
+    char type[8];       /* "nf4" or "fp4" */
+    char (*skips)[96];  /* [n_skips] modules that stay as they are: a part of a name, or "re:" and an expression */
+    size_t n_skips;
+} bb_quantization;
+
+/* From config.json ("quantization_config", MLX's "quantization"), or from a quantize_config.json or quant_config.json,
+ * whose root is the object itself. BB_QUANT_NONE when there is none. Clear with bb_quantization_clear. */
+bb_status bb_quantization_read(const char *text, size_t n, const char *name, bool own_file, bb_quantization *q,
+                               bb_error *err);
+void bb_quantization_clear(bb_quantization *q);
+/* Whether the module ("model.layers.0.mlp.gate") is named among those that stay as they are. */
+bool bb_quantization_skips(const bb_quantization *q, const char *module);
+#endif
