@@ -49,6 +49,24 @@ static void features(bb_table *t) {
     row(t, "processor features", at ? found : "none of those that kernels could use");
 }
 
+/* Where other programs keep models, and how many are there. */
+static void stores(bb_table *t, const bb_stores *s) {
+    for (size_t i = 0; i < s->n; i++) {
+        bb_names names = {0};
+        bb_error why = {0};
+        bb_str text;
+        bb_str_init(&text);
+        if (bb_store_list(&s->at[i], &names, &why) == BB_OK) {
+            bb_escape(&text, s->at[i].path, strlen(s->at[i].path), 0);
+            bb_str_addf(&text, ": %s%zu model%s", names.more ? "more than " : "", names.n, names.n == 1 ? "" : "s");
+        } else
+            bb_str_add(&text, why.text);
+        row(t, bb_store_name(s->at[i].kind), bb_str_c(&text));
+        bb_str_clear(&text);
+        bb_names_clear(&names);
+    }
+}
+
 static bb_status run(cli_call *call, bb_error *err) {
     bb_table *t = bb_table_new("bitbudget.doctor/1");
     char text[640];
@@ -78,6 +96,7 @@ static bb_status run(cli_call *call, bb_error *err) {
     } else
         row(t, "catalogue", why.text);
     bb_catalogue_free(cat);
+    stores(t, &call->stores);
     return cli_output_table(&call->out, t, false, err);
 }
 

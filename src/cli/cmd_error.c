@@ -48,7 +48,7 @@ static bb_status run(cli_call *call, bb_error *err) {
     if (s == BB_OK) s = cli_get_u64(a, OPT_SEED, "--seed", &o.seed, err);
     if (s == BB_OK) s = cli_get_unsigned(a, OPT_THREADS, "--threads", 1024, &o.threads, err);
     if (s == BB_OK) s = bb_catalogue_load(a->value[OPT_MODELS], a->value[OPT_GPUS], &cat, err);
-    if (s == BB_OK) s = bb_model_locate(cat, a->words[0], &model, err);
+    if (s == BB_OK) s = bb_model_locate(cat, &call->stores, a->words[0], &model, err);
     if (s == BB_OK && !model->file)
         s = bb_fail(err, BB_E_VALUE, "error: %s holds no tensors to measure: expected a GGUF or safetensors file",
                     model->title);

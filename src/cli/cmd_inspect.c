@@ -8,7 +8,7 @@ static bb_status run(cli_call *call, bb_error *err) {
     bb_model *model = NULL;
     bb_graph graph = {0};
     bb_status s = bb_catalogue_load(call->args.value[OPT_MODELS], call->args.value[OPT_GPUS], &cat, err);
-    if (s == BB_OK) s = bb_model_locate(cat, call->args.words[0], &model, err);
+    if (s == BB_OK) s = bb_model_locate(cat, &call->stores, call->args.words[0], &model, err);
     if (s == BB_OK && model->kind == BB_MODEL_COUNT)
         s = bb_fail(err, BB_E_VALUE,
                     "inspect: a count of parameters has nothing to look into: expected a file, a folder or a name");
@@ -17,6 +17,7 @@ static bb_status run(cli_call *call, bb_error *err) {
         if (model->arch && !graph.n_nodes)
             cli_warn(&call->out, "%s: the architecture '%s' is not known: shown is what the file says", model->title,
                      model->arch->family);
+        if (*model->note) cli_warn(&call->out, "%s: %s", model->title, model->note);
         for (size_t i = 0; model->file && i < model->file->n_warnings; i++)
             cli_warn(&call->out, "%s: %s", model->title, model->file->warnings[i]);
         s = cli_output_table(&call->out,

@@ -4,12 +4,14 @@
 #define BB_CLI_COMMANDS_H
 #include "cli/option.h"
 #include "cli/output.h"
+#include "model/stores.h"
 
 typedef struct cli_call { /* one run of the program */
     cli_args args;
     cli_output out;
-    bool screens;   /* set by the command that asks for them: main starts them */
-    bool answer_no; /* set by a command whose answer is "no": exit 1 under --check */
+    bb_stores stores; /* where other programs keep models, as the environment says */
+    bool screens;     /* set by the command that asks for them: main starts them */
+    bool answer_no;   /* set by a command whose answer is "no": exit 1 under --check */
 } cli_call;
 
 typedef struct cli_command { /* a row of a constant table */
@@ -25,6 +27,9 @@ typedef struct cli_command { /* a row of a constant table */
 
 extern const cli_command cli_bits, cli_formats, cli_plan_command, cli_fit, cli_rule, cli_inspect, cli_error, cli_bench,
     cli_data, cli_doctor, cli_tui;
+
+/* The stores that this environment means. */
+void cli_stores_init(bb_stores *stores);
 
 /* NULL past the end. */
 const cli_command *cli_command_at(size_t i);

@@ -90,13 +90,15 @@ static int no_command(void) {
     return EXIT_USAGE;
 }
 
-static int run_screens(const cli_args *args, const char *screen) {
+static int run_screens(const cli_call *call, const char *screen) {
+    const cli_args *args = &call->args;
     const char *color = args->value[OPT_COLOR];
     struct bb_tui_opts opts = {.screen = screen,
                                .ascii = cli_has(args, OPT_ASCII),
                                .models_path = args->value[OPT_MODELS],
                                .gpus_path = args->value[OPT_GPUS],
-                               .model = args->value[OPT_MODEL]};
+                               .model = args->value[OPT_MODEL],
+                               .stores = &call->stores};
     if (color) opts.color = strcmp(color, "always") == 0 ? 1 : strcmp(color, "never") == 0 ? -1 : 0;
     return bb_tui_run(&opts);
 }
@@ -106,6 +108,7 @@ int main(int argc, char **argv) {
     setlocale(LC_CTYPE, "");
     set_signals();
     cli_call call = {0};
+    cli_stores_init(&call.stores);
     bb_error err = {0};
     int first = 1, status = 0;
     bb_status s = cli_parse(argc, argv, 1, NULL, false, true, "", &call.args, &first, &err);
@@ -116,14 +119,14 @@ int main(int argc, char **argv) {
         if (cli_has(&call.args, OPT_HELP))
             s = print(&call.out, cli_full_help, NULL, &err);
         else if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
-            status = run_screens(&call.args, NULL);
+            status = run_screens(&call, NULL);
         else
             status = no_command();
     } else if (s == BB_OK) {
         const cli_command *c = cli_command_find(argv[first], &err);
         call.args.dashes = false;
         s = c ? run_command(c, argc, argv, first + 1, &call, &err) : BB_E_ARG;
-        if (s == BB_OK && call.screens) status = run_screens(&call.args, call.args.n_words ? call.args.words[0] : NULL);
+        if (s == BB_OK && call.screens) status = run_screens(&call, call.args.n_words ? call.args.words[0] : NULL);
     }
     if (s != BB_OK) {
         err.status = s;

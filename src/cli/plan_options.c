@@ -137,7 +137,8 @@ bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
     if (s == BB_OK && a->value[OPT_ENGINE]) s = bb_engine_find(a->value[OPT_ENGINE], &r->engine, err);
     if (s == BB_OK) s = bb_catalogue_load(a->value[OPT_MODELS], a->value[OPT_GPUS], &p->cat, err);
     if (s == BB_OK) s = read_gpu(a, p->cat, r, err);
-    if (s == BB_OK) s = bb_model_locate(p->cat, a->words[0], &p->model, err);
+    if (s == BB_OK) s = bb_model_locate(p->cat, &call->stores, a->words[0], &p->model, err);
+    if (s == BB_OK && *p->model->note) cli_warn(&call->out, "%s: %s", p->model->title, p->model->note);
     if (s == BB_OK) s = bb_subject_init(&p->subject, p->model, p->cat, err);
     if (s == BB_OK && !a->value[OPT_ENGINE]) r->engine = bb_engine_default(&p->subject, r->weights);
     return s;

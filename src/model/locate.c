@@ -2,26 +2,31 @@
 /* locate.c - from the MODEL of a command line to what is known of it. */
 #include "model/locate.h"
 #include "base/escape.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/units.h"
 #include "model/arch_fields.h"
+#include "model/folder.h"
+#include "model/hub.h"
+#include "model/ollama.h"
+#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { CONFIG_MAX_BYTES = 64 << 20, PATH_BYTES = 4096 };
+enum { CONFIG_MAX_BYTES = 64 << 20, ADAPTER_MAX_BYTES = 1 << 20 };
 
-/* The last part of a path without slashes at its end. */
+/* The last part of a path, or the name that the hub gives to a folder of its cache. */
 static void title_from_path(bb_model *m, const char *path) {
-    size_t end = strlen(path), start;
-    while (end > 1 && path[end - 1] == '/') end--;
-    for (start = end; start > 0 && path[start - 1] != '/'; start--) {
-    }
-    char *last = bb_strndup(path + start, end - start);
-    bb_escape_field(last && *last ? last : path, m->title, sizeof m->title);
-    free(last);
+    size_t len;
+    const char *last = bb_path_last(path, &len);
+    if (bb_hub_is_repo(path, m->title, sizeof m->title) || bb_hub_is_snapshot(path, m->title, sizeof m->title)) return;
+    char *copy = bb_strndup(last, len);
+    bb_escape_field(copy && *copy ? copy : path, m->title, sizeof m->title);
+    free(copy);
 }
 
 static void take_arch(bb_model *m, bb_arch *arch) {
@@ -30,11 +35,15 @@ static void take_arch(bb_model *m, bb_arch *arch) {
     bb_arch_free(arch);
 }
 
-static void set_note(bb_model *m, const char *text) {
-    size_t n = strlen(text);
-    if (n >= sizeof m->note) n = sizeof m->note - 1;
-    memcpy(m->note, text, n);
-    m->note[n] = '\0';
+/* One more sentence behind those that are there. The text is escaped. */
+static void add_note(bb_model *m, const char *fmt, ...) BB_PRINTF(2, 3);
+static void add_note(bb_model *m, const char *fmt, ...) {
+    size_t n = strlen(m->note);
+    va_list args;
+    if (n > 0 && n + 3 < sizeof m->note) n += (size_t)snprintf(m->note + n, sizeof m->note - n, "; ");
+    va_start(args, fmt);
+    (void)vsnprintf(m->note + n, sizeof m->note - n, fmt, args);
+    va_end(args);
 }
 
 static bb_status load_config(bb_model *m, const char *path, bb_error *err) {
@@ -54,26 +63,19 @@ static bb_status load_config(bb_model *m, const char *path, bb_error *err) {
 
 static bool exists(const char *path, struct stat *s) { return stat(path, s) == 0; }
 
-/* dir/name into out; false when it does not fit. An empty dir is the current folder. */
-static bool join(const char *dir, const char *name, char *out) {
-    const char *slash = !*dir || dir[strlen(dir) - 1] == '/' ? "" : "/";
-    int n = snprintf(out, PATH_BYTES, "%s%s%s", dir, slash, name);
-    return n > 0 && n < PATH_BYTES;
-}
-
 static bool beside(const char *path, const char *name, char *out) {
-    char dir[PATH_BYTES];
+    char dir[BB_PATH_SIZE];
     const char *slash = strrchr(path, '/');
     size_t n = slash ? (size_t)(slash - path) + 1 : 0;
     if (n >= sizeof dir) return false;
     memcpy(dir, path, n);
     dir[n] = '\0';
-    return join(dir, name, out);
+    return bb_path_join(dir, name, out);
 }
 
 /* A container: its tensors count even when its architecture is not clear; then the note says why. */
 static bb_status load_file(bb_model *m, const char *path, bb_error *err) {
-    char config[PATH_BYTES];
+    char config[BB_PATH_SIZE];
     struct stat s;
     bb_error why = {0};
     bb_arch *arch = NULL;
@@ -87,32 +89,194 @@ static bb_status load_file(bb_model *m, const char *path, bb_error *err) {
     } else if (beside(path, "config.json", config) && exists(config, &s)) {
         st = load_config(m, config, &why);
     } else {
-        set_note(m, "no config.json stands beside the file: its architecture is not known");
+        add_note(m, "no config.json stands beside the file: its architecture is not known");
     }
     if (st == BB_E_NOMEM) {
         if (err) *err = why;
         return st;
     }
-    if (st) set_note(m, why.text);
+    if (st) add_note(m, "%s", why.text);
+    uint64_t all = 0;
+    if (bb_meta_u64(m->file, "split.tensors.count", &all) && all > m->file->n_tensors)
+        add_note(m, "%zu of %llu tensors were read: the others are in further parts of the file", m->file->n_tensors,
+                 (unsigned long long)all);
     return BB_OK;
 }
 
-static bb_status load_folder(bb_model *m, const char *path, bb_error *err) {
-    char config[PATH_BYTES], weights[PATH_BYTES], index[PATH_BYTES];
-    struct stat s;
-    if (!join(path, "config.json", config) || !join(path, "model.safetensors", weights) ||
-        !join(path, "model.safetensors.index.json", index))
-        return bb_fail(err, BB_E_OPEN, "%s: the path is too long", m->path);
-    if (exists(weights, &s)) return load_file(m, weights, err);
-    if (!exists(config, &s))
-        return bb_fail(err, BB_E_OPEN, "%s: the folder holds neither config.json nor model.safetensors", m->path);
+/* ---- folders ---- */
+
+/* THE SEAM to a reader of checkpoints in shards: today they are not read, their config.json is. `shards` is the set of
+ * files beside the index, NULL when there is none; `index` and `config` are paths that may lead nowhere. */
+static bb_status load_shards(bb_model *m, const char *index, const char *config, const bb_folder *f,
+                             const bb_weights *shards, bb_error *err) {
+    (void)index;
+    if (!f->config)
+        return bb_fail(err, BB_E_UNSUPPORTED, "%s: a checkpoint in shards without its config.json is not read",
+                       m->path);
     m->kind = BB_MODEL_CONFIG;
-    if (exists(index, &s))
-        set_note(m, "counted from config.json: the shards of the checkpoint were not read");
+    if (!shards)
+        add_note(m, "counted from config.json: none of the shards of the checkpoint is in the folder");
+    else if (shards->present < shards->parts)
+        add_note(m, "counted from config.json: %u of %u shards are in the folder", (unsigned)shards->present,
+                 (unsigned)shards->parts);
     else
-        set_note(m, "counted from config.json: the folder holds no model.safetensors");
+        add_note(m, "counted from config.json: the shards of the checkpoint were not read");
     return load_config(m, config, err);
 }
+
+/* The model that an adapter was trained for, escaped. */
+static bb_status adapter_base(const char *path, char *base, size_t size, bb_error *err) {
+    char *text = NULL, shown[256];
+    size_t n = 0;
+    bb_json *json = NULL;
+    bb_escape_buf(path, shown, sizeof shown);
+    bb_status st = bb_source_slurp(path, ADAPTER_MAX_BYTES, &text, &n, err);
+    if (!st) st = bb_json_parse(text, n, shown, ADAPTER_MAX_BYTES, true, true, &json, err);
+    const char *name =
+        !st && bb_json_is_object(json) ? bb_json_text(bb_json_get(json, "base_model_name_or_path")) : NULL;
+    bb_escape_field(name && *name ? name : "a model that it does not name", base, size);
+    bb_json_free(json);
+    free(text);
+    return st;
+}
+
+static bb_status load_adapter(bb_model *m, const char *path, const bb_folder *f, bb_error *err) {
+    char config[BB_PATH_SIZE], file[BB_PATH_SIZE], base[128];
+    if (!bb_path_join(path, "adapter_config.json", config) || !bb_path_join(path, "adapter_model.safetensors", file))
+        return bb_fail(err, BB_E_OPEN, "%s: the path is too long", m->path);
+    bb_status st = adapter_base(config, base, sizeof base, err);
+    if (st) return st;
+    if (!f->adapter) {
+        st = bb_fail(err, BB_E_OPEN, "%s: an adapter of %s, without its adapter_model.safetensors", m->path, base);
+        if (*f->pickled) bb_hint(err, "adapter_model.bin is pickled code, which is never read here: convert it");
+        return st;
+    }
+    add_note(m, "an adapter: %s, to which it is added, is not counted", base);
+    return load_file(m, file, err);
+}
+
+/* One GGUF or safetensors file, or the parts of one. */
+static bb_status load_set(bb_model *m, const char *path, const bb_weights *w, bb_error *err) {
+    char file[BB_PATH_SIZE], shown[192];
+    if (!bb_path_join(path, w->name, file)) return bb_fail(err, BB_E_OPEN, "%s: the path is too long", m->path);
+    if (w->present < w->parts)
+        return bb_fail(err, BB_E_OPEN, "%s: %u of the %u parts of %s are there", m->path, (unsigned)w->present,
+                       (unsigned)w->parts, bb_escape_buf(w->name, shown, sizeof shown));
+    return load_file(m, file, err);
+}
+
+/* Several models lie there: which one is meant, nobody but the user knows. */
+static bb_status which(const bb_model *m, const bb_sets *sets, const char *what, bb_error *err) {
+    char names[384], first[160];
+    bb_sets_text(sets, names, sizeof names);
+    bb_fail(err, BB_E_NAME, "%s: the folder holds several %s files: %s", *m->title ? m->title : m->path, what, names);
+    bb_hint(err, "name one, such as %.90s/%s", m->store && strchr(m->title, '/') ? m->title : m->path,
+            bb_escape_buf(sets->at[0].name, first, sizeof first));
+    return BB_E_NAME;
+}
+
+/* The one set that is not another form of the same weights; NULL when there are several or none. */
+static const bb_weights *only(const bb_sets *sets) {
+    const bb_weights *found = NULL;
+    for (size_t i = 0; i < sets->n; i++) {
+        if (sets->n > 1 && strncmp(sets->at[i].name, "consolidated", strlen("consolidated")) == 0) continue;
+        if (found) return NULL;
+        found = &sets->at[i];
+    }
+    return sets->more ? NULL : found;
+}
+
+/* The shards of the checkpoint: those of the usual name before others. */
+static const bb_weights *shards_of(const bb_sets *sets) {
+    const bb_weights *found = NULL;
+    for (size_t i = 0; i < sets->n; i++)
+        if (sets->at[i].parts > 1 && (!found || strncmp(sets->at[i].name, "model-", 6) == 0)) found = &sets->at[i];
+    return found;
+}
+
+static bb_status nothing_to_read(const bb_model *m, const bb_folder *f, bb_error *err) {
+    char name[192];
+    if (*f->dangling)
+        return bb_fail(err, BB_E_OPEN,
+                       "%s: %s is a link to a file that is not there, perhaps of a download that was interrupted",
+                       m->path, bb_escape_buf(f->dangling, name, sizeof name));
+    if (!f->entries) return bb_fail(err, BB_E_OPEN, "%s: the folder is empty", m->path);
+    bb_fail(err, BB_E_OPEN, "%s: the folder holds neither config.json nor safetensors nor GGUF files", m->path);
+    if (*f->pickled)
+        bb_hint(err, "%s is pickled code, which is never read here: convert it to safetensors",
+                bb_escape_buf(f->pickled, name, sizeof name));
+    return BB_E_OPEN;
+}
+
+/* Why there is no more than a config.json. */
+static void note_config_alone(bb_model *m, const char *path, const bb_folder *f) {
+    char name[160];
+    size_t unfinished = bb_hub_unfinished(path);
+    if (f->safetensors.n)
+        add_note(m, "counted from config.json: which of several safetensors files is the model is not clear");
+    else if (*f->dangling)
+        add_note(m, "counted from config.json: %s is a link to a file that is not there",
+                 bb_escape_buf(f->dangling, name, sizeof name));
+    else if (*f->pickled)
+        add_note(m, "counted from config.json: the weights (%s) are pickled code, which is never read",
+                 bb_escape_buf(f->pickled, name, sizeof name));
+    else
+        add_note(m, "counted from config.json: the folder holds no weights");
+    if (unfinished) add_note(m, "downloads that have not ended: %zu", unfinished);
+}
+
+/* What is in the folder decides: model.safetensors, an index of shards, the only safetensors file, the only GGUF file;
+ * last config.json alone. */
+static bb_status load_held(bb_model *m, const char *path, const bb_folder *f, bb_error *err) {
+    char config[BB_PATH_SIZE], file[BB_PATH_SIZE];
+    const bb_weights *one = only(&f->safetensors), *shards = shards_of(&f->safetensors);
+    if (f->adapter_config && !f->weights && !f->index && !f->safetensors.n) return load_adapter(m, path, f, err);
+    if (!bb_path_join(path, "config.json", config) || !bb_path_join(path, "model.safetensors.index.json", file))
+        return bb_fail(err, BB_E_OPEN, "%s: the path is too long", m->path);
+    if (!f->weights && (f->index || shards)) {
+        bb_status st = load_shards(m, file, config, f, shards, err);
+        size_t unfinished = bb_hub_unfinished(path);
+        if (!st && unfinished) add_note(m, "downloads that have not ended: %zu", unfinished);
+        return st;
+    }
+    if (f->weights)
+        return bb_path_join(path, "model.safetensors", file)
+                   ? load_file(m, file, err)
+                   : bb_fail(err, BB_E_OPEN, "%s: the path is too long", m->path);
+    if (one) return load_set(m, path, one, err);
+    if (!f->safetensors.n && f->gguf.n == 1 && !f->gguf.more) {
+        bb_status st = load_set(m, path, &f->gguf.at[0], err);
+        if (!st && *f->projector) add_note(m, "the projector beside it is not counted");
+        return st;
+    }
+    if (!f->safetensors.n && f->gguf.n) return which(m, &f->gguf, "GGUF", err);
+    if (f->config) {
+        m->kind = BB_MODEL_CONFIG;
+        note_config_alone(m, path, f);
+        return load_config(m, config, err);
+    }
+    if (f->safetensors.n) return which(m, &f->safetensors, "safetensors", err);
+    if (*f->projector && bb_path_join(path, f->projector, file)) return load_file(m, file, err);
+    return nothing_to_read(m, f, err);
+}
+
+static bb_status load_folder(bb_model *m, const char *path, bb_error *err) {
+    char snapshot[BB_PATH_SIZE], title[sizeof m->title];
+    bb_folder *f = NULL;
+    if (bb_hub_is_repo(path, title, sizeof title) && bb_path_join(path, "snapshots", snapshot) &&
+        bb_is_folder(snapshot)) {
+        bb_status st = bb_hub_snapshot(path, NULL, snapshot, m->note, sizeof m->note, err);
+        if (st) return st;
+        bb_escape_field(snapshot, m->path, sizeof m->path);
+        path = snapshot;
+    }
+    bb_status st = bb_folder_look(path, &f, err);
+    if (!st) st = load_held(m, path, f, err);
+    free(f);
+    return st;
+}
+
+/* ---- files ---- */
 
 /* Whether a regular file holds JSON rather than a container. The first bytes decide; a name that ends in .json only
  * where they are neither, so that the JSON reader says what is wrong. */
@@ -134,15 +298,40 @@ static bool holds_json(const char *path) {
     return len > 5 && strcmp(path + len - 5, ".json") == 0;
 }
 
+static bb_status load_path(bb_model *m, const char *path, const struct stat *s, bb_error *err);
+
+/* A model that was found by name in a store. */
+static bb_status load_place(bb_model *m, const bb_place *place, bb_error *err) {
+    struct stat s;
+    if (stat(place->path, &s) != 0) {
+        bb_status st = bb_path_refusal(place->path, errno, err);
+        return st ? st : bb_fail(err, BB_E_OPEN, "%s: is no longer there", place->title);
+    }
+    m->store = bb_store_name(place->kind);
+    if (*place->note) add_note(m, "%s", place->note);
+    bb_escape_field(place->title, m->title, sizeof m->title);
+    return load_path(m, place->path, &s, err);
+}
+
+/* Fills title and path where a store has not given a better one. */
 static bb_status load_path(bb_model *m, const char *path, const struct stat *s, bb_error *err) {
     bb_escape_field(path, m->path, sizeof m->path);
-    title_from_path(m, path);
+    if (!*m->title) title_from_path(m, path);
     if (S_ISDIR(s->st_mode)) return load_folder(m, path, err);
     if (!S_ISREG(s->st_mode) || !holds_json(path)) return load_file(m, path, err);
     if (bb_file_is_index(path)) return load_file(m, path, err);
+    if (!m->store) {
+        bool manifest = false;
+        bb_place *place = bb_alloc(1, sizeof *place);
+        if (!place) return bb_fail(err, BB_E_NOMEM, "no memory for a model");
+        bb_status st = bb_ollama_from_manifest(path, &manifest, place, err);
+        if (!st && manifest) st = load_place(m, place, err);
+        free(place);
+        if (st || manifest) return st;
+    }
     m->kind = BB_MODEL_CONFIG;
     if (strcmp(m->title, "config.json") == 0) {
-        char dir[PATH_BYTES];
+        char dir[BB_PATH_SIZE];
         size_t n = strlen(path) - strlen("config.json");
         if (n > 0 && n < sizeof dir) {
             memcpy(dir, path, n);
@@ -165,11 +354,37 @@ static bool path_like(const char *text) {
     return false;
 }
 
-static bb_status load_name(bb_model *m, const bb_catalogue *cat, const char *text, bb_error *err) {
+/* ---- names ---- */
+
+static void take_row(bb_model *m, const bb_arch *row) {
+    m->kind = BB_MODEL_CATALOGUE;
+    m->arch_storage = *row;
+    m->arch = &m->arch_storage;
+    memcpy(m->title, row->name, sizeof row->name);
+}
+
+/* "on this disk: a, b or c" as a hint to an error that says that a name is unknown. */
+static void hint_at_disk(const bb_stores *stores, const char *text, bb_error *err) {
+    bb_names names = {0};
+    char near[200] = "";
+    for (size_t i = 0; i < stores->n; i++) (void)bb_store_list(&stores->at[i], &names, NULL);
+    bb_nearest(text, bb_names_next, &names, near, sizeof near);
+    bb_names_clear(&names);
+    if (*near) {
+        char safe[sizeof near];
+        bb_hint(err, "on this disk: %s", bb_escape_buf(near, safe, sizeof safe));
+    } else if (strchr(text, '/'))
+        bb_hint(err, "no file or folder has that name either");
+}
+
+/* A count, a row of the catalogue, or a model that another program keeps. The files of one are the truth: they win
+ * over a row that merely has the same hub name, or a name that begins so. */
+static bb_status load_name(bb_model *m, const bb_catalogue *cat, const bb_stores *stores, const char *text,
+                           bb_error *err) {
     char shown[256];
-    if (path_like(text))
-        return bb_fail(err, BB_E_OPEN, "%s: no such file or folder", bb_escape_buf(text, shown, sizeof shown));
-    if (bb_looks_like_count(text)) {
+    bb_error why = {.status = BB_OK};
+    bool path = path_like(text), found = false;
+    if (!path && bb_looks_like_count(text)) {
         bb_status st = bb_parse_count(text, &m->parameters, err);
         if (st) return st;
         if (!m->parameters) return bb_fail(err, BB_E_VALUE, "a model of 0 parameters has nothing to plan");
@@ -177,36 +392,73 @@ static bb_status load_name(bb_model *m, const bb_catalogue *cat, const char *tex
         bb_escape_field(text, m->title, sizeof m->title);
         return BB_OK;
     }
-    const bb_arch *found = bb_catalogue_find(cat, text, err);
-    if (!found) {
-        if (strchr(text, '/') && err) bb_hint(err, "no file or folder has that name either");
-        return BB_E_NAME;
+    const bb_arch *row = path ? NULL : bb_catalogue_find(cat, text, &why);
+    if (row && bb_name_like(row->name, text)) {
+        take_row(m, row);
+        return BB_OK;
     }
-    m->kind = BB_MODEL_CATALOGUE;
-    m->arch_storage = *found;
-    m->arch = &m->arch_storage;
-    memcpy(m->title, found->name, sizeof found->name);
-    return BB_OK;
+    bb_place *place = bb_alloc(1, sizeof *place);
+    if (!place) return bb_fail(err, BB_E_NOMEM, "no memory for a model");
+    bb_error missing = {.status = BB_OK};
+    bb_status st = bb_stores_find(stores, text, &found, place, &missing);
+    if (found) st = load_place(m, place, &missing);
+    free(place);
+    if (found && !st) return st;
+    if (found && (st != BB_E_OPEN || !row)) { /* a tokenizer alone is no reason to refuse a model that is known */
+        if (err) *err = missing;
+        return st;
+    }
+    *m = (bb_model){.note = ""};
+    if (st && row) add_note(m, "the row of the catalogue was taken: %s", missing.text);
+    if (row) {
+        take_row(m, row);
+        return BB_OK;
+    }
+    if (!st && path)
+        return bb_fail(err, BB_E_OPEN, "%s: no such file or folder", bb_escape_buf(text, shown, sizeof shown));
+    if (err) *err = st ? missing : why;
+    if ((!st || st == BB_E_NAME) && err && !*err->hint) hint_at_disk(stores, text, err);
+    return st ? st : BB_E_NAME;
 }
 
-bb_status bb_model_locate(const bb_catalogue *cat, const char *text, bb_model **model, bb_error *err) {
+static bb_status load_demo(bb_model *m, bb_error *err) {
+    char data[BB_PATH_SIZE];
     struct stat s;
-    char data[PATH_BYTES];
+    bb_status st = bb_data_path("demo.gguf", data, sizeof data, err);
+    if (!st && !exists(data, &s)) st = bb_fail(err, BB_E_OPEN, "%s: cannot be seen", data);
+    if (!st) st = load_path(m, data, &s, err);
+    if (!st) strcpy(m->title, "demo");
+    return st;
+}
+
+static bb_status load_text(bb_model *m, const bb_catalogue *cat, const bb_stores *stores, const char *text,
+                           bb_error *err) {
+    struct stat s;
+    char at_home[BB_PATH_SIZE];
+    if (exists(text, &s)) return load_path(m, text, &s, err);
+    int cause = errno;
+    if (strncmp(text, "~/", 2) == 0 && *stores->home && bb_path_join(stores->home, text + 2, at_home)) {
+        if (exists(at_home, &s)) return load_path(m, at_home, &s, err);
+        cause = errno;
+        text = at_home;
+    }
+    /* a folder that may not be looked into says nothing about a name */
+    if (cause != EACCES || path_like(text)) {
+        bb_status st = bb_path_refusal(text, cause, err);
+        if (st) return st;
+    }
+    if (bb_name_eq(text, "demo")) return load_demo(m, err);
+    return load_name(m, cat, stores, text, err);
+}
+
+bb_status bb_model_locate(const bb_catalogue *cat, const bb_stores *stores, const char *text, bb_model **model,
+                          bb_error *err) {
+    static const bb_stores none = {.n = 0};
     if (!text || !*text) return bb_fail(err, BB_E_NAME, "the name of a model is empty");
-    if (strlen(text) >= PATH_BYTES) return bb_fail(err, BB_E_NAME, "the name of a model has 4096 bytes or more");
+    if (strlen(text) >= BB_PATH_SIZE) return bb_fail(err, BB_E_NAME, "the name of a model has 4096 bytes or more");
     bb_model *m = bb_alloc(1, sizeof *m);
     if (!m) return bb_fail(err, BB_E_NOMEM, "no memory for a model");
-    bb_status st;
-    if (exists(text, &s)) {
-        st = load_path(m, text, &s, err);
-    } else if (bb_name_eq(text, "demo")) {
-        st = bb_data_path("demo.gguf", data, sizeof data, err);
-        if (!st && !exists(data, &s)) st = bb_fail(err, BB_E_OPEN, "%s: cannot be seen", data);
-        if (!st) st = load_path(m, data, &s, err);
-        if (!st) strcpy(m->title, "demo");
-    } else {
-        st = load_name(m, cat, text, err);
-    }
+    bb_status st = load_text(m, cat, stores ? stores : &none, text, err);
     if (st)
         bb_model_free(m);
     else
@@ -217,7 +469,7 @@ bb_status bb_model_locate(const bb_catalogue *cat, const char *text, bb_model **
 bb_status bb_model_find(const char *text, bb_model **model, bb_error *err) {
     bb_catalogue *cat = NULL;
     bb_status st = bb_catalogue_load(NULL, NULL, &cat, err);
-    if (!st) st = bb_model_locate(cat, text, model, err);
+    if (!st) st = bb_model_locate(cat, NULL, text, model, err);
     bb_catalogue_free(cat);
     return st;
 }

@@ -28,6 +28,8 @@ bb_table *bb_report_rule(uint64_t parameters, const bb_rule_row *rows, bool si);
  * whole. What only another form than `form` shows may be left out. The model outlives the table. */
 bb_table *bb_report_inspect(const bb_model *model, const bb_graph *graph, bool si, bool verbose, bool quiet,
                             bb_table_form form);
+/* Where a name was found on this disk, as a line below the table and in its JSON; nothing for other models. */
+void bb_report_origin(bb_table *t, const bb_model *model);
 bb_table *bb_report_error(const bb_error_report *r);
 bb_table *bb_report_bench(const bb_bench_report *r);
 /* The catalogue outlives the table. */

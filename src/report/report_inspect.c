@@ -274,5 +274,7 @@ bb_table *bb_report_inspect(const bb_model *m, const bb_graph *graph, bool si, b
     else if (graph)
         graph_rows(t, graph, m->arch ? m->arch->dtype : "", quiet);
     if (!m->file) bb_json_add_u64(root, "tensor_count", bb_table_rows(t));
+    bb_report_origin(t, m);
+    if (*m->note) bb_json_add_text(bb_json_add_array(root, "notes"), NULL, m->note);
     return t;
 }

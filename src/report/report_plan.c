@@ -237,6 +237,7 @@ static void json_totals(bb_table *t, const bb_plan *plan, const bb_subject *subj
     json_options(root, &plan->used);
     json_devices(root, plan);
     bb_json *notes = bb_json_add_array(root, "notes");
+    if (subject && subject->model && *subject->model->note) bb_json_add_text(notes, NULL, subject->model->note);
     for (size_t i = 0; i < BB_PLAN_NOTES; i++)
         if (*plan->note[i]) bb_json_add_text(notes, NULL, plan->note[i]);
 }
@@ -298,6 +299,7 @@ bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si
         bb_table_foot(t, "On the host beside the card: %s", bb_bytes_text(plan->host_bytes, si, host));
     }
     rule_line(t, plan, si);
+    if (subject && subject->model) bb_report_origin(t, subject->model);
     for (size_t i = 0; i < BB_PLAN_NOTES; i++)
         if (*plan->note[i]) bb_table_foot_wrapped(t, plan->note[i]);
     json_totals(t, plan, subject);

@@ -44,6 +44,7 @@ bb_status bb_app_new(const struct bb_tui_opts *opts, bb_app **out, bb_error *err
     bb_app *app = bb_alloc(1, sizeof *app);
     if (!app) return bb_fail(err, BB_E_NOMEM, "out of memory");
     app->screen = BB_SCREEN_PLAN;
+    app->stores = opts->stores;
     bb_status st = BB_OK;
     if (opts->screen && *opts->screen) {
         int found = -1;

@@ -3,6 +3,7 @@
 #ifndef BB_TUI_APP_H
 #define BB_TUI_APP_H
 #include "model/catalogue.h"
+#include "model/stores.h"
 #include "report/table.h"
 #include "tui/tui.h"
 #include "tui/widgets.h"
@@ -10,7 +11,8 @@
 typedef enum bb_mode { BB_MODE_KEYS, BB_MODE_EDIT, BB_MODE_CHOOSE, BB_MODE_READ } bb_mode;
 
 typedef struct bb_app {
-    bb_catalogue *cat; /* owned */
+    bb_catalogue *cat;       /* owned */
+    const bb_stores *stores; /* borrowed, or NULL */
     bb_screen screen;
     void *state[BB_SCREENS]; /* of the views, owned */
     bb_mode mode;

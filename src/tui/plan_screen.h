@@ -42,9 +42,10 @@ typedef struct bb_before { /* for undo */
 
 typedef struct bb_plan_screen {
     const bb_catalogue *cat;
-    char model_text[256]; /* as it was typed or chosen */
-    bb_model *model;      /* owned */
-    bb_subject subject;   /* of the model */
+    const bb_stores *stores; /* borrowed, or NULL */
+    char model_text[256];    /* as it was typed or chosen */
+    bb_model *model;         /* owned */
+    bb_subject subject;      /* of the model */
     bb_plan_request ask;
     bool given;   /* the command line named the model: what was remembered does not count */
     bool planned; /* plan is one; else why says what is wrong */

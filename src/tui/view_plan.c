@@ -24,7 +24,7 @@ static bb_status set_model(bb_plan_screen *s, const char *text, bb_error *err) {
     bb_subject subject;
     char copy[sizeof s->model_text];
     (void)snprintf(copy, sizeof copy, "%s", text);
-    bb_status st = bb_model_locate(s->cat, copy, &model, err);
+    bb_status st = bb_model_locate(s->cat, s->stores, copy, &model, err);
     if (st != BB_OK) return st;
     if ((st = bb_subject_init(&subject, model, s->cat, err)) != BB_OK) {
         bb_model_free(model);
@@ -65,6 +65,7 @@ static bb_status plan_open(bb_app *app, const char *model, void **state, bb_erro
     bb_plan_screen *s = bb_alloc(1, sizeof *s);
     if (!s) return bb_fail(err, BB_E_NOMEM, "out of memory");
     s->cat = app->cat;
+    s->stores = app->stores;
     s->given = model && *model;
     first_request(s);
     bb_status st = set_model(s, s->given ? model : FIRST_MODEL, err);
@@ -489,7 +490,9 @@ static void plan_note(void *state, char *text, size_t size) {
     const bb_plan_screen *s = state;
     text[0] = 0;
     if (!s->planned) return;
-    if (*s->plan.note[0])
+    if (*s->model->note)
+        (void)snprintf(text, size, "%s", s->model->note);
+    else if (*s->plan.note[0])
         (void)snprintf(text, size, "%s", s->plan.note[0]);
     else if (s->plan.used.limit_bytes && s->plan.used.limit_status == BB_ASSUMED)
         (void)snprintf(text, size, "What a program can get of this card is assumed: 0.985 of what the driver shows.");

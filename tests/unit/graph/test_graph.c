@@ -67,7 +67,7 @@ static void same_as_file(const bb_catalogue *cat, const char *path, bool hf, uin
     bb_graph_tensor *t = NULL;
     size_t n = 0;
     uint64_t total, active;
-    ck_assert_msg(bb_model_locate(cat, path, &m, &err) == BB_OK, "%s", err.text);
+    ck_assert_msg(bb_model_locate(cat, NULL, path, &m, &err) == BB_OK, "%s", err.text);
     ck_assert(m->arch && m->file);
     ck_assert_int_eq(bb_graph_build(m->arch, &g, &err), BB_OK);
     ck_assert_int_eq(bb_graph_parameters(&g, &total, &active), BB_OK);

@@ -19,7 +19,7 @@ typedef struct opened {
 
 static void open_model(opened *o, const char *text) {
     bb_error err = {0};
-    ck_assert_msg(bb_model_locate(cat, text, &o->model, &err) == BB_OK, "%s", err.text);
+    ck_assert_msg(bb_model_locate(cat, NULL, text, &o->model, &err) == BB_OK, "%s", err.text);
     ck_assert_msg(bb_subject_init(&o->subject, o->model, cat, &err) == BB_OK, "%s", err.text);
 }
 
