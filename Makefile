@@ -57,8 +57,8 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/tests/fuzz/replay_%)
 FUZZ_TAP   := $(FUZZ_NAMES:%=$(B)/tests/fuzz/%.t)
 FUZZ_SECONDS ?= 60
 TUI_DRIVER := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/golden/tui/driver.c))
-SH_TESTS := $(sort $(filter-out %/screenshot.sh,$(wildcard tests/arch/*.sh tests/golden/*.sh tests/term/*.sh tests/man/*.sh \
-            tests/man/*.pl tests/install/*.sh tests/corpus/*.sh)))
+SH_TESTS := $(sort $(filter-out %/screenshot.sh,$(wildcard tests/arch/*.sh tests/corpus/*.sh tests/golden/*.sh \
+            tests/install/*.sh tests/man/*.sh tests/man/*.pl tests/model/*.sh tests/term/*.sh)))
 
 .PHONY: all lib run check check-slow check-peers bench asan lint fuzz install uninstall dist deps deps-check clean help \
         screenshot build-all format check-all tests-all lint-format lint-gcc lint-clang lint-tidy lint-cppcheck lint-man

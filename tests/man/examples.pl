@@ -15,7 +15,8 @@ symlink $bin, "$t/bitbudget" or die "symlink: $!";
 $ENV{PATH} = "$t:$ENV{PATH}";
 $ENV{LC_ALL} = 'C.UTF-8';
 delete $ENV{NO_COLOR};
-$ENV{HOME} = $t;
+$ENV{HOME} = $ENV{OLLAMA_MODELS} = $t;
+delete @ENV{qw(HF_HOME HF_HUB_CACHE XDG_CACHE_HOME)};
 
 sub unroff { my $s = shift; $s =~ s/\\&//g; $s =~ s/\\-/-/g; $s =~ s/\\\(aq/'/g; $s =~ s/\\e/\\/g; return $s }
 sub roff { my $s = shift; $s =~ s/\\/\\e/g; $s =~ s/^([.'])/\\&$1/; $s =~ s/-/\\-/g; return $s }
