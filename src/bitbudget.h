@@ -252,7 +252,8 @@ typedef struct bb_plan {
 typedef struct bb_model bb_model;
 
 /* MODEL as the command line takes it: a count ("7b"), a catalogue or hub name, or a path to a GGUF, safetensors,
- * config.json or directory. "demo" is the demo model that ships. Free with bb_model_free. */
+ * config.json or directory. "demo" is the demo model that ships. The folders of other programs are not searched for
+ * names: where they are is told by the environment. Free with bb_model_free. */
 bb_status bb_model_find(const char *text, bb_model **model, bb_error *err);
 void bb_model_free(bb_model *model);
 

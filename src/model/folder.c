@@ -139,20 +139,16 @@ static void add_set(bb_sets *sets, const char *name, const char *ending) {
 }
 
 void bb_sets_text(const bb_sets *sets, char *out, size_t size) {
-    bb_str s;
-    bb_str_init(&s);
-    size_t n = 0;
+    static const char others[] = " and others";
+    size_t n = 0, len = 0;
+    *out = '\0';
     for (; n < sets->n && n < CHOICES_SHOWN; n++) {
-        const char *name = sets->at[n].name;
-        if (n) bb_str_add(&s, ", ");
-        bb_escape(&s, name, strlen(name), 60);
+        char name[80];
+        bb_escape_buf(sets->at[n].name, name, sizeof name);
+        if (len + 2 + strlen(name) + sizeof others > size) break;
+        len += (size_t)snprintf(out + len, size - len, "%s%s", n ? ", " : "", name);
     }
-    if (sets->more)
-        bb_str_add(&s, " and others");
-    else if (sets->n > n)
-        bb_str_addf(&s, " and %zu others", sets->n - n);
-    (void)snprintf(out, size, "%s", bb_str_c(&s));
-    bb_str_clear(&s);
+    if (n && (sets->more || sets->n > n)) memcpy(out + len, others, sizeof others);
 }
 
 /* ---- looking ---- */

@@ -53,6 +53,6 @@ typedef struct bb_folder {
 
 /* *folder is to be freed. BB_E_OPEN, BB_E_LIMIT, BB_E_NOMEM. */
 bb_status bb_folder_look(const char *path, bb_folder **folder, bb_error *err);
-/* "a, b, ... and others" for sentences, escaped, at most eight. */
+/* "a, b, ... and others" for sentences, escaped, at most eight and no more than fit. */
 void bb_sets_text(const bb_sets *sets, char *out, size_t size);
 #endif

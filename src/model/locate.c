@@ -38,12 +38,15 @@ static void take_arch(bb_model *m, bb_arch *arch) {
 /* One more sentence behind those that are there. The text is escaped. */
 static void add_note(bb_model *m, const char *fmt, ...) BB_PRINTF(2, 3);
 static void add_note(bb_model *m, const char *fmt, ...) {
-    size_t n = strlen(m->note);
+    char text[sizeof m->note + 64];
+    bb_error whole; /* its text is cut between characters */
     va_list args;
-    if (n > 0 && n + 3 < sizeof m->note) n += (size_t)snprintf(m->note + n, sizeof m->note - n, "; ");
     va_start(args, fmt);
-    (void)vsnprintf(m->note + n, sizeof m->note - n, fmt, args);
+    (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    bb_fail_text(&whole, BB_OK, "%s%s%s", m->note, *m->note ? "; " : "", text);
+    _Static_assert(sizeof m->note >= sizeof whole.text, "a note holds a sentence");
+    strcpy(m->note, whole.text);
 }
 
 static bb_status load_config(bb_model *m, const char *path, bb_error *err) {
@@ -167,7 +170,7 @@ static bb_status load_set(bb_model *m, const char *path, const bb_weights *w, bb
 
 /* Several models lie there: which one is meant, nobody but the user knows. */
 static bb_status which(const bb_model *m, const bb_sets *sets, const char *what, bb_error *err) {
-    char names[384], first[160];
+    char names[360], first[160];
     bb_sets_text(sets, names, sizeof names);
     bb_fail(err, BB_E_NAME, "%s: the folder holds several %s files: %s", *m->title ? m->title : m->path, what, names);
     bb_hint(err, "name one, such as %.90s/%s", m->store && strchr(m->title, '/') ? m->title : m->path,

@@ -251,7 +251,7 @@ bb_status bb_ollama_from_manifest(const char *path, bool *found, bb_place *place
         *slash = '\0';
         parts[i] = slash + 1;
     }
-    if (strchr(parts[3], '/')) goto out;
+    if (strchr(parts[3], '/') || !bb_path_join(real, "blobs", p.path) || !bb_is_folder(p.path)) goto out;
     st = read_manifest(real, path, &p, err);
     if (st) goto out;
     title_of(parts[0], parts[1], parts[2], parts[3], p.title, sizeof p.title);
