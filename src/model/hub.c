@@ -61,17 +61,19 @@ static bool is_commit(const char *text) {
 
 /* ---- snapshots ---- */
 
-/* The commit that refs/NAME holds; false when there is no such reference or it holds none. */
-static bool read_ref(const char *repo, const char *name, char *commit) {
+/* The commit that refs/NAME holds into commit, "" when there is no such reference or it holds none. */
+static bb_status read_ref(const char *repo, const char *name, char *commit, bb_error *err) {
     char refs[BB_PATH_SIZE], path[BB_PATH_SIZE], *text = NULL;
     size_t n = 0;
-    if (!bb_path_join(repo, "refs", refs) || !bb_path_join(refs, name, path)) return false;
-    if (bb_source_slurp(path, REF_MAX_BYTES, &text, &n, NULL)) return false;
+    *commit = '\0';
+    if (!bb_path_join(repo, "refs", refs) || !bb_path_join(refs, name, path)) return BB_OK;
+    bb_status st = bb_source_slurp(path, REF_MAX_BYTES, &text, &n, NULL);
+    if (st == BB_E_NOMEM) return bb_fail(err, st, "no memory for a reference");
+    if (st) return BB_OK;
     while (n > 0 && strchr(" \r\n\t", text[n - 1])) text[--n] = '\0';
-    bool ok = strlen(text) == n && is_commit(text);
-    if (ok) strcpy(commit, text);
+    if (strlen(text) == n && is_commit(text)) strcpy(commit, text);
     free(text);
-    return ok;
+    return BB_OK;
 }
 
 typedef struct search { /* among the snapshots */
@@ -104,14 +106,13 @@ bb_status bb_hub_snapshot(const char *repo, const char *revision, char *path, ch
     search s = {.start = revision};
     bb_escape_buf(repo, shown, sizeof shown);
     if (!bb_path_join(repo, "snapshots", snapshots)) return bb_fail(err, BB_E_OPEN, "%s: the path is too long", shown);
-    bool ref = read_ref(repo, revision ? revision : "main", commit);
-    if (ref && bb_path_join(snapshots, commit, path) && bb_is_folder(path)) return BB_OK;
+    bb_status st = read_ref(repo, revision ? revision : "main", commit, err);
+    if (st) return st;
+    if (*commit && bb_path_join(snapshots, commit, path) && bb_is_folder(path)) return BB_OK;
     if (!bb_is_folder(snapshots) || (revision && !is_commit(revision)))
         s.n = 0;
-    else {
-        bb_status st = bb_folder_each(snapshots, visit_snapshot, &s, err);
-        if (st) return st;
-    }
+    else if ((st = bb_folder_each(snapshots, visit_snapshot, &s, err)))
+        return st;
     if (revision && s.n != 1)
         return bb_fail(err, BB_E_OPEN, "%s: %s revision '%s' is in the cache", shown, s.n ? "more than one" : "no",
                        bb_escape_buf(revision, rev, sizeof rev));

@@ -407,7 +407,8 @@ static bb_status load_name(bb_model *m, const bb_catalogue *cat, const bb_stores
     if (found) st = load_place(m, place, &missing);
     free(place);
     if (found && !st) return st;
-    if (found && (st != BB_E_OPEN || !row)) { /* a tokenizer alone is no reason to refuse a model that is known */
+    if (st == BB_E_NOMEM ||
+        (found && (st != BB_E_OPEN || !row))) { /* a tokenizer alone is no reason to refuse a model that is known */
         if (err) *err = missing;
         return st;
     }

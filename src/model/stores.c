@@ -107,7 +107,8 @@ bb_status bb_stores_find(const bb_stores *s, const char *text, bool *found, bb_p
         else
             st = find_lm_studio(at->path, text, found, place, &why);
         /* what one store cannot give, the next one may have */
-        if (st && !first.status) first = why;
+        if (st && (!first.status || st == BB_E_NOMEM)) first = why;
+        if (st == BB_E_NOMEM) break;
     }
     if (*found || (!first.status && !ollama)) return BB_OK;
     if (!first.status) return not_of_ollama(s, text, err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* view_plan.c - the Plan screen: fields, keys, and the command that says the same. */
+#include "base/escape.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "report/report.h"
@@ -183,6 +184,18 @@ static void choose_model(bb_app *app, const bb_plan_screen *s) {
         (void)snprintf(shown, sizeof shown, "%-28s %10s  %llu layers", a->name, bb_count_text(total, count),
                        (unsigned long long)a->layers);
         bb_chooser_add(&app->chooser, a->name, shown);
+    }
+    for (size_t i = 0; s->stores && i < s->stores->n; i++) {
+        bb_names names = {0};
+        (void)bb_store_list(&s->stores->at[i], &names, NULL);
+        for (size_t k = 0; k < names.n; k++) {
+            char shown[160], safe[96];
+            if (strlen(names.at[k]) >= sizeof s->model_text) continue;
+            (void)snprintf(shown, sizeof shown, "%-28s on this disk, %s", bb_escape_buf(names.at[k], safe, sizeof safe),
+                           bb_store_name(s->stores->at[i].kind));
+            bb_chooser_add(&app->chooser, names.at[k], shown);
+        }
+        bb_names_clear(&names);
     }
     bb_chooser_mark(&app->chooser, s->model_text);
 }

@@ -59,7 +59,7 @@ link() { # blob name: a file of the snapshot as the hub's program makes it
     ln -s "../../blobs/$1" "$snap/$2"
 }
 mkdir -p "$T/cwd" "$T/home"
-echo 1..106
+echo 1..109
 
 # ---- the cache of the hub
 snapshot acme/small 1 main
@@ -253,6 +253,28 @@ no 'a long name of the hub' 'no model is called' plan "$(printf '%0300d' 1 | tr 
 mkdir -p "$T/home/m" && config "$T/home/m/config.json"
 yes 'a literal ~/' 'm 95.04 K' plan '~/m'
 no 'nothing behind ~/' 'no such file or folder' plan '~/none'
+
+# ---- the screens
+if command -v tmux >/dev/null 2>&1; then
+    tm() { tmux -L "bb-stores-$$" -f /dev/null "$@"; }
+    trap 'tm kill-server 2>/dev/null; sleep 0.2; rm -rf "$T"' EXIT
+    wait_for() { # text, at most ten seconds
+        for _ in $(seq 200); do
+            tm capture-pane -p 2>/dev/null | tee "$T/out" | grep -qF -- "$1" && return 0
+            sleep 0.05
+        done
+        return 1
+    }
+    : >"$T/err"
+    tm new-session -d -x 100 -y 30 "cd $T/cwd; env -i PATH=$PATH HOME=$HOME OLLAMA_MODELS=$OLLAMA_MODELS TERM=screen LC_ALL=C.UTF-8 $bin tui --model acme/small"
+    wait_for 'acme/small'; ok $? 'the Plan screen takes a name'
+    tm send-keys Enter && wait_for 'name, count' && tm send-keys 'llama3.1:8' && wait_for 'on this disk, Ollama'
+    ok $? 'names on this disk can be chosen'
+    tm send-keys C-u && sleep 0.2 && tm send-keys '~/m' && sleep 0.2 && tm send-keys Enter && wait_for 'the folder holds no weights'
+    ok $? 'a literal ~/ on the Plan screen, with its warning'
+else
+    for what in 'a name' 'choosing' 'a literal ~/'; do n=$((n + 1)) && echo "ok $n - the Plan screen: $what # SKIP tmux is not installed"; done
+fi
 
 # ---- very many entries
 many=5000
