@@ -10,6 +10,7 @@
 #include "model/folder.h"
 #include "model/hub.h"
 #include "model/ollama.h"
+#include "model/packed.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -56,6 +57,10 @@ static bb_status load_config(bb_model *m, const char *path, bb_error *err) {
     bb_status st = bb_source_slurp(path, CONFIG_MAX_BYTES, &text, &n, err);
     if (!st) st = bb_arch_from_config(text, n, path, &arch, err);
     if (!st) {
+        st = bb_quantization_read(text, n, path, false, &m->quant, err);
+        if (st) bb_arch_free(arch);
+    }
+    if (!st) {
         memcpy(arch->name, m->title, sizeof arch->name - 1);
         arch->name[sizeof arch->name - 1] = '\0';
         take_arch(m, arch);
@@ -76,6 +81,23 @@ static bool beside(const char *path, const char *name, char *out) {
     return bb_path_join(dir, name, out);
 }
 
+/* Files of their own in which older tools of GPTQ and AWQ say what they did. */
+static bb_status load_quantization(bb_model *m, const char *path, bb_error *err) {
+    static const char *const names[] = {"quantize_config.json", "quant_config.json"};
+    char file[BB_PATH_SIZE], *text = NULL;
+    struct stat s;
+    size_t n = 0;
+    bb_status st = BB_OK;
+    for (size_t i = 0; i < 2 && !st && m->quant.method == BB_QUANT_NONE; i++) {
+        if (!beside(path, names[i], file) || !exists(file, &s)) continue;
+        st = bb_source_slurp(file, CONFIG_MAX_BYTES, &text, &n, err);
+        if (!st) st = bb_quantization_read(text, n, file, true, &m->quant, err);
+        free(text);
+        text = NULL;
+    }
+    return st;
+}
+
 /* A container: its tensors count even when its architecture is not clear; then the note says why. */
 static bb_status load_file(bb_model *m, const char *path, bb_error *err) {
     char config[BB_PATH_SIZE];
@@ -85,7 +107,6 @@ static bb_status load_file(bb_model *m, const char *path, bb_error *err) {
     bb_status st = bb_file_open(path, &m->file, err);
     if (st) return st;
     m->kind = BB_MODEL_FILE;
-    m->parameters = bb_file_parameters(m->file);
     if (strcmp(bb_file_format(m->file), "gguf") == 0) {
         st = bb_arch_from_file(m->file, &arch, &why);
         if (!st) take_arch(m, arch);
@@ -99,6 +120,9 @@ static bb_status load_file(bb_model *m, const char *path, bb_error *err) {
         return st;
     }
     if (st) add_note(m, "%s", why.text);
+    if (load_quantization(m, path, &why)) add_note(m, "%s", why.text);
+    bb_quantization_from_file(m->file, &m->quant);
+    m->parameters = bb_packed_parameters(m->file, &m->quant);
     uint64_t all = 0;
     if (bb_meta_u64(m->file, "split.tensors.count", &all) && all > m->file->n_tensors)
         add_note(m, "%zu of %llu tensors were read: the others are in further parts of the file", m->file->n_tensors,
@@ -108,22 +132,32 @@ static bb_status load_file(bb_model *m, const char *path, bb_error *err) {
 
 /* ---- folders ---- */
 
-/* THE SEAM to a reader of checkpoints in shards: today they are not read, their config.json is. `shards` is the set of
- * files beside the index, NULL when there is none; `index` and `config` are paths that may lead nowhere. */
-static bb_status load_shards(bb_model *m, const char *index, const char *config, const bb_folder *f,
+/* What an index without its shards lists: names, and the total that it claims. An index that cannot be read is told. */
+static void list_index(bb_model *m, const char *folder, const char *name) {
+    char path[BB_PATH_SIZE];
+    struct stat s;
+    bb_error why = {0};
+    if (m->listed || !bb_path_join(folder, name, path) || !exists(path, &s)) return;
+    if (bb_file_open_index(path, false, &m->listed, &why)) add_note(m, "%s", why.text);
+}
+
+/* A checkpoint in shards: read when the index and all of them are there, else counted from its config.json. */
+static bb_status load_shards(bb_model *m, const char *path, const char *index, const char *config, const bb_folder *f,
                              const bb_weights *shards, bb_error *err) {
-    (void)index;
+    bool whole = shards && shards->present == shards->parts;
+    if (f->index && (whole || !f->config)) return load_file(m, index, err);
     if (!f->config)
-        return bb_fail(err, BB_E_UNSUPPORTED, "%s: a checkpoint in shards without its config.json is not read",
+        return bb_fail(err, BB_E_UNSUPPORTED, "%s: shards of a checkpoint without their index and config.json",
                        m->path);
     m->kind = BB_MODEL_CONFIG;
     if (!shards)
         add_note(m, "counted from config.json: none of the shards of the checkpoint is in the folder");
-    else if (shards->present < shards->parts)
+    else if (!whole)
         add_note(m, "counted from config.json: %u of %u shards are in the folder", (unsigned)shards->present,
                  (unsigned)shards->parts);
     else
-        add_note(m, "counted from config.json: the shards of the checkpoint were not read");
+        add_note(m, "counted from config.json: the index of the shards is not in the folder");
+    list_index(m, path, "model.safetensors.index.json");
     return load_config(m, config, err);
 }
 
@@ -237,7 +271,7 @@ static bb_status load_held(bb_model *m, const char *path, const bb_folder *f, bb
     if (!bb_path_join(path, "config.json", config) || !bb_path_join(path, "model.safetensors.index.json", file))
         return bb_fail(err, BB_E_OPEN, "%s: the path is too long", m->path);
     if (!f->weights && (f->index || shards)) {
-        bb_status st = load_shards(m, file, config, f, shards, err);
+        bb_status st = load_shards(m, path, file, config, f, shards, err);
         size_t unfinished = bb_hub_unfinished(path);
         if (!st && unfinished) add_note(m, "downloads that have not ended: %zu", unfinished);
         return st;
@@ -256,6 +290,7 @@ static bb_status load_held(bb_model *m, const char *path, const bb_folder *f, bb
     if (f->config) {
         m->kind = BB_MODEL_CONFIG;
         note_config_alone(m, path, f);
+        list_index(m, path, "pytorch_model.bin.index.json");
         return load_config(m, config, err);
     }
     if (f->safetensors.n) return which(m, &f->safetensors, "safetensors", err);
@@ -481,5 +516,7 @@ bb_status bb_model_find(const char *text, bb_model **model, bb_error *err) {
 void bb_model_free(bb_model *model) {
     if (!model) return;
     if (model->file) bb_file_close(model->file);
+    if (model->listed) bb_file_close(model->listed);
+    bb_quantization_clear(&model->quant);
     free(model);
 }
