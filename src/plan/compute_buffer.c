@@ -5,11 +5,13 @@
 #include "plan/kvcache.h"
 #include "plan/plan_calc.h"
 
-enum { F32 = 4, TENSOR_ALIGN = 32 };
+/* COPY_ROWS: an operation leaves its weights' device from this many rows on (llama-graph.md 5, "op offload"). */
+enum { F32 = 4, TENSOR_ALIGN = 32, COPY_ROWS = 32 };
 
 /* Widths (elements per token) and counts that the formulas share. */
 typedef struct shape {
     uint64_t d, q, k, f, heads, vocab;
+    uint64_t used;            /* experts that a token takes; 0 = dense */
     uint64_t cells;           /* that one token sees */
     uint64_t tokens, outputs; /* of a physical batch */
     uint64_t ids_saved;       /* bytes by which the list of output rows is shorter than one of all tokens */
@@ -23,7 +25,7 @@ static bb_status make_shape(bb_calc *c, const bb_arch *a, const bb_compute_in *i
     if (!in->batch || !in->ubatch) return BB_E_ARG;
     uint64_t batch = bb_min_u64(in->ctx, in->batch), ubatch = bb_min_u64(batch, in->ubatch);
     uint64_t used = a->experts ? bb_calc_mul(c, a->experts_used, a->expert_ffn) : a->ffn;
-    *s = (shape){.d = a->hidden, .heads = a->heads, .vocab = a->vocab, .f = used};
+    *s = (shape){.d = a->hidden, .heads = a->heads, .vocab = a->vocab, .f = used, .used = a->experts_used};
     s->q = bb_calc_mul(c, a->heads, a->head_dim);
     s->k = bb_calc_mul(c, a->kv_heads, a->head_dim);
     s->cells = in->unified || in->parallel == 1 ? cells : cells / in->parallel;
@@ -76,18 +78,53 @@ static void card_stages(bb_calc *c, const shape *s, bool flash, bb_compute_out *
     o->card_layer = stage(c, s, width);
     o->host_inputs = stage(c, s, host);
     o->card_logits = bb_calc_mul(c, bb_calc_mul(c, F32, s->outputs), s->vocab);
-    o->card_output_only = bb_calc_mul(c, bb_calc_mul(c, F32, s->outputs), bb_calc_add(c, s->vocab, s->d));
+    /* Beside the logits: the layer's output in place of its copy. Of a mixture the outputs of its experts, their
+     * weights and the residual are copied, and the sum of the first two experts, two views, finds no place among them.
+     */
+    uint64_t beside = s->used ? bb_calc_fma(c, s->used + 2, s->d, s->used) : s->d;
+    o->card_output_only = bb_calc_mul(c, bb_calc_mul(c, F32, s->outputs), bb_calc_add(c, s->vocab, beside));
     if (s->outputs == s->tokens) o->card_logits = bb_calc_fma(c, bb_calc_mul(c, F32, s->tokens), s->d, o->card_logits);
+}
+
+/* The f16 copies of a quantized cache that CUDA's flash attention makes; 0 without them. */
+static uint64_t f16_copies(bb_calc *c, const shape *s, const bb_compute_in *in) {
+    uint64_t copies = (uint64_t)!bb_name_eq(in->k->name, "f16") + (uint64_t)!bb_name_eq(in->v->name, "f16");
+    if (!in->flash) return 0;
+    uint64_t all_cells = in->unified ? s->cells : bb_calc_mul(c, s->cells, in->parallel);
+    return bb_calc_mul(c, copies, bb_calc_mul(c, 2, bb_calc_mul(c, s->k, all_cells)));
 }
 
 /* Mask, four values of the layer's width and both f16 copies: llama-3.1-8b, 32768 cells of q8_0, one output: 192 MiB as
  * llama-graph.md 8 says. */
 static uint64_t kv_copy_stage(bb_calc *c, const shape *s, const bb_compute_in *in) {
-    uint64_t copies = (uint64_t)!bb_name_eq(in->k->name, "f16") + (uint64_t)!bb_name_eq(in->v->name, "f16");
-    if (!in->flash || !copies) return 0;
-    uint64_t all_cells = in->unified ? s->cells : bb_calc_mul(c, s->cells, in->parallel);
-    uint64_t half = bb_calc_mul(c, 2, bb_calc_mul(c, s->k, all_cells));
-    return bb_calc_fma(c, copies, half, stage(c, s, bb_calc_fma(c, 4, s->d, s->cells / 2)));
+    uint64_t copies = f16_copies(c, s, in);
+    return copies ? bb_calc_add(c, copies, stage(c, s, bb_calc_fma(c, 4, s->d, s->cells / 2))) : 0;
+}
+
+/* Layers of the host on the card: what lies there at the widest point of an attention or a feed-forward part, and the
+ * copies of one matrix and of one layer's cache. Fitted to the rows of tests/data/plan/llama_sim.csv with layers on the
+ * host: exact where the attention or the logits are widest and a block holds a hidden state, else within 4 %. */
+static bb_status copied_stages(bb_calc *c, const shape *s, const bb_arch *a, const bb_compute_in *in,
+                               bb_compute_out *o) {
+    uint64_t cells, cache;
+    bb_status st = bb_kv_cells(in->ctx, in->parallel, in->unified, &cells);
+    if (!st) st = bb_kv_layer_bytes(a, cells, in->k, in->v, &cache);
+    if (st || s->tokens < COPY_ROWS) return st;
+    uint64_t mask = in->flash ? s->cells / 2 : s->cells;
+    uint64_t width = bb_calc_fma(c, 2, s->d, mask + 1);
+    if (!in->flash) width = bb_calc_fma(c, s->heads, s->cells, width);
+    uint64_t attention = bb_calc_add(c, bb_calc_mul(c, bb_calc_mul(c, F32, s->tokens), width), in->host_attention);
+    attention = bb_calc_add(c, attention, bb_calc_add(c, cache, f16_copies(c, s, in)));
+    width = bb_calc_fma(c, 2, s->f, bb_calc_add(c, s->d, mask));
+    uint64_t ffn = bb_calc_add(c, bb_calc_mul(c, bb_calc_mul(c, F32, s->tokens), width), in->host_layer);
+    o->copied_layer = bb_max_u64(attention, ffn);
+    if (s->outputs >= COPY_ROWS) o->copied_logits = bb_calc_add(c, o->card_logits, in->host_output);
+    /* a token's keys and values come back to the cache of the host */
+    uint64_t back = bb_calc_mul(c, 2, s->k);
+    width = bb_max_u64(bb_calc_mul(c, 2, s->d), bb_calc_add(c, s->d, back));
+    if (!in->flash) width = bb_calc_add(c, width, back);
+    o->copied_inputs = bb_max_u64(o->host_inputs, stage(c, s, bb_calc_add(c, width, mask + 7)));
+    return BB_OK;
 }
 
 bb_status bb_compute_buffers(const bb_arch *arch, const bb_compute_in *in, bb_compute_out *out) {
@@ -99,6 +136,8 @@ bb_status bb_compute_buffers(const bb_arch *arch, const bb_compute_in *in, bb_co
     cpu_stages(&c, &s, in->flash, &o);
     card_stages(&c, &s, in->flash, &o);
     o.card_kv_copy = kv_copy_stage(&c, &s, in);
+    st = copied_stages(&c, &s, arch, in, &o);
+    if (st) return st;
     if (c.overflow) return BB_E_OVERFLOW;
     *out = o;
     return BB_OK;

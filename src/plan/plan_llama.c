@@ -23,6 +23,21 @@ static places place_layers(const bb_plan_request *u, uint64_t layers) {
     return p;
 }
 
+/* Largest matrix that stays on the host, of each kind that a card copies. */
+typedef struct lent {
+    uint64_t output, attention, layer;
+} lent;
+
+static void lend(lent *l, const bb_mix_tensor *t, int64_t at, uint64_t layers, bool tied, uint64_t bytes) {
+    if (t->n_dims < 2) return;
+    if (at == BB_LAYER_INPUT ? tied : (uint64_t)at == layers) {
+        l->output = bb_max_u64(l->output, bytes);
+    } else if (at >= 0 && (uint64_t)at < layers) {
+        l->layer = bb_max_u64(l->layer, bytes);
+        if (strstr(t->name, ".attn_")) l->attention = bb_max_u64(l->attention, bytes);
+    }
+}
+
 typedef struct side {
     uint64_t bytes, elements;
     bb_type_tally tally;
@@ -45,7 +60,7 @@ static void part(bb_draft *d, const char *name, const char *device, uint64_t byt
     if (bytes) bb_draft_line(d, name, device, bb_span_exact(bytes), BB_EXACT, "ggml type sizes", "%s", formula);
 }
 
-static void add_weights(bb_draft *d, bb_subject *s, const places *p) {
+static void add_weights(bb_draft *d, bb_subject *s, const places *p, lent *l) {
     side card = {0}, host = {0};
     uint64_t embd = 0, output = 0, output_card = 0;
     for (size_t i = 0; i < s->n_tensors && !d->st; i++) {
@@ -62,6 +77,7 @@ static void add_weights(bb_draft *d, bb_subject *s, const places *p) {
             put(d, &card, bytes, elements, t->type);
         } else {
             put(d, &host, bytes, elements, t->type);
+            lend(l, t, at, s->n_layers, !s->has_output, bytes);
         }
         if (is_embd) embd += bytes;
         if (strcmp(t->name, "output.weight") == 0) output += bytes;
@@ -184,7 +200,30 @@ static bb_span modelled(bb_draft *d, uint64_t bytes) {
     return (bb_span){bytes, bytes - margin, bb_calc_add(&d->calc, bytes, margin)};
 }
 
-static void add_compute(bb_draft *d, const bb_subject *s, const places *p, const bb_dtype *k, const bb_dtype *v) {
+/* Bytes of the compute buffers of a card and of the host beside it. */
+typedef struct buffers {
+    uint64_t card_logits, card_layer, host;
+} buffers;
+
+static buffers beside_card(const bb_compute_out *o, const places *p) {
+    buffers b = {.host = o->host_inputs};
+    if (p->card) b.card_layer = bb_max_u64(o->card_layer, o->card_kv_copy);
+    if (p->output) b.card_logits = p->card || o->copied_layer ? o->card_logits : o->card_output_only;
+    if (p->host && o->copied_layer) { /* the card computes all layers */
+        b.card_layer = bb_max_u64(b.card_layer, o->copied_layer);
+        b.host = o->copied_inputs;
+    } else if (p->host) {
+        b.host = bb_max_u64(b.host, o->cpu_layer);
+    }
+    if (!p->output) {
+        b.card_logits = o->copied_logits;
+        if (!b.card_logits) b.host = bb_max_u64(b.host, o->cpu_logits);
+    }
+    return b;
+}
+
+static void add_compute(bb_draft *d, const bb_subject *s, const places *p, const lent *l, const bb_dtype *k,
+                        const bb_dtype *v) {
     const bb_plan_request *u = &d->plan->used;
     bb_compute_in in = {.ctx = u->ctx,
                         .batch = u->batch,
@@ -194,7 +233,10 @@ static void add_compute(bb_draft *d, const bb_subject *s, const places *p, const
                         .unified = u->kv_unified,
                         .flash = u->flash_attn > 0,
                         .k = k,
-                        .v = v};
+                        .v = v,
+                        .host_output = p->output ? 0 : l->output,
+                        .host_attention = l->attention,
+                        .host_layer = l->layer};
     bb_compute_out o;
     static const char source[] = "closed form fitted to measured llama.cpp v0.5.0 buffers";
     bb_status st = bb_compute_buffers(s->model->arch, &in, &o);
@@ -202,20 +244,19 @@ static void add_compute(bb_draft *d, const bb_subject *s, const places *p, const
         d->st = bb_fail(d->err, st, "the compute buffer of this request cannot be sized");
         return;
     }
-    uint64_t cpu = bb_max_u64(o.cpu_logits, o.cpu_layer);
-    if (!p->card && !p->output) {
-        bb_draft_line(d, "compute_buffer", "host", modelled(d, cpu), BB_MODELLED, source,
-                      "max(logits %llu, widest layer stage %llu) B", (unsigned long long)o.cpu_logits,
+    if (u->no_gpu) {
+        bb_draft_line(d, "compute_buffer", "host", modelled(d, bb_max_u64(o.cpu_logits, o.cpu_layer)), BB_MODELLED,
+                      source, "max(logits %llu, widest layer stage %llu) B", (unsigned long long)o.cpu_logits,
                       (unsigned long long)o.cpu_layer);
         return;
     }
-    uint64_t layer = p->card ? bb_max_u64(o.card_layer, o.card_kv_copy) : 0;
-    uint64_t logits = p->card ? o.card_logits : o.card_output_only;
-    bb_draft_line(d, "compute_buffer", "gpu0", modelled(d, bb_max_u64(logits, layer)), BB_MODELLED, source,
-                  "max(logits %llu, widest layer stage %llu) B", (unsigned long long)logits, (unsigned long long)layer);
-    uint64_t host = p->host ? bb_max_u64(o.cpu_layer, o.host_inputs) : o.host_inputs;
-    bb_draft_line(d, "compute_buffer", "host", modelled(d, host), BB_MODELLED, source,
-                  p->host ? "widest stage of a layer on the host" : "inputs and mask");
+    buffers b = beside_card(&o, p);
+    bool copies = p->host && o.copied_layer;
+    bb_draft_line(d, "compute_buffer", "gpu0", modelled(d, bb_max_u64(b.card_logits, b.card_layer)), BB_MODELLED,
+                  source, "max(logits %llu, widest layer stage %llu) B%s", (unsigned long long)b.card_logits,
+                  (unsigned long long)b.card_layer, copies ? ", with a copy of a host matrix" : "");
+    bb_draft_line(d, "compute_buffer", "host", modelled(d, b.host), BB_MODELLED, source,
+                  p->host && !copies ? "widest stage of a layer on the host" : "inputs and mask");
 }
 
 static const bb_dtype *kv_type(bb_draft *d, const char *name) {
@@ -240,7 +281,8 @@ void bb_plan_llama(bb_draft *d, bb_subject *s) {
     d->st = bb_subject_types(s, u->weights, u->weights, d->err);
     if (d->st) return;
     places p = place_layers(u, s->n_layers);
-    add_weights(d, s, &p);
+    lent l = {0};
+    add_weights(d, s, &p, &l);
     if (u->purpose == BB_FOR_INFER && !d->st) {
         if (!a || !s->graph.n_nodes) {
             bb_draft_note(d, "The architecture of this file is not known here: KV cache and buffers are not counted.");
@@ -253,12 +295,12 @@ void bb_plan_llama(bb_draft *d, bb_subject *s) {
                 return;
             }
             add_kv(d, s, &p, k, v);
-            if (!d->st) add_compute(d, s, &p, k, v);
+            if (!d->st) add_compute(d, s, &p, &l, k, v);
             uint64_t rows = bb_calc_mul(&d->calc, a->vocab, bb_max_u64(u->parallel, 1));
             bb_draft_line(d, "output_buffer", "host", bb_span_exact(bb_calc_mul(&d->calc, rows, 4)), BB_EXACT,
                           "llama.cpp v0.5.0, output_reserve", "%llu logits x %llu sequences x 4 B",
                           (unsigned long long)a->vocab, (unsigned long long)u->parallel);
         }
     }
-    if (p.card || p.output) bb_draft_overhead(d, s, "gpu0");
+    if (!u->no_gpu) bb_draft_overhead(d, s, "gpu0"); /* a context exists even without a layer on the card */
 }
