@@ -263,10 +263,11 @@ void bb_plan_clear(bb_plan *plan);
 
 typedef struct bb_fit {
     uint64_t answer;      /* largest context (tokens) whose high end fits the limit; 0 = none */
-    uint64_t total_bytes; /* high end of the need at the answer */
+    uint64_t total_bytes; /* high end of the need at the answer; 0 = none */
     uint64_t limit_bytes;
     uint64_t next_total_bytes; /* high end at the next larger step; 0 when the model's own limit was reached */
-    bool model_limit;          /* the answer is the longest context that the model knows */
+    bool model_limit;          /* the answer is the longest context that the model knows, in each sequence */
+    uint64_t next;             /* that step: without an answer the smallest context; 0 at the model's own limit */
 } bb_fit;
 
 /* The longest context that fits request->limit_bytes; BB_E_ARG without a limit. */

@@ -24,9 +24,10 @@ static bb_status run(cli_call *call, bb_error *err) {
     if (s == BB_OK && cli_has(&call->args, OPT_CTX))
         s = bb_fail(err, BB_E_ARG, "fit looks for --ctx, so that it cannot be given");
     if (s == BB_OK) s = bb_fit_ctx_subject(&p.subject, &p.request, &fit, err);
-    /* the defaults that were used are those of the plan at the answer */
-    if (fit.answer) p.request.ctx = fit.answer;
+    /* the defaults that were used are those of the plan at the answer, or of the smallest context that was tried */
+    p.request.ctx = fit.answer ? fit.answer : fit.next;
     if (s == BB_OK) s = bb_plan_subject(&p.subject, &p.request, &plan, err);
+    plan.used.ctx = fit.answer;
     if (s == BB_OK) s = cli_output_table(&call->out, bb_report_fit(&fit, &plan.used, call->out.si), false, err);
     call->answer_no = fit.answer == 0;
     bb_plan_clear(&plan);

@@ -34,9 +34,19 @@ static bb_status defaults(const bb_subject *s, bb_plan_request *u, bb_error *err
         u->batch = u->ubatch = 0;
     }
     if (u->parallel > u->ctx)
-        return bb_fail(err, BB_E_ARG, "%llu sequences in a context of %llu tokens", (unsigned long long)u->parallel,
-                       (unsigned long long)u->ctx);
+        return bb_fail(err, BB_E_ARG, "%llu sequences have no place in a context of %llu tokens: expected a token each",
+                       (unsigned long long)u->parallel, (unsigned long long)u->ctx);
     return BB_OK;
+}
+
+/* A sequence of its own that is longer than the model knows. llama.cpp divides the context unless it is one pool. */
+static void note_long_context(bb_draft *d, const bb_arch *a) {
+    const bb_plan_request *u = &d->plan->used;
+    bool divided = u->engine == BB_ENGINE_LLAMA_CPP && !u->kv_unified && u->parallel > 1;
+    uint64_t each = divided ? u->ctx / u->parallel : u->ctx;
+    if (a && a->context && each > a->context)
+        bb_draft_note(d, "The context of %llu tokens%s is longer than the model's own %llu.", (unsigned long long)each,
+                      divided ? " a sequence" : "", (unsigned long long)a->context);
 }
 
 static bool is_part(const bb_plan_line *l) { return strchr(l->component, ':') != NULL; }
@@ -66,7 +76,6 @@ static void totals(bb_draft *d) {
 bb_status bb_plan_subject(bb_subject *s, const bb_plan_request *request, bb_plan *plan, bb_error *err) {
     bb_plan made = {.parameters = s->parameters, .used = *request};
     bb_draft d = {.plan = &made, .err = err};
-    const bb_arch *a = s->model->arch;
     bb_plan_request *u = &made.used;
     if (!u->gpu_layers_set) u->gpu_layers = BB_ALL;
     u->gpu_layers_set = u->engine == BB_ENGINE_LLAMA_CPP && !u->no_gpu;
@@ -84,9 +93,7 @@ bb_status bb_plan_subject(bb_subject *s, const bb_plan_request *request, bb_plan
             break;
         }
     }
-    if (!d.st && a && a->context && u->ctx > a->context)
-        bb_draft_note(&d, "The context of %llu tokens is longer than the model's own %llu.", (unsigned long long)u->ctx,
-                      (unsigned long long)a->context);
+    if (!d.st) note_long_context(&d, s->model->arch);
     if (!d.st) totals(&d);
     if (d.st)
         bb_plan_clear(&made);
@@ -113,39 +120,61 @@ static bb_status need(bb_subject *s, const bb_plan_request *request, uint64_t ct
     return st;
 }
 
+/* Contexts that are tried: multiples of the step, the last one what the model knows. */
+typedef struct ladder {
+    uint64_t step, bound, rungs;
+} ladder;
+
+static uint64_t ctx_at(const ladder *l, uint64_t rung) { return rung < l->rungs ? rung * l->step : l->bound; }
+
+/* llama.cpp divides its context among the sequences, in cells padded to 256, unless they share one pool; other engines
+ * give each sequence its own and count single tokens. */
+static ladder make_ladder(const bb_arch *a, const bb_plan_request *r) {
+    uint64_t seqs = r->engine == BB_ENGINE_LLAMA_CPP && !r->kv_unified && r->parallel ? r->parallel : 1;
+    ladder l = {.step = r->engine == BB_ENGINE_LLAMA_CPP ? BB_KV_PAD : 1};
+    bb_calc c = {false};
+    l.bound = bb_calc_mul(&c, a->context ? a->context : UINT32_MAX, seqs);
+    l.step = bb_calc_mul(&c, l.step, seqs);
+    if (c.overflow) return (ladder){0};
+    l.rungs = l.bound / l.step + (l.bound % l.step != 0);
+    return l;
+}
+
 bb_status bb_fit_ctx_subject(bb_subject *s, const bb_plan_request *request, bb_fit *fit, bb_error *err) {
     const bb_arch *a = s->model->arch;
     if (!request->limit_bytes) return bb_fail(err, BB_E_ARG, "the longest context needs a limit: a card or a size");
     if (request->engine == BB_ENGINE_SIMPLE || request->purpose != BB_FOR_INFER || !s->graph.n_nodes)
         return bb_fail(err, BB_E_UNSUPPORTED, "%s: a context needs an architecture and an engine that keeps one",
                        s->model->title);
-    uint64_t seqs = request->parallel ? request->parallel : 1;
-    /* llama.cpp pads to 256 cells a sequence; other engines count single tokens */
-    uint64_t step = request->engine != BB_ENGINE_LLAMA_CPP ? 1 : request->kv_unified ? BB_KV_PAD : BB_KV_PAD * seqs;
-    uint64_t last = (a->context ? a->context : UINT32_MAX) / step;
+    ladder l = make_ladder(a, request);
+    if (!l.rungs)
+        return bb_fail(err, BB_E_OVERFLOW, "the context of %llu sequences passes 2^64 tokens",
+                       (unsigned long long)request->parallel);
     bb_fit f = {.limit_bytes = request->limit_bytes};
-    if (last == 0) last = 1;
-    uint64_t high = 0, low_steps = 0, high_steps = last; /* low_steps fits, high_steps does not */
-    bb_status st = need(s, request, last * step, &high, err);
+    uint64_t high = 0, low_rung = 0, high_rung = l.rungs; /* low_rung fits, high_rung does not */
+    bb_status st = need(s, request, l.bound, &high, err);
     if (st) return st;
     if (high <= request->limit_bytes) {
-        *fit = (bb_fit){
-            .answer = last * step, .total_bytes = high, .limit_bytes = request->limit_bytes, .model_limit = true};
+        f.answer = l.bound;
+        f.total_bytes = high;
+        f.model_limit = a->context != 0;
+        *fit = f;
         return BB_OK;
     }
     f.next_total_bytes = high;
-    while (high_steps - low_steps > 1) {
-        uint64_t mid = low_steps + (high_steps - low_steps) / 2;
-        if ((st = need(s, request, mid * step, &high, err)) != BB_OK) return st;
+    while (high_rung - low_rung > 1) {
+        uint64_t mid = low_rung + (high_rung - low_rung) / 2;
+        if ((st = need(s, request, ctx_at(&l, mid), &high, err)) != BB_OK) return st;
         if (high <= request->limit_bytes) {
-            low_steps = mid;
+            low_rung = mid;
             f.total_bytes = high;
         } else {
-            high_steps = mid;
+            high_rung = mid;
             f.next_total_bytes = high;
         }
     }
-    f.answer = low_steps * step;
+    f.answer = low_rung ? ctx_at(&l, low_rung) : 0;
+    f.next = ctx_at(&l, high_rung);
     *fit = f;
     return BB_OK;
 }

@@ -330,7 +330,10 @@ bb_table *bb_report_fit(const bb_fit *fit, const bb_plan_request *used, bool si)
     bb_table_row(t);
     bb_cell_text(t, "ctx");
     bb_cell_u64(t, fit->answer);
-    bb_cell_u64_as(t, fit->total_bytes, bb_bytes_text(fit->total_bytes, si, a));
+    if (fit->answer)
+        bb_cell_u64_as(t, fit->total_bytes, bb_bytes_text(fit->total_bytes, si, a));
+    else
+        bb_cell_empty(t);
     bb_cell_u64_as(t, fit->limit_bytes, bb_bytes_text(fit->limit_bytes, si, b));
     if (fit->next_total_bytes)
         bb_cell_u64_as(t, fit->next_total_bytes, bb_bytes_text(fit->next_total_bytes, si, c));
@@ -338,7 +341,7 @@ bb_table *bb_report_fit(const bb_fit *fit, const bb_plan_request *used, bool si)
         bb_cell_empty(t);
     bb_table_foot(t, "%s", "");
     if (!fit->answer)
-        bb_table_foot(t, "Not even the smallest context fits.");
+        bb_table_foot(t, "Not even the smallest context fits: %" PRIu64 " tokens.", fit->next);
     else if (fit->model_limit)
         bb_table_foot(t, "The longest context that the model knows fits.");
     else

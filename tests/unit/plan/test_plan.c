@@ -154,6 +154,52 @@ START_TEST(longest_context) {
 }
 END_TEST
 
+/* llama.cpp's context is divided among the sequences: each of 4 may have all 512 tokens that the model knows. */
+START_TEST(context_of_each_sequence) {
+    static const struct {
+        bool unified;
+        bb_engine engine;
+        uint64_t answer;
+    } want[] = {{false, BB_ENGINE_LLAMA_CPP, 2048}, {true, BB_ENGINE_LLAMA_CPP, 512}, {false, BB_ENGINE_HF, 512}};
+    opened o;
+    bb_fit f;
+    bb_plan p;
+    open_model(&o, "demo");
+    for (size_t i = 0; i < 3; i++) {
+        bb_plan_request r = {.purpose = BB_FOR_INFER,
+                             .engine = want[i].engine,
+                             .parallel = 4,
+                             .kv_unified = want[i].unified,
+                             .limit_bytes = 8ull << 30};
+        ck_assert_int_eq(bb_fit_ctx_subject(&o.subject, &r, &f, NULL), BB_OK);
+        ck_assert_uint_eq(f.answer, want[i].answer);
+        ck_assert(f.model_limit);
+        r.ctx = f.answer;
+        ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
+        ck_assert_str_eq(p.note[0], "");
+        bb_plan_clear(&p);
+        r.ctx = f.answer + 4;
+        ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
+        ck_assert_ptr_nonnull(strstr(p.note[0], "longer than the model's own 512"));
+        bb_plan_clear(&p);
+    }
+    /* a limit below the smallest context */
+    bb_plan_request r = {.purpose = BB_FOR_INFER, .engine = BB_ENGINE_LLAMA_CPP, .parallel = 4, .limit_bytes = 1 << 20};
+    ck_assert_int_eq(bb_fit_ctx_subject(&o.subject, &r, &f, NULL), BB_OK);
+    ck_assert_uint_eq(f.answer, 0);
+    ck_assert_uint_eq(f.total_bytes, 0);
+    ck_assert_uint_eq(f.next, 1024);
+    ck_assert(!f.model_limit);
+    r.ctx = f.next;
+    ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
+    ck_assert_uint_eq(p.high_bytes, f.next_total_bytes);
+    bb_plan_clear(&p);
+    r.parallel = UINT64_MAX / 2;
+    ck_assert_int_eq(bb_fit_ctx_subject(&o.subject, &r, &f, NULL), BB_E_OVERFLOW);
+    close_model(&o);
+}
+END_TEST
+
 /* Rows add up to the totals; parts add up to their row. */
 START_TEST(lines_add_up) {
     static const char *const models[] = {"llama-3.1-8b", "llama-3.2-1b", "mixtral-8x7b", "demo"};
@@ -240,6 +286,7 @@ static Suite *suite(void) {
     tcase_add_test(t, measured_buffers);
     tcase_add_test(t, embedded_default);
     tcase_add_test(t, longest_context);
+    tcase_add_test(t, context_of_each_sequence);
     tcase_add_test(t, lines_add_up);
     tcase_add_test(t, hostile_sizes);
     tcase_add_test(t, rule_of_thumb);
