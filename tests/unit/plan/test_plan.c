@@ -200,6 +200,42 @@ START_TEST(context_of_each_sequence) {
 }
 END_TEST
 
+/* A mixture on a count: the bits of the nearest model of the catalogue, between those of its neighbours in size. */
+START_TEST(mixture_of_a_count) {
+    static const struct {
+        const char *count, *weights;
+        double low, high; /* bits a parameter: the base type below, llama-2-7b's 4.84 and its neighbours around */
+    } want[] = {{"7b", "q4_K_M", 4.5, 5.0}, {"1b", "q4_K_M", 4.5, 5.6}, {"70b", "q4_K_M", 4.5, 5.0}};
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        opened o;
+        bb_plan p;
+        open_model(&o, want[i].count);
+        bb_plan_request r = {.purpose = BB_FOR_INFER, .engine = BB_ENGINE_SIMPLE};
+        snprintf(r.weights, sizeof r.weights, "%s", want[i].weights);
+        ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
+        const bb_plan_line *l = &p.lines[0];
+        double n = (double)o.subject.parameters;
+        ck_assert_str_eq(p.used.weights, want[i].weights);
+        ck_assert_int_eq(l->status, BB_MODELLED);
+        ck_assert(l->low_bytes <= l->bytes && l->bytes <= l->high_bytes && l->low_bytes < l->high_bytes);
+        ck_assert(8 * (double)l->low_bytes / n >= want[i].low && 8 * (double)l->high_bytes / n <= want[i].high);
+        ck_assert_ptr_nonnull(strstr(l->formula, " bit of "));
+        bb_plan_clear(&p);
+        close_model(&o);
+    }
+    opened o;
+    bb_plan p;
+    open_model(&o, "18446744073709551615");
+    bb_plan_request r = {.purpose = BB_FOR_LOAD, .engine = BB_ENGINE_SIMPLE, .weights = "q8_0"};
+    ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_E_OVERFLOW);
+    strcpy(r.weights, "q4_K_M"); /* far from every model: the base type is the lower end */
+    ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
+    ck_assert_uint_lt(p.low_bytes, p.total_bytes);
+    bb_plan_clear(&p);
+    close_model(&o);
+}
+END_TEST
+
 /* Rows add up to the totals; parts add up to their row. */
 START_TEST(lines_add_up) {
     static const char *const models[] = {"llama-3.1-8b", "llama-3.2-1b", "mixtral-8x7b", "demo"};
@@ -287,6 +323,7 @@ static Suite *suite(void) {
     tcase_add_test(t, embedded_default);
     tcase_add_test(t, longest_context);
     tcase_add_test(t, context_of_each_sequence);
+    tcase_add_test(t, mixture_of_a_count);
     tcase_add_test(t, lines_add_up);
     tcase_add_test(t, hostile_sizes);
     tcase_add_test(t, rule_of_thumb);
