@@ -213,7 +213,7 @@ typedef struct bb_plan_request {
     bool kv_unified;   /* one pool for all sequences (llama.cpp --kv-unified) */
     char kv_k[16];     /* storage types of keys and values; "" = the engine's default */
     char kv_v[16];
-    int flash_attn;      /* 0 = engine's default, 1 = on, -1 = off */
+    int flash_attn;      /* 0 = engine's default, 1 = on, -1 = off (hf: sdpa, flash, eager) */
     uint64_t gpu_layers; /* layers on the card counting the output layer; BB_ALL; only read when gpu_layers_set */
     bool gpu_layers_set;
     uint64_t outputs;     /* rows of logits that one batch can ask for; 0 = batch */

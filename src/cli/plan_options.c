@@ -64,7 +64,10 @@ static bb_status read_numbers(const cli_args *a, bb_plan_request *r, bb_error *e
             s = cli_get_u64(a, OPT_GPU_LAYERS, "--gpu-layers", &r->gpu_layers, err);
     }
     const char *flash = a->value[OPT_FLASH_ATTN];
-    if (flash) r->flash_attn = !strcmp(flash, "off") || !strcmp(flash, "eager") ? -1 : !strcmp(flash, "auto") ? 0 : 1;
+    if (flash) /* llama.cpp's words and those of transformers, whose default sdpa is */
+        r->flash_attn = !strcmp(flash, "off") || !strcmp(flash, "eager")   ? -1
+                        : !strcmp(flash, "auto") || !strcmp(flash, "sdpa") ? 0
+                                                                           : 1;
     const char *overhead = a->value[OPT_OVERHEAD];
     if (s == BB_OK && overhead) {
         r->overhead_set = true;

@@ -24,8 +24,8 @@ static bb_status defaults(const bb_subject *s, bb_plan_request *u, bb_error *err
     if (!u->parallel) u->parallel = 1;
     default_text(u->kv_k, sizeof u->kv_k, llama ? "f16" : "bf16");
     default_text(u->kv_v, sizeof u->kv_v, u->kv_k);
-    if (!u->flash_attn) u->flash_attn = 1;
     if (llama) {
+        if (!u->flash_attn) u->flash_attn = 1;
         if (!u->batch) u->batch = LLAMA_BATCH;
         if (!u->ubatch) u->ubatch = LLAMA_UBATCH;
         if (!u->outputs) u->outputs = u->batch;

@@ -73,8 +73,17 @@ static uint64_t compute_bytes(const bb_subject *s, const char *weights) {
     return t && t->block == 1 && t->block_bytes >= 2 && t->block_bytes <= 8 ? t->block_bytes : 2;
 }
 
+/* The scores of one layer for eager attention: fp32 from the softmax and their copy in the type of the values, for
+ * every pair of positions of each sequence (memory.md M1). sdpa and flash keep none. */
+static uint64_t eager_scores(bb_calc *c, const bb_plan_request *u, const bb_arch *a, uint64_t e) {
+    if (u->flash_attn >= 0) return 0;
+    uint64_t pairs = bb_calc_mul(c, bb_calc_mul(c, u->ctx, u->ctx), bb_calc_mul(c, u->parallel, a->heads));
+    return bb_calc_mul(c, pairs, 4 + e);
+}
+
 /* The widest point of a prefill over ctx tokens: in the MLP gate, silu(gate) and up (or the product) live beside the
- * residual and the norm's output; in the attention q, k, v and the output. Logits are fp32 beside their own copy. */
+ * residual and the norm's output; in the attention q, k, v and the output, and the scores where they are kept. Logits
+ * are fp32 beside their own copy. */
 static void add_activations(bb_draft *d, const bb_subject *s) {
     const bb_plan_request *u = &d->plan->used;
     const bb_arch *a = s->model->arch;
@@ -84,16 +93,20 @@ static void add_activations(bb_draft *d, const bb_subject *s) {
     uint64_t mlp = bb_calc_fma(c, 3, f, bb_calc_mul(c, 2, a->hidden));
     uint64_t q = bb_calc_mul(c, a->heads, a->head_dim), kv = bb_calc_mul(c, a->kv_heads, a->head_dim);
     uint64_t attention = bb_calc_add(c, bb_calc_mul(c, 2, bb_calc_add(c, a->hidden, q)), bb_calc_mul(c, 2, kv));
-    uint64_t width = bb_max_u64(mlp, attention);
-    uint64_t layer = bb_calc_mul(c, bb_calc_mul(c, width, tokens), e);
+    uint64_t scores = eager_scores(c, u, a, e), each = bb_calc_mul(c, tokens, e);
+    uint64_t of_mlp = bb_calc_mul(c, mlp, each), of_attention = bb_calc_fma(c, attention, each, scores);
+    bool wide_mlp = of_mlp > of_attention;
+    uint64_t layer = wide_mlp ? of_mlp : of_attention, width = wide_mlp ? mlp : attention;
     uint64_t rows = bb_calc_mul(c, u->outputs, u->parallel);
     uint64_t logits = bb_calc_mul(c, bb_calc_mul(c, a->vocab, rows), e + 4);
     uint64_t bytes = bb_max_u64(layer, logits);
     /* half when the allocator reuses the gate in place, half again more for what it cannot give back at once */
     bb_span span = {bytes, bytes / 2, bb_calc_add(c, bytes, bytes / 2)};
-    bb_draft_line(d, "activations", bb_draft_device(d), span, BB_MODELLED, "widest values of one layer, sdpa attention",
-                  "max(%llu tokens x %llu x %llu B, logits %llu B)", (unsigned long long)tokens,
-                  (unsigned long long)width, (unsigned long long)e, (unsigned long long)logits);
+    char kept[48] = "";
+    if (scores && !wide_mlp) (void)snprintf(kept, sizeof kept, " + scores %llu B", (unsigned long long)scores);
+    bb_draft_line(d, "activations", bb_draft_device(d), span, BB_MODELLED, "widest values of one layer",
+                  "max(%llu tokens x %llu x %llu B%s, logits %llu B)", (unsigned long long)tokens,
+                  (unsigned long long)width, (unsigned long long)e, kept, (unsigned long long)logits);
 }
 
 void bb_plan_hf(bb_draft *d, bb_subject *s) {

@@ -87,6 +87,12 @@ static void add_tokens(bb_str *s, const char *name, uint64_t v) {
     if (v) bb_str_addf(s, ", %s %" PRIu64, name, v);
 }
 
+/* The word of transformers for the attention that is planned; NULL for other engines, and where none is. */
+static const char *attention_of(const bb_plan_request *u) {
+    if (u->engine != BB_ENGINE_HF || u->purpose == BB_FOR_LOAD) return NULL;
+    return u->flash_attn > 0 ? "flash" : u->flash_attn < 0 ? "eager" : "sdpa";
+}
+
 static void options_text(const bb_plan_request *u, bb_str *s) {
     bb_str_addf(s, "%s, %s", u->purpose == BB_FOR_LOAD ? "load" : "infer", bb_engine_name(u->engine));
     if (*u->weights) bb_str_addf(s, ", weights %s", u->weights);
@@ -99,7 +105,10 @@ static void options_text(const bb_plan_request *u, bb_str *s) {
         bb_str_addf(s, ", kv %s", u->kv_k);
         if (*u->kv_v && strcmp(u->kv_k, u->kv_v)) bb_str_addf(s, "/%s", u->kv_v);
     }
-    if (u->flash_attn) bb_str_addf(s, ", flash-attn %s", u->flash_attn > 0 ? "on" : "off");
+    if (attention_of(u))
+        bb_str_addf(s, ", attention %s", attention_of(u));
+    else if (u->flash_attn)
+        bb_str_addf(s, ", flash-attn %s", u->flash_attn > 0 ? "on" : "off");
     if (u->no_gpu)
         bb_str_add(s, ", no GPU");
     else if (u->gpu_layers_set && u->gpu_layers == BB_ALL)

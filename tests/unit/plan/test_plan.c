@@ -236,6 +236,27 @@ START_TEST(mixture_of_a_count) {
 }
 END_TEST
 
+/* Eager attention keeps the scores of one layer in fp32 and in the type of the values: memory.md M1. */
+START_TEST(hf_attention) {
+    opened o;
+    bb_plan p;
+    open_model(&o, "llama-3.1-8b");
+    uint64_t bytes[3];
+    for (int i = 0; i < 3; i++) {
+        bb_plan_request r = {
+            .purpose = BB_FOR_INFER, .engine = BB_ENGINE_HF, .ctx = 4096, .parallel = 2, .flash_attn = i - 1};
+        ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
+        bytes[i] = bytes_of(&p, "activations", "gpu0");
+        ck_assert_int_eq(p.used.flash_attn, i - 1);
+        bb_plan_clear(&p);
+    }
+    ck_assert_uint_eq(bytes[1], bytes[2]);
+    uint64_t scores = 2ull * 32 * 4096 * 4096 * (4 + 2), rest = 2ull * 4096 * 2 * (2 * 4096 + 2 * 4096 + 2 * 1024);
+    ck_assert_uint_eq(bytes[0], scores + rest);
+    close_model(&o);
+}
+END_TEST
+
 /* Rows add up to the totals; parts add up to their row. */
 START_TEST(lines_add_up) {
     static const char *const models[] = {"llama-3.1-8b", "llama-3.2-1b", "mixtral-8x7b", "demo"};
@@ -324,6 +345,7 @@ static Suite *suite(void) {
     tcase_add_test(t, longest_context);
     tcase_add_test(t, context_of_each_sequence);
     tcase_add_test(t, mixture_of_a_count);
+    tcase_add_test(t, hf_attention);
     tcase_add_test(t, lines_add_up);
     tcase_add_test(t, hostile_sizes);
     tcase_add_test(t, rule_of_thumb);
