@@ -259,15 +259,22 @@ static void add_compute(bb_draft *d, const bb_subject *s, const places *p, const
                   p->host && !copies ? "widest stage of a layer on the host" : "inputs and mask");
 }
 
+/* The types that llama.cpp v0.5.0 takes for its cache (common/arg.cpp, kv_cache_types). */
+static const char *const kv_types[] = {"f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"};
+
 static const bb_dtype *kv_type(bb_draft *d, const char *name) {
+    enum { KV_TYPES = sizeof kv_types / sizeof *kv_types };
     const bb_dtype *t = bb_dtype_find(name, d->err);
-    if (!t)
+    if (!t) {
         d->st = BB_E_NAME;
-    else if (t->gguf_id == BB_NO_GGUF_ID) {
-        d->st = bb_fail(d->err, BB_E_UNSUPPORTED, "llama.cpp keeps no KV cache in %s", t->name);
-        t = NULL;
+        return NULL;
     }
-    return t;
+    for (size_t i = 0; i < KV_TYPES; i++)
+        if (strcmp(t->name, kv_types[i]) == 0) return t;
+    d->st =
+        bb_fail(d->err, BB_E_UNSUPPORTED,
+                "llama.cpp keeps no KV cache in %s: f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0 or iq4_nl", t->name);
+    return NULL;
 }
 
 void bb_plan_llama(bb_draft *d, bb_subject *s) {
