@@ -234,7 +234,7 @@ typedef struct bb_plan_line {
     char source[96];
 } bb_plan_line;
 
-enum { BB_PLAN_NOTES = 3 };
+enum { BB_PLAN_NOTES = 6 };
 
 typedef struct bb_plan {
     bb_plan_line *lines; /* [n_lines], owned */

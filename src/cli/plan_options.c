@@ -129,6 +129,21 @@ static bb_status read_gpu(const cli_args *a, const bb_catalogue *cat, bb_plan_re
     return s;
 }
 
+/* The engine that was named, or the one that the model and the options mean. */
+static bb_status choose_engine(const cli_call *call, cli_plan *p, bb_error *err) {
+    bb_plan_request *r = &p->request;
+    char buf[32];
+    if (!call->args.value[OPT_ENGINE]) {
+        r->engine = bb_engine_default(&p->subject, r);
+        return BB_OK;
+    }
+    const char *only = r->engine == BB_ENGINE_LLAMA_CPP ? NULL : bb_plan_only_llama(r, buf);
+    if (only)
+        return bb_fail(err, BB_E_ARG, "%s: engine %s has no such option, llama.cpp has", only,
+                       bb_engine_name(r->engine));
+    return BB_OK;
+}
+
 bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
     const cli_args *a = &call->args;
     bb_plan_request *r = &p->request;
@@ -143,7 +158,7 @@ bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
     if (s == BB_OK) s = bb_model_locate(p->cat, &call->stores, a->words[0], &p->model, err);
     if (s == BB_OK && *p->model->note) cli_warn(&call->out, "%s: %s", p->model->title, p->model->note);
     if (s == BB_OK) s = bb_subject_init(&p->subject, p->model, p->cat, err);
-    if (s == BB_OK && !a->value[OPT_ENGINE]) r->engine = bb_engine_default(&p->subject, r->weights);
+    if (s == BB_OK) s = choose_engine(call, p, err);
     return s;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* plan.c - from a request to a plan: defaults, the engine's lines, totals and the verdict; and the inverse for ctx. */
 #include "base/mem.h"
+#include "base/str.h"
 #include "plan/kvcache.h"
 #include "plan/plan_parts.h"
 #include <stdio.h>
@@ -49,6 +50,33 @@ static void note_long_context(bb_draft *d, const bb_arch *a) {
                       divided ? " a sequence" : "", (unsigned long long)a->context);
 }
 
+/* Engine simple counts weights: what else was asked changes nothing, and is not among what was used. */
+static void drop_unused(bb_draft *d, const bb_plan_request *asked) {
+    const struct {
+        const char *option;
+        bool asked;
+    } options[] = {{"--ctx", asked->ctx != 0},
+                   {"--batch", asked->batch != 0},
+                   {"--ubatch", asked->ubatch != 0},
+                   {"--parallel", asked->parallel != 0},
+                   {"--kv-unified", asked->kv_unified},
+                   {"--kv", *asked->kv_k || *asked->kv_v},
+                   {"--flash-attn", asked->flash_attn != 0},
+                   {"--gpu-layers", asked->gpu_layers_set},
+                   {"--outputs", asked->outputs != 0}};
+    bb_str list;
+    bb_str_init(&list);
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (options[i].asked) bb_str_addf(&list, "%s%s", list.len ? ", " : "", options[i].option);
+    if (list.len) bb_draft_note(d, "Not used by engine simple: %s.", bb_str_c(&list));
+    bb_str_clear(&list);
+    bb_plan_request *u = &d->plan->used;
+    u->ctx = u->batch = u->ubatch = u->parallel = u->outputs = 0;
+    u->kv_unified = false;
+    u->kv_k[0] = u->kv_v[0] = '\0';
+    u->flash_attn = 0;
+}
+
 static bool is_part(const bb_plan_line *l) { return strchr(l->component, ':') != NULL; }
 
 static void totals(bb_draft *d) {
@@ -84,6 +112,7 @@ bb_status bb_plan_subject(bb_subject *s, const bb_plan_request *request, bb_plan
         switch (u->engine) {
         case BB_ENGINE_SIMPLE:
             bb_plan_simple(&d, s);
+            if (!d.st) drop_unused(&d, request);
             break;
         case BB_ENGINE_LLAMA_CPP:
             bb_plan_llama(&d, s);

@@ -32,9 +32,12 @@ typedef struct bb_subject {
 bb_status bb_subject_init(bb_subject *s, const bb_model *model, const bb_catalogue *cat, bb_error *err);
 void bb_subject_clear(bb_subject *s);
 
-/* The engine when none is named: simple for a count, llama.cpp for a GGUF file or when `weights` (NULL or "" = not
- * asked) is a file type or a block type of GGUF, else hf. */
-bb_engine bb_engine_default(const bb_subject *s, const char *weights);
+/* The engine when none is named: simple for a count; llama.cpp for a GGUF file, when the weights asked are a file type
+ * or a block type of GGUF, or when something is asked that only llama.cpp has; else hf. */
+bb_engine bb_engine_default(const bb_subject *s, const bb_plan_request *request);
+/* What only llama.cpp has, as its option is called: "--gpu-layers", "--kv q8_0", ...; NULL when nothing of it is asked.
+ * buf is [32]. */
+const char *bb_plan_only_llama(const bb_plan_request *request, char *buf);
 
 /* The plan of a subject. *plan must be cleared. Errors: BB_E_UNSUPPORTED (quantity that needs an architecture, unknown
  * combination), BB_E_NAME (weights, kv type), BB_E_ARG (ranges), BB_E_OVERFLOW. request->weights "file" is "as in the

@@ -122,13 +122,34 @@ void bb_subject_clear(bb_subject *s) {
     *s = (bb_subject){0};
 }
 
-bb_engine bb_engine_default(const bb_subject *s, const char *weights) {
+const char *bb_plan_only_llama(const bb_plan_request *r, char *buf) {
+    const struct {
+        const char *option;
+        bool asked;
+    } options[] = {{"--gpu-layers", r->gpu_layers_set},
+                   {"--batch", r->batch != 0},
+                   {"--ubatch", r->ubatch != 0},
+                   {"--kv-unified", r->kv_unified}};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (options[i].asked) return options[i].option;
+    const char *const kv[] = {r->kv_k, r->kv_v};
+    for (size_t i = 0; i < 2; i++) {
+        const bb_dtype *t = bb_dtype_find(kv[i], NULL);
+        if (!t || t->block == 1 || t->gguf_id == BB_NO_GGUF_ID) continue;
+        (void)snprintf(buf, 32, "--kv %s", t->name);
+        return buf;
+    }
+    return NULL;
+}
+
+bb_engine bb_engine_default(const bb_subject *s, const bb_plan_request *r) {
+    char buf[32];
     if (s->model->kind == BB_MODEL_COUNT) return BB_ENGINE_SIMPLE;
-    if (is_gguf(s->model)) return BB_ENGINE_LLAMA_CPP;
-    if (!weights || !*weights || strcmp(weights, "file") == 0) return BB_ENGINE_HF;
-    const bb_dtype *t = bb_dtype_find(weights, NULL);
+    if (is_gguf(s->model) || bb_plan_only_llama(r, buf)) return BB_ENGINE_LLAMA_CPP;
+    if (!*r->weights || strcmp(r->weights, "file") == 0) return BB_ENGINE_HF;
+    const bb_dtype *t = bb_dtype_find(r->weights, NULL);
     if (t && t->block == 1) return BB_ENGINE_HF; /* f32, f16, bf16, int8, fp8: both worlds have them */
-    return bb_ftype_find(weights, NULL) || (t && t->gguf_id != BB_NO_GGUF_ID) ? BB_ENGINE_LLAMA_CPP : BB_ENGINE_HF;
+    return bb_ftype_find(r->weights, NULL) || (t && t->gguf_id != BB_NO_GGUF_ID) ? BB_ENGINE_LLAMA_CPP : BB_ENGINE_HF;
 }
 
 bb_status bb_subject_types(bb_subject *s, const char *weights, char *used, bb_error *err) {

@@ -66,7 +66,7 @@ static void find_ways(bb_plan_screen *s) {
         bb_fit_answer fits;
         ask = s->ask;
         (void)snprintf(ask.weights, sizeof ask.weights, "%s", ladder[i]);
-        ask.engine = bb_engine_default(&s->subject, ask.weights);
+        ask.engine = bb_engine_default(&s->subject, &ask);
         if (!bb_plan_screen_try(s, &ask, &total, &high, &fits) || total >= now || fits != BB_FITS_YES) continue;
         (void)snprintf(text, sizeof text, "weights %s", ladder[i]);
         (void)add_way(s, &ask, text);
@@ -103,7 +103,7 @@ static void find_rungs(bb_plan_screen *s) {
         bb_plan_request ask = s->ask;
         uint64_t high;
         (void)snprintf(ask.weights, sizeof ask.weights, "%s", ladder[i]);
-        ask.engine = bb_engine_default(&s->subject, ask.weights);
+        ask.engine = bb_engine_default(&s->subject, &ask);
         if (!bb_plan_screen_try(s, &ask, &r->total_bytes, &high, &r->fits)) continue;
         (void)snprintf(r->weights, sizeof r->weights, "%s", ladder[i]);
         s->n_rungs++;
@@ -133,7 +133,7 @@ void bb_plan_screen_update(bb_plan_screen *s) {
     bb_plan_clear(&s->plan);
     s->n_ways = s->n_rungs = s->n_cards = 0;
     s->fit_known = false;
-    s->ask.engine = bb_engine_default(&s->subject, s->ask.weights);
+    s->ask.engine = bb_engine_default(&s->subject, &s->ask);
     s->planned = bb_plan_subject(&s->subject, &s->ask, &s->plan, &s->why) == BB_OK;
     if (!s->planned) return;
     if (s->ask.limit_bytes) s->fit_known = bb_fit_ctx_subject(&s->subject, &s->ask, &s->fit, NULL) == BB_OK;
