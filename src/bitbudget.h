@@ -245,7 +245,7 @@ typedef struct bb_plan {
     uint64_t limit_bytes;                        /* 0 = unknown */
     bb_fit_answer fits;
     bb_plan_request used;          /* the request with every default filled in */
-    char note[BB_PLAN_NOTES][192]; /* sentences that the reader must see; "" = none */
+    char note[BB_PLAN_NOTES][384]; /* sentences that the reader must see; "" = none */
 } bb_plan;
 
 /* What a plan is made of when the model is not just an architecture: the storage types of its file. */

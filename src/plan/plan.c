@@ -107,6 +107,7 @@ bb_status bb_plan_subject(bb_subject *s, const bb_plan_request *request, bb_plan
     bb_plan_request *u = &made.used;
     if (!u->gpu_layers_set) u->gpu_layers = BB_ALL;
     u->gpu_layers_set = u->engine == BB_ENGINE_LLAMA_CPP && !u->no_gpu;
+    if (*s->model->note) bb_draft_note(&d, "%s: %s", s->model->title, s->model->note);
     d.st = defaults(s, u, err);
     if (!d.st) {
         switch (u->engine) {

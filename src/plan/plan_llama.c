@@ -49,15 +49,16 @@ static void put(bb_draft *d, side *to, uint64_t bytes, uint64_t elements, const 
     bb_tally_add(&to->tally, type);
 }
 
-static void weights_line(bb_draft *d, const side *s, const char *device, const char *source) {
+static void weights_line(bb_draft *d, const side *s, const char *device, bb_evidence status, const char *source) {
     char types[128];
     bb_tally_text(&s->tally, types, sizeof types);
-    bb_draft_line(d, "weights", device, bb_span_exact(s->bytes), BB_EXACT, source, "%llu elements: %s",
+    bb_draft_line(d, "weights", device, bb_span_exact(s->bytes), status, source, "%llu elements: %s",
                   (unsigned long long)s->elements, types);
 }
 
-static void part(bb_draft *d, const char *name, const char *device, uint64_t bytes, const char *formula) {
-    if (bytes) bb_draft_line(d, name, device, bb_span_exact(bytes), BB_EXACT, "ggml type sizes", "%s", formula);
+static void part(bb_draft *d, const char *name, const char *device, uint64_t bytes, bb_evidence status,
+                 const char *formula) {
+    if (bytes) bb_draft_line(d, name, device, bb_span_exact(bytes), status, "ggml type sizes", "%s", formula);
 }
 
 static void add_weights(bb_draft *d, bb_subject *s, const places *p, lent *l) {
@@ -87,18 +88,19 @@ static void add_weights(bb_draft *d, bb_subject *s, const places *p, lent *l) {
             output_card = bytes;
         }
     }
+    bb_evidence status = bb_subject_evidence(s);
     const char *source = s->from_file && strcmp(s->weights, "file") == 0 ? "types of the file"
                                                                          : "llama-quantize's mixture, llama.cpp v0.5.0";
     if (p->card || p->output) {
-        weights_line(d, &card, "gpu0", source);
-        part(d, "weights:output", "gpu0", output_card ? output_card : output,
+        weights_line(d, &card, "gpu0", status, source);
+        part(d, "weights:output", "gpu0", output_card ? output_card : output, status,
              output_card ? "second copy of token_embd (tied)" : "output.weight");
-        part(d, "weights:layers", "gpu0", card.bytes - (output_card ? output_card : output),
+        part(d, "weights:layers", "gpu0", card.bytes - (output_card ? output_card : output), status,
              "the layers, norms and rope_freqs");
     }
-    weights_line(d, &host, "host", source);
-    part(d, "weights:token_embd", "host", embd, "token_embd stays on the host");
-    if (host.bytes > embd) part(d, "weights:layers", "host", host.bytes - embd, "layers on the host");
+    weights_line(d, &host, "host", status, source);
+    part(d, "weights:token_embd", "host", embd, status, "token_embd stays on the host");
+    if (host.bytes > embd) part(d, "weights:layers", "host", host.bytes - embd, status, "layers on the host");
 }
 
 /* Layers on one side of the split, and how many of them attend to a window only. */

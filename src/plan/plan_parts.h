@@ -37,6 +37,11 @@ bb_status bb_subject_tensor(const bb_subject *s, size_t i, const bb_dtype *type,
 /* True for tensors that are parameters (all but rope_freqs). */
 static inline bool bb_subject_counts(const bb_subject *s, size_t i) { return s->layers[i] != BB_LAYER_SHARED; }
 
+/* How well the weights are known: a config.json tells of tensors that nobody has read. */
+static inline bb_evidence bb_subject_evidence(const bb_subject *s) {
+    return s->model->kind == BB_MODEL_CONFIG ? BB_MODELLED : BB_EXACT;
+}
+
 /* "q4_K 193 q6_K 33 f32 65 tensors", most frequent first. */
 typedef struct bb_type_tally {
     struct {

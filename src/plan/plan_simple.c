@@ -105,7 +105,7 @@ static void add_type(bb_draft *d, const bb_subject *s, const bb_dtype *t) {
     uint64_t blocks = s->parameters / t->block + (s->parameters % t->block != 0);
     uint64_t bytes = bb_calc_mul(&d->calc, blocks, t->block_bytes);
     bb_draft_line(d, "weights", bb_draft_device(d), bb_span_exact(bytes),
-                  t->block == 1 && !t->row_bytes ? BB_EXACT : BB_MODELLED, t->source, "%llu x %.4g bit",
+                  t->block == 1 && !t->row_bytes ? bb_subject_evidence(s) : BB_MODELLED, t->source, "%llu x %.4g bit",
                   (unsigned long long)s->parameters, bb_dtype_bits_per_weight(t, 0));
 }
 
