@@ -3,9 +3,9 @@
 #include "cli/plan_options.h"
 #include "base/escape.h"
 #include "base/units.h"
+#include "cli/local_gpu.h"
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static bb_status copy(char *to, size_t size, const char *from, const char *name, bb_error *err) {
     char safe[64];
@@ -77,41 +77,28 @@ static bb_status read_numbers(const cli_args *a, bb_plan_request *r, bb_error *e
     return s;
 }
 
-/* The model name that the NVIDIA driver tells of the first card of this machine. */
-static bb_status local_gpu(char *name, size_t size, bb_error *err) {
-    char path[64], line[256];
-    for (int i = 0; i < 16; i++) {
-        snprintf(path, sizeof path, "/proc/driver/nvidia/gpus/%d/information", i);
-        FILE *f = fopen(path, "re");
-        while (f && fgets(line, sizeof line, f)) {
-            const char *colon = strchr(line, ':');
-            if (strncmp(line, "Model", 5) != 0 || !colon) continue;
-            line[strcspn(line, "\n")] = '\0';
-            colon += 1 + strspn(colon + 1, " \t");
-            if (strncmp(colon, "NVIDIA ", 7) == 0) colon += 7;
-            if (strncmp(colon, "GeForce ", 8) == 0) colon += 8;
-            snprintf(name, size, "%s", colon);
-            fclose(f);
-            return BB_OK;
-        }
-        if (f) fclose(f);
+static bb_status named_gpu(const cli_call *call, const char *name, const bb_catalogue *cat, const bb_gpu **gpu,
+                           bb_error *err) {
+    size_t cards = 1;
+    if (strcmp(name, "local") == 0) {
+        bb_status s = cli_local_gpu(CLI_GPU_ROOT, cat, gpu, &cards, err);
+        if (s == BB_OK && cards > 1)
+            cli_warn(&call->out, "this machine has %zu cards: planned is one, %s", cards, (*gpu)->name);
+        return s;
     }
-    return bb_fail(err, BB_E_OPEN, "--gpu local: no driver on this machine tells of a card");
+    *gpu = bb_gpu_find(cat, name, err);
+    return *gpu ? BB_OK : BB_E_NAME;
 }
 
-static bb_status read_gpu(const cli_args *a, const bb_catalogue *cat, bb_plan_request *r, bb_error *err) {
+static bb_status read_gpu(const cli_call *call, const bb_catalogue *cat, bb_plan_request *r, bb_error *err) {
+    const cli_args *a = &call->args;
     const char *name = a->value[OPT_GPU];
-    char local[128];
+    const bb_gpu *g = NULL;
     bb_status s = BB_OK;
     if (name && strcmp(name, "none") == 0)
         r->no_gpu = true;
     else if (name) {
-        if (strcmp(name, "local") == 0) {
-            if ((s = local_gpu(local, sizeof local, err)) != BB_OK) return s;
-            name = local;
-        }
-        const bb_gpu *g = bb_gpu_find(cat, name, err);
-        if (!g) return BB_E_NAME;
+        if ((s = named_gpu(call, name, cat, &g, err)) != BB_OK) return s;
         snprintf(r->gpu, sizeof r->gpu, "%s", g->name);
         r->limit_bytes = g->usable_bytes;
         r->limit_status = g->usable_status;
@@ -154,9 +141,8 @@ bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
         s = copy(r->weights, sizeof r->weights, a->value[OPT_WEIGHTS], "--weights", err);
     if (s == BB_OK && a->value[OPT_ENGINE]) s = bb_engine_find(a->value[OPT_ENGINE], &r->engine, err);
     if (s == BB_OK) s = bb_catalogue_load(a->value[OPT_MODELS], a->value[OPT_GPUS], &p->cat, err);
-    if (s == BB_OK) s = read_gpu(a, p->cat, r, err);
+    if (s == BB_OK) s = read_gpu(call, p->cat, r, err);
     if (s == BB_OK) s = bb_model_locate(p->cat, &call->stores, a->words[0], &p->model, err);
-    if (s == BB_OK && *p->model->note) cli_warn(&call->out, "%s: %s", p->model->title, p->model->note);
     if (s == BB_OK) s = bb_subject_init(&p->subject, p->model, p->cat, err);
     if (s == BB_OK) s = choose_engine(call, p, err);
     if (s == BB_OK && *p->model->note) cli_warn(&call->out, "%s: %s", p->model->title, p->model->note);
