@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/source.h"
 #include "base/str.h"
+#include "base/units.h"
 #include "model/arch_fields.h"
 #include "model/name_find.h"
 #include <inttypes.h>
@@ -20,8 +21,13 @@ extern const size_t bb_data_models_size, bb_data_gpus_size, bb_data_overheads_si
 static const double usable_share = 0.985;
 static const double gib = 1073741824.0, mib = 1048576.0;
 
+typedef struct model_row {
+    bb_arch arch; /* first: its name is the row's */
+    uint64_t params;
+} model_row;
+
 struct bb_catalogue {
-    bb_arch *models;
+    model_row *models;
     size_t n_models;
     bb_gpu *gpus;
     size_t n_gpus;
@@ -116,8 +122,9 @@ static bb_status read_status(const table *t, size_t row, const char *name, bb_ev
 }
 
 static bb_status read_model(const table *t, size_t row, void *out) {
-    bb_arch *a = out;
-    uint64_t params = 0, v = 0;
+    model_row *r = out;
+    bb_arch *a = &r->arch;
+    uint64_t v = 0;
     bool empty;
     char family[24], type[32] = "", where[256];
     bb_status st = read_text(t, row, "name", true, a->name, sizeof a->name);
@@ -125,9 +132,11 @@ static bb_status read_model(const table *t, size_t row, void *out) {
     if (!st) st = read_text(t, row, "arch", false, family, sizeof family);
     if (!st) st = read_text(t, row, "hf_type", false, type, sizeof type);
     if (!st) st = read_text(t, row, "dtype", false, a->dtype, sizeof a->dtype);
-    if (!st) st = read_u64(t, row, "params", REQUIRED, &params, &empty);
+    if (!st) st = read_u64(t, row, "params", REQUIRED, &r->params, &empty);
     if (st) return st;
-    if (!params) return cell_error(t, row, "params", "is 0");
+    if (!r->params) return cell_error(t, row, "params", "is 0");
+    /* such a MODEL is a count, so that the row could never be asked for */
+    if (bb_looks_like_count(a->name)) return cell_error(t, row, "name", "reads as a count of parameters");
     bb_arch_set_family(a, *family ? family : "llama");
     if (*type) memcpy(a->hf_type, type, sizeof type);
     a->mla_split = true;
@@ -164,7 +173,7 @@ static bb_status read_gpu(const table *t, size_t row, void *out) {
     bb_gpu *g = out;
     double memory_gib = 0;
     char unit[8];
-    g->usable_status = t->shipped ? BB_ASSUMED : BB_MEASURED;
+    g->usable_status = BB_ASSUMED;
     bb_status st = read_text(t, row, "name", true, g->name, sizeof g->name);
     if (!st) st = read_text(t, row, "vendor", false, g->vendor, sizeof g->vendor);
     if (!st) st = read_text(t, row, "source", false, g->source, sizeof g->source);
@@ -215,7 +224,7 @@ static const char *const model_columns[] = {"name",     "params", "layers", "hid
                                             "kv_heads", "ffn",    "vocab",  NULL};
 static const char *const gpu_columns[] = {"name", "memory_gib", "bandwidth_gbs", "fp16_tflops", "int8_tops", NULL};
 static const char *const overhead_columns[] = {"engine", "low_bytes", "typical_bytes", "high_bytes", NULL};
-static const kind models_kind = {"models", "name", model_columns, sizeof(bb_arch), read_model};
+static const kind models_kind = {"models", "name", model_columns, sizeof(model_row), read_model};
 static const kind gpus_kind = {"gpus", "name", gpu_columns, sizeof(bb_gpu), read_gpu};
 static const kind overheads_kind = {"overheads", "engine", overhead_columns, sizeof(bb_overhead), read_overhead};
 
@@ -371,7 +380,12 @@ void bb_catalogue_free(bb_catalogue *cat) {
 
 size_t bb_catalogue_models(const bb_catalogue *cat) { return cat->n_models; }
 const bb_arch *bb_catalogue_model(const bb_catalogue *cat, size_t i) {
-    return i < cat->n_models ? &cat->models[i] : NULL;
+    return i < cat->n_models ? &cat->models[i].arch : NULL;
+}
+uint64_t bb_catalogue_params(const bb_catalogue *cat, const char *name) {
+    for (size_t i = 0; i < cat->n_models; i++)
+        if (bb_name_eq(cat->models[i].arch.name, name)) return cat->models[i].params;
+    return 0;
 }
 size_t bb_catalogue_gpus(const bb_catalogue *cat) { return cat->n_gpus; }
 const bb_gpu *bb_catalogue_gpu(const bb_catalogue *cat, size_t i) { return i < cat->n_gpus ? &cat->gpus[i] : NULL; }
@@ -388,12 +402,12 @@ const bb_csv *bb_catalogue_csv(const bb_catalogue *cat, const char *name) {
 
 static const char *model_name(const void *ctx, size_t i) {
     const bb_catalogue *c = ctx;
-    return i < c->n_models ? c->models[i].name : NULL;
+    return i < c->n_models ? c->models[i].arch.name : NULL;
 }
 
 static const char *model_hub(const void *ctx, size_t i) {
     const bb_catalogue *c = ctx;
-    return i < c->n_models ? c->models[i].hub : NULL;
+    return i < c->n_models ? c->models[i].arch.hub : NULL;
 }
 
 static const char *gpu_name(const void *ctx, size_t i) {

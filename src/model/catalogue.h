@@ -28,6 +28,8 @@ bb_status bb_catalogue_load(const char *models_path, const char *gpus_path, bb_c
 void bb_catalogue_free(bb_catalogue *cat);
 size_t bb_catalogue_models(const bb_catalogue *cat);
 const bb_arch *bb_catalogue_model(const bb_catalogue *cat, size_t i);
+/* Parameters that the row of this name says, which its shape need not have; 0 = no such row. */
+uint64_t bb_catalogue_params(const bb_catalogue *cat, const char *name);
 size_t bb_catalogue_gpus(const bb_catalogue *cat);
 const bb_gpu *bb_catalogue_gpu(const bb_catalogue *cat, size_t i);
 size_t bb_catalogue_overheads(const bb_catalogue *cat);

@@ -40,6 +40,14 @@ static bb_status defaults(const bb_subject *s, bb_plan_request *u, bb_error *err
     return BB_OK;
 }
 
+/* A catalogue row, such as a user's, whose number of parameters is not that of its shape. */
+static void note_params(bb_draft *d, const bb_subject *s) {
+    uint64_t row = s->model->kind == BB_MODEL_CATALOGUE && s->cat ? bb_catalogue_params(s->cat, s->model->title) : 0;
+    if (row && s->graph.n_nodes && row != s->parameters)
+        bb_draft_note(d, "%s: the row says %llu parameters, its shape has %llu, which are planned.", s->model->title,
+                      (unsigned long long)row, (unsigned long long)s->parameters);
+}
+
 /* A sequence of its own that is longer than the model knows. llama.cpp divides the context unless it is one pool. */
 static void note_long_context(bb_draft *d, const bb_arch *a) {
     const bb_plan_request *u = &d->plan->used;
@@ -108,6 +116,7 @@ bb_status bb_plan_subject(bb_subject *s, const bb_plan_request *request, bb_plan
     if (!u->gpu_layers_set) u->gpu_layers = BB_ALL;
     u->gpu_layers_set = u->engine == BB_ENGINE_LLAMA_CPP && !u->no_gpu;
     if (*s->model->note) bb_draft_note(&d, "%s: %s", s->model->title, s->model->note);
+    note_params(&d, s);
     d.st = defaults(s, u, err);
     if (!d.st) {
         switch (u->engine) {
