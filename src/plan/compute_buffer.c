@@ -106,10 +106,12 @@ static uint64_t kv_copy_stage(bb_calc *c, const shape *s, const bb_compute_in *i
  * host: exact where the attention or the logits are widest and a block holds a hidden state, else within 4 %. */
 static bb_status copied_stages(bb_calc *c, const shape *s, const bb_arch *a, const bb_compute_in *in,
                                bb_compute_out *o) {
-    uint64_t cells, cache;
+    uint64_t cells, keys, values;
     bb_status st = bb_kv_cells(in->ctx, in->parallel, in->unified, &cells);
-    if (!st) st = bb_kv_layer_bytes(a, cells, in->k, in->v, &cache);
+    if (!st) st = bb_kv_half_bytes(bb_kv_keys(a), cells, in->k, &keys);
+    if (!st) st = bb_kv_half_bytes(bb_kv_values(a), cells, in->v, &values);
     if (st || s->tokens < COPY_ROWS) return st;
+    uint64_t cache = bb_calc_add(c, keys, values);
     uint64_t mask = in->flash ? s->cells / 2 : s->cells;
     uint64_t width = bb_calc_fma(c, 2, s->d, mask + 1);
     if (!in->flash) width = bb_calc_fma(c, s->heads, s->cells, width);

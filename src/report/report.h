@@ -5,6 +5,7 @@
 #include "format/format.h"
 #include "model/catalogue.h"
 #include "model/locate.h"
+#include "graph/differences.h"
 #include "plan/plan.h"
 #include "plan/rule.h"
 #include "report/table.h"
@@ -24,10 +25,21 @@ bb_table *bb_report_codes(const bb_format *f);      /* every code of a format of
 bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si, bool explain);
 bb_table *bb_report_fit(const bb_fit *fit, const bb_plan_request *used, bool si);
 bb_table *bb_report_rule(uint64_t parameters, const bb_rule_row *rows, bool si);
-/* graph NULL when the architecture is not known. quiet: people see the summary without the tensors; verbose: metadata
- * whole. What only another form than `form` shows may be left out. The model outlives the table. */
-bb_table *bb_report_inspect(const bb_model *model, const bb_graph *graph, bool si, bool verbose, bool quiet,
-                            bb_table_form form);
+/* What is known of a model, for `inspect`. Everything is borrowed and outlives the table. */
+typedef struct bb_inspection {
+    const bb_model *model;
+    uint64_t parameters, active;  /* of the architecture; 0 = not known */
+    const bb_stored_list *stored; /* the tensors that it has in a checkpoint; NULL when not known */
+    bool typed;                   /* their types and bytes are known too */
+    bool compared;                /* the file was held against the architecture: */
+    const bb_difference *differences;
+    size_t n_differences;
+    bool si;
+    bool verbose; /* metadata whole */
+    bool quiet;   /* people see the summary without the tensors */
+} bb_inspection;
+/* What only another form than `form` shows may be left out. */
+bb_table *bb_report_inspect(const bb_inspection *in, bb_table_form form);
 /* Where a name was found on this disk, as a line below the table and in its JSON; nothing for other models. */
 void bb_report_origin(bb_table *t, const bb_model *model);
 bb_table *bb_report_error(const bb_error_report *r);

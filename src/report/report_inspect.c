@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* report_inspect.c - what a model file holds, or what its config.json says. */
+#include "base/checked.h"
 #include "base/escape.h"
 #include "base/units.h"
 #include "report/report.h"
@@ -77,37 +78,25 @@ static void file_row(bb_table *t, size_t row, const void *ctx) {
     bb_str_clear(&shape);
 }
 
-/* Without a file: the tensors that the architecture has, in the checkpoint's type. */
-static void graph_rows(bb_table *t, const bb_graph *graph, const char *dtype, bool hide) {
-    bb_graph_tensor *list = NULL;
-    size_t n = 0;
-    const bb_dtype *type = *dtype ? bb_dtype_find(dtype, NULL) : NULL;
-    if (bb_graph_tensors(graph, true, &list, &n) != BB_OK) return;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t elements = 1, outer[4], bytes;
-        bb_str shape;
-        bb_str_init(&shape);
-        for (uint32_t k = 0; k < list[i].n_dims; k++) {
-            outer[k] = list[i].dims[list[i].n_dims - 1 - k]; /* as a checkpoint writes it: outermost first */
-            elements *= list[i].dims[k];                     /* the graph checked the sum of all */
-        }
-        bb_show_shape(outer, list[i].n_dims, &shape);
-        bb_table_row(t);
-        if (hide) bb_table_row_hidden(t);
-        bb_cell_text(t, list[i].name);
-        bb_cell_text(t, type ? type->name : "");
-        bb_cell_text(t, bb_str_c(&shape));
-        bb_cell_u64(t, elements);
-        if (type && bb_dtype_row_bytes(type, elements, &bytes) == BB_OK)
-            bb_cell_u64(t, bytes);
-        else
-            bb_cell_empty(t);
+/* Without a file: the tensors that the architecture has, as the checkpoint stores them. */
+static void stored_row(bb_table *t, size_t row, const void *ctx) {
+    const bb_inspection *in = ctx;
+    const bb_stored *x = &in->stored->t[row];
+    uint64_t elements = 1;
+    bb_str shape;
+    bb_str_init(&shape);
+    for (uint32_t k = 0; k < x->n_dims; k++) elements *= x->dims[k]; /* checked when the list was made */
+    bb_show_shape(x->dims, x->n_dims, &shape);
+    bb_cell_text(t, x->name);
+    bb_cell_text(t, in->typed ? x->type : "");
+    bb_cell_text(t, bb_str_c(&shape));
+    bb_cell_u64(t, elements);
+    if (in->typed)
+        bb_cell_u64(t, x->bytes);
+    else
         bb_cell_empty(t);
-        bb_cell_empty(t);
-        bb_cell_empty(t);
-        bb_str_clear(&shape);
-    }
-    free(list);
+    for (int i = 0; i < 3; i++) bb_cell_empty(t);
+    bb_str_clear(&shape);
 }
 
 /* ---- metadata ---- */
@@ -209,71 +198,102 @@ static const char *format_name(const bb_model *m) {
     return m->file ? bb_file_format(m->file) : m->kind == BB_MODEL_CONFIG ? "config.json" : "catalogue";
 }
 
-static void head(bb_table *t, const bb_model *m, uint64_t parameters, uint64_t from_graph, bool si, bool verbose) {
-    char count[32], size[32];
-    char version[24] = "", parts[48] = "";
-    if (m->file && m->file->version) snprintf(version, sizeof version, " v%" PRIu32, m->file->version);
-    if (m->file && m->file->n_parts > 1) snprintf(parts, sizeof parts, ", %zu parts", m->file->n_parts);
-    bb_table_head(t, "%s: %s%s%s", m->title, format_name(m), version, parts);
-    arch_line(t, m->arch);
-    bool names_only = m->file && m->file->names_only;
-    if (!names_only || from_graph)
-        bb_table_head(t, "%" PRIu64 " parameters (%s)", parameters, bb_count_text(parameters, count));
-    if (m->file && !names_only && from_graph && from_graph != parameters)
-        bb_table_head(t, "The architecture has %" PRIu64 ": the file holds %s", from_graph,
-                      from_graph < parameters ? "more (buffers, or a head that is tied)"
-                                              : "fewer (a part of the model)");
-    if (!m->file) return;
-    type_sum sums[TYPES_MAX];
-    size_t n = sum_types(m->file, sums);
-    if (names_only) {
-        bb_table_head(t, "%zu tensors, known by their names alone", m->file->n_tensors);
-        meta_lines(t, m->file, verbose);
-        return;
+/* What the file holds against what the architecture says: each difference with its reason. */
+static void difference_lines(bb_table *t, const bb_inspection *in) {
+    if (!in->n_differences) return;
+    bb_table_head(t, "%s", "");
+    bb_table_head(t, "against the architecture");
+    for (size_t i = 0; i < in->n_differences; i++)
+        bb_table_head_wrapped(t, in->differences[i].text);
+}
+
+static void difference_json(bb_json *root, const bb_inspection *in) {
+    bb_json *list = bb_json_add_array(root, "differences");
+    for (size_t i = 0; i < in->n_differences; i++) {
+        const bb_difference *d = &in->differences[i];
+        bb_json *o = bb_json_add_object(list, NULL);
+        bb_json_add_text(o, "reason", bb_diff_word(d->reason));
+        bb_json_add_u64(o, "tensors", d->tensors);
+        bb_json_add_u64(o, "elements", d->elements);
+        bb_json_add_u64(o, "bytes", d->bytes);
+        bb_json_add_text(o, "example", d->example);
+        bb_json_add_text(o, "text", d->text);
     }
-    bb_table_head(t, "%zu tensors, %s", m->file->n_tensors, bb_bytes_text(bb_file_tensor_bytes(m->file), si, size));
+}
+
+static void file_lines(bb_table *t, const bb_file *f, bool si) {
+    char size[32];
+    type_sum sums[TYPES_MAX];
+    size_t n = sum_types(f, sums);
+    bb_table_head(t, "%zu tensors, %s", f->n_tensors, bb_bytes_text(bb_file_tensor_bytes(f), si, size));
     for (size_t i = 0; i < n; i++)
         bb_table_head(t, "  %-8s %6" PRIu64 " tensors %16" PRIu64 " elements %12s", sums[i].type, sums[i].tensors,
                       sums[i].elements, bb_bytes_text(sums[i].bytes, si, size));
-    meta_lines(t, m->file, verbose);
 }
 
-bb_table *bb_report_inspect(const bb_model *m, const bb_graph *graph, bool si, bool verbose, bool quiet,
-                            bb_table_form form) {
+static void head(bb_table *t, const bb_inspection *in, uint64_t parameters) {
+    const bb_model *m = in->model;
+    char count[32], size[32], version[24] = "", parts[48] = "";
+    const bb_file *f = m->file;
+    if (f && f->version) snprintf(version, sizeof version, " v%" PRIu32, f->version);
+    if (f && f->n_parts > 1) snprintf(parts, sizeof parts, ", %zu parts", f->n_parts);
+    bb_table_head(t, "%s: %s%s%s", m->title, format_name(m), version, parts);
+    arch_line(t, m->arch);
+    if (m->quant.method != BB_QUANT_NONE) bb_table_head(t, "quantized: %s", m->quant.label);
+    if ((f && !f->names_only) || parameters)
+        bb_table_head(t, "%" PRIu64 " parameters (%s)", parameters, bb_count_text(parameters, count));
+    else
+        bb_table_head(t, "The number of parameters is not known.");
+    if (in->active && in->active < parameters)
+        bb_table_head(t, "%" PRIu64 " active for a token (%s)", in->active, bb_count_text(in->active, count));
+    if (f && f->names_only)
+        bb_table_head(t, "%zu tensors, known by their names alone", f->n_tensors);
+    else if (f)
+        file_lines(t, f, in->si);
+    else if (in->stored && in->typed)
+        bb_table_head(t, "%zu tensors, %s%s", in->stored->n, in->stored->about ? "about " : "",
+                      bb_bytes_text(in->stored->bytes, in->si, size));
+    difference_lines(t, in);
+    if (f) meta_lines(t, f, in->verbose);
+}
+
+static void add_or_null(bb_json *root, const char *key, bool known, uint64_t v) {
+    if (known)
+        bb_json_add_u64(root, key, v);
+    else
+        bb_json_add_null(root, key);
+}
+
+bb_table *bb_report_inspect(const bb_inspection *in, bb_table_form form) {
+    const bb_model *m = in->model;
     bb_table *t = bb_table_new("bitbudget.inspect/1");
     bb_json *root = bb_table_json(t);
-    uint64_t from_graph = 0, active = 0;
-    if (graph) bb_graph_parameters(graph, &from_graph, &active);
-    bool counted = m->file && !m->file->names_only;
-    uint64_t parameters = counted ? bb_file_parameters(m->file) : from_graph;
-    if (form != BB_TABLE_JSON) head(t, m, parameters, from_graph, si, verbose);
+    bool counted = m->file && !m->file->names_only, listed = m->file || in->stored;
+    uint64_t parameters = counted ? m->parameters : in->parameters;
+    if (form != BB_TABLE_JSON) head(t, in, parameters);
     bb_json_add_text(root, "format", format_name(m));
     if (m->file && m->file->version) bb_json_add_u64(root, "version", m->file->version);
     if (m->arch)
         bb_json_add_text(root, "architecture", m->arch->family);
     else
         bb_json_add_null(root, "architecture");
-    if (counted || graph || !m->file)
-        bb_json_add_u64(root, "parameters", parameters);
+    add_or_null(root, "parameters", counted || parameters, parameters);
+    if (in->active) bb_json_add_u64(root, "active_parameters", in->active);
+    if (m->quant.method != BB_QUANT_NONE) bb_json_add_text(root, "quantization", m->quant.label);
+    if (m->file) bb_json_add_u64(root, "parts", m->file->n_parts);
+    add_or_null(root, "tensor_count", listed, m->file ? m->file->n_tensors : in->stored ? in->stored->n : 0);
+    if (counted)
+        bb_json_add_u64(root, "tensor_bytes", bb_file_tensor_bytes(m->file));
     else
-        bb_json_add_null(root, "parameters");
-    if (graph) bb_json_add_u64(root, "active_parameters", active);
-    if (m->file) {
-        bb_json_add_u64(root, "parts", m->file->n_parts);
-        bb_json_add_u64(root, "tensor_count", m->file->n_tensors);
-        if (counted)
-            bb_json_add_u64(root, "tensor_bytes", bb_file_tensor_bytes(m->file));
-        else
-            bb_json_add_null(root, "tensor_bytes");
-    }
-    if (form == BB_TABLE_JSON) meta_json(root, m->file);
+        add_or_null(root, "tensor_bytes", in->stored && in->typed, in->stored ? in->stored->bytes : 0);
+    if (form == BB_TABLE_JSON) meta_json(root, m->file ? m->file : m->listed);
+    if (in->compared) difference_json(root, in);
     columns(t);
-    if (!quiet) bb_table_head(t, "%s", "");
+    if (!in->quiet) bb_table_head(t, "%s", "");
     if (m->file)
-        bb_table_rows_from(t, m->file->n_tensors, quiet, file_row, m);
-    else if (graph)
-        graph_rows(t, graph, m->arch ? m->arch->dtype : "", quiet);
-    if (!m->file) bb_json_add_u64(root, "tensor_count", bb_table_rows(t));
+        bb_table_rows_from(t, m->file->n_tensors, in->quiet, file_row, m);
+    else if (in->stored)
+        bb_table_rows_from(t, in->stored->n, in->quiet, stored_row, in);
     bb_report_origin(t, m);
     if (*m->note) bb_json_add_text(bb_json_add_array(root, "notes"), NULL, m->note);
     return t;
