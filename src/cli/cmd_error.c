@@ -34,6 +34,19 @@ static bb_status read_types(const char *list, const bb_dtype **types, size_t *n,
     }
 }
 
+static void warn_skipped(const cli_output *o, const bb_error_report *r) {
+    const bb_error_row *first = NULL;
+    size_t n = 0;
+    char safe[96];
+    for (size_t i = 0; i < r->n_rows; i++) {
+        if (!r->rows[i].skipped[0]) continue;
+        if (!n++) first = &r->rows[i];
+    }
+    if (first)
+        cli_warn(o, "%zu of %zu rows are not measured, the first: '%s' in %s: %s", n, r->n_rows,
+                 bb_escape_buf(first->tensor->name, safe, sizeof safe), first->type->name, first->skipped);
+}
+
 static bb_status run(cli_call *call, bb_error *err) {
     const cli_args *a = &call->args;
     const bb_dtype *types[TYPES_MAX];
@@ -63,7 +76,10 @@ static bb_status run(cli_call *call, bb_error *err) {
                              bb_escape_buf(o.only, safe, sizeof safe))
                    : bb_fail(err, BB_E_VALUE, "error: %s holds no matrix", model->title);
     }
-    if (s == BB_OK) s = cli_output_table(&call->out, bb_report_error(&report), false, err);
+    if (s == BB_OK) {
+        warn_skipped(&call->out, &report);
+        s = cli_output_table(&call->out, bb_report_error(&report), false, err);
+    }
     bb_error_report_clear(&report);
     bb_model_free(model);
     bb_catalogue_free(cat);

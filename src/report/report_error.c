@@ -41,7 +41,7 @@ static void error_columns(bb_table *t) {
     bb_table_column(t, "kernel", "KERNEL", BB_COL_DATA_ONLY);
     bb_table_column(t, "isa", "ISA", BB_COL_DATA_ONLY);
     bb_table_column(t, "ns", "NS", BB_COL_DATA_ONLY);
-    bb_table_column(t, "skipped", "", BB_COL_JSON_ONLY);
+    bb_table_column(t, "skipped", "", BB_COL_DATA_ONLY);
 }
 
 static void error_row(bb_table *t, const bb_error_row *r) {
@@ -79,7 +79,10 @@ static void error_row(bb_table *t, const bb_error_row *r) {
         return;
     }
     for (int i = 0; i < 5; i++) bb_cell_empty(t);
-    bb_cell_text(t, r->skipped);
+    if (r->skipped[0])
+        bb_cell_text(t, r->skipped);
+    else
+        bb_cell_empty(t);
 }
 
 /* Rows of one reason together: "q8_0: row of 172 is not a multiple of 32 (5 tensors)". */
