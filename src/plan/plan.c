@@ -27,8 +27,9 @@ static bb_status defaults(const bb_subject *s, bb_plan_request *u, bb_error *err
     default_text(u->kv_v, sizeof u->kv_v, u->kv_k);
     if (llama) {
         if (!u->flash_attn) u->flash_attn = 1;
-        if (!u->batch) u->batch = LLAMA_BATCH;
-        if (!u->ubatch) u->ubatch = LLAMA_UBATCH;
+        /* clipped as llama.cpp does (llama-graph.md 1) */
+        u->batch = bb_min_u64(u->ctx, u->batch ? u->batch : LLAMA_BATCH);
+        u->ubatch = bb_min_u64(u->batch, u->ubatch ? u->ubatch : LLAMA_UBATCH);
         if (!u->outputs) u->outputs = u->batch;
     } else {
         if (!u->outputs) u->outputs = 1;
@@ -58,8 +59,11 @@ static void note_long_context(bb_draft *d, const bb_arch *a) {
                       divided ? " a sequence" : "", (unsigned long long)a->context);
 }
 
-/* Engine simple counts weights: what else was asked changes nothing, and is not among what was used. */
+/* Loading and engine simple know weights only: what else was asked changes nothing, and is not among what was used. */
 static void drop_unused(bb_draft *d, const bb_plan_request *asked) {
+    bb_plan_request *u = &d->plan->used;
+    bool simple = u->engine == BB_ENGINE_SIMPLE;
+    if (!simple && u->purpose != BB_FOR_LOAD) return;
     const struct {
         const char *option;
         bool asked;
@@ -70,15 +74,14 @@ static void drop_unused(bb_draft *d, const bb_plan_request *asked) {
                    {"--kv-unified", asked->kv_unified},
                    {"--kv", *asked->kv_k || *asked->kv_v},
                    {"--flash-attn", asked->flash_attn != 0},
-                   {"--gpu-layers", asked->gpu_layers_set},
+                   {"--gpu-layers", asked->gpu_layers_set && simple},
                    {"--outputs", asked->outputs != 0}};
     bb_str list;
     bb_str_init(&list);
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         if (options[i].asked) bb_str_addf(&list, "%s%s", list.len ? ", " : "", options[i].option);
-    if (list.len) bb_draft_note(d, "Not used by engine simple: %s.", bb_str_c(&list));
+    if (list.len) bb_draft_note(d, "Not used %s: %s.", simple ? "by engine simple" : "by --for load", bb_str_c(&list));
     bb_str_clear(&list);
-    bb_plan_request *u = &d->plan->used;
     u->ctx = u->batch = u->ubatch = u->parallel = u->outputs = 0;
     u->kv_unified = false;
     u->kv_k[0] = u->kv_v[0] = '\0';
@@ -122,7 +125,6 @@ bb_status bb_plan_subject(bb_subject *s, const bb_plan_request *request, bb_plan
         switch (u->engine) {
         case BB_ENGINE_SIMPLE:
             bb_plan_simple(&d, s);
-            if (!d.st) drop_unused(&d, request);
             break;
         case BB_ENGINE_LLAMA_CPP:
             bb_plan_llama(&d, s);
@@ -132,6 +134,7 @@ bb_status bb_plan_subject(bb_subject *s, const bb_plan_request *request, bb_plan
             break;
         }
     }
+    if (!d.st) drop_unused(&d, request);
     if (!d.st) note_long_context(&d, s->model->arch);
     if (!d.st) totals(&d);
     if (d.st)

@@ -35,8 +35,8 @@ static void add_weights(bb_draft *d, const bb_subject *s) {
     uint64_t blocks = s->parameters / t->block + (s->parameters % t->block != 0);
     (void)snprintf(u->weights, sizeof u->weights, "%s", t->name);
     bb_draft_line(d, "weights", bb_draft_device(d), bb_span_exact(bb_calc_mul(&d->calc, blocks, t->block_bytes)),
-                  plain ? bb_subject_evidence(s) : BB_MODELLED, t->source, "%llu x %.4g bit",
-                  (unsigned long long)s->parameters, bb_dtype_bits_per_weight(t, 0));
+                  plain ? bb_subject_evidence(s) : BB_MODELLED, plain ? "size of the torch dtype" : t->source,
+                  "%llu x %.4g bit", (unsigned long long)s->parameters, bb_dtype_bits_per_weight(t, 0));
     if (!plain)
         bb_draft_note(d, "All weights are counted in %s; a real checkpoint keeps embeddings and norms in 16 bits.",
                       t->name);

@@ -178,25 +178,45 @@ static void answer(bb_table *t, const bb_plan *plan, bool si) {
 /* ---- JSON totals
  * ------------------------------------------------------------------------------------------------------ */
 
+/* What an engine does not have, or nobody asked and nothing sets, is null. */
+static void json_u64(bb_json *o, const char *key, uint64_t v) {
+    if (v)
+        bb_json_add_u64(o, key, v);
+    else
+        bb_json_add_null(o, key);
+}
+
+static void json_text(bb_json *o, const char *key, const char *v) {
+    if (v && *v)
+        bb_json_add_text(o, key, v);
+    else
+        bb_json_add_null(o, key);
+}
+
 static void json_options(bb_json *root, const bb_plan_request *u) {
     bb_json *o = bb_json_add_object(root, "options");
+    bool llama = u->engine == BB_ENGINE_LLAMA_CPP;
     bb_json_add_text(o, "for", u->purpose == BB_FOR_LOAD ? "load" : "infer");
     bb_json_add_text(o, "engine", bb_engine_name(u->engine));
-    bb_json_add_text(o, "weights", u->weights);
-    bb_json_add_u64(o, "ctx", u->ctx);
-    bb_json_add_u64(o, "batch", u->batch);
-    bb_json_add_u64(o, "ubatch", u->ubatch);
-    bb_json_add_u64(o, "parallel", u->parallel);
-    bb_json_add_bool(o, "kv_unified", u->kv_unified);
-    bb_json_add_text(o, "kv_k", u->kv_k);
-    bb_json_add_text(o, "kv_v", u->kv_v);
-    bb_json_add_text(o, "flash_attn", u->flash_attn > 0 ? "on" : u->flash_attn < 0 ? "off" : "auto");
+    json_text(o, "weights", u->weights);
+    json_u64(o, "ctx", u->ctx);
+    json_u64(o, "batch", u->batch);
+    json_u64(o, "ubatch", u->ubatch);
+    json_u64(o, "parallel", u->parallel);
+    if (llama && u->purpose == BB_FOR_INFER)
+        bb_json_add_bool(o, "kv_unified", u->kv_unified);
+    else
+        bb_json_add_null(o, "kv_unified");
+    json_text(o, "kv_k", u->kv_k);
+    json_text(o, "kv_v", u->kv_v);
+    json_text(o, "flash_attn", !llama || !u->flash_attn ? NULL : u->flash_attn > 0 ? "on" : "off");
+    json_text(o, "attention", attention_of(u));
     if (u->gpu_layers_set && u->gpu_layers != BB_ALL)
         bb_json_add_u64(o, "gpu_layers", u->gpu_layers);
     else
-        bb_json_add_text(o, "gpu_layers", u->no_gpu ? "none" : "all");
-    bb_json_add_u64(o, "outputs", u->outputs);
-    bb_json_add_text(o, "gpu", u->no_gpu ? "none" : u->gpu);
+        json_text(o, "gpu_layers", !llama ? NULL : u->no_gpu ? "none" : "all");
+    json_u64(o, "outputs", u->outputs);
+    json_text(o, "gpu", u->no_gpu ? "none" : u->gpu);
     if (u->overhead_set)
         bb_json_add_u64(o, "overhead_bytes", u->overhead_bytes);
     else
