@@ -5,7 +5,8 @@
 
 static const cli_option options[] = {
     CLI_PLAN_OPTIONS,
-    {OPT_EXPLAIN, "--explain", NULL, NULL, false, "the parts of each line as well"},
+    {OPT_EXPLAIN, "--explain", NULL, NULL, false,
+     "the parts of each line as well, as -v does; -q shows the need alone"},
     {0},
 };
 
@@ -16,9 +17,11 @@ static bb_status run(cli_call *call, bb_error *err) {
     if (s == BB_OK && cli_has(&call->args, OPT_CHECK) && !p.request.limit_bytes)
         s = bb_fail(err, BB_E_ARG, "plan: --check needs a limit: --gpu NAME or --memory SIZE");
     if (s == BB_OK) s = bb_plan_subject(&p.subject, &p.request, &plan, err);
+    bb_plan_detail detail = call->out.verbose || cli_has(&call->args, OPT_EXPLAIN) ? BB_PLAN_PARTS
+                            : call->out.quiet                                      ? BB_PLAN_BRIEF
+                                                                                   : BB_PLAN_WHOLE;
     if (s == BB_OK)
-        s = cli_output_table(
-            &call->out, bb_report_plan(&plan, &p.subject, call->out.si, cli_has(&call->args, OPT_EXPLAIN)), false, err);
+        s = cli_output_table(&call->out, bb_report_plan(&plan, &p.subject, call->out.si, detail), false, err);
     call->answer_no = plan.fits != BB_FITS_YES;
     bb_plan_clear(&plan);
     cli_plan_clear(&p);

@@ -22,7 +22,10 @@ typedef struct bb_bits_row {
 bb_table *bb_report_bits(const bb_bits_row *rows, size_t n, bool exact);
 bb_table *bb_report_formats(const bb_format *only); /* NULL = all of them */
 bb_table *bb_report_codes(const bb_format *f);      /* every code of a format of at most 16 bits */
-bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si, bool explain);
+/* What people see of a plan (CSV and JSON have all lines, parts with PARTS only): the need and the notes; the lines;
+ * the parts of each line as well. */
+typedef enum bb_plan_detail { BB_PLAN_BRIEF, BB_PLAN_WHOLE, BB_PLAN_PARTS } bb_plan_detail;
+bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si, bb_plan_detail detail);
 bb_table *bb_report_fit(const bb_fit *fit, const bb_plan_request *used, bool si);
 bb_table *bb_report_rule(uint64_t parameters, const bb_rule_row *rows, bool si);
 /* What is known of a model, for `inspect`. Everything is borrowed and outlives the table. */

@@ -138,7 +138,8 @@ static void title(bb_table *t, const bb_plan *plan, const bb_subject *subject) {
     bb_str_clear(&s);
 }
 
-static void answer(bb_table *t, const bb_plan *plan, bool si) {
+/* "NEEDS 6.01 GiB (5.67 GiB to 6.83 GiB) of 23.63 GiB  FITS  17.62 GiB left (74.6%)" */
+static void need_line(bb_table *t, const bb_plan *plan, bool si) {
     char total[32], low[32], high[32], limit[32];
     bb_str s, verdict;
     bb_str_init(&s);
@@ -156,10 +157,19 @@ static void answer(bb_table *t, const bb_plan *plan, bool si) {
     }
     bb_table_head(t, "%s", bb_str_c(&s));
     bb_str_clear(&s);
+    bb_str_clear(&verdict);
+}
+
+static void answer(bb_table *t, const bb_plan *plan, bool si) {
+    char limit[32];
+    bb_str s;
+    bb_str_init(&s);
+    need_line(t, plan, si);
     bb_plan_bar(plan, BB_TEXT_WIDTH, true, &s);
     if (s.len) bb_table_head(t, "%s", bb_str_c(&s));
     if (plan->limit_bytes) {
         const char *name = *plan->used.gpu ? plan->used.gpu : plan->used.no_gpu ? "host" : "memory";
+        (void)bb_bytes_text(plan->limit_bytes, si, limit);
         bb_str_clear(&s);
         if (plan->total_bytes > plan->limit_bytes) {
             size_t at = (size_t)((double)plan->limit_bytes / (double)plan->total_bytes * BB_TEXT_WIDTH);
@@ -172,7 +182,6 @@ static void answer(bb_table *t, const bb_plan *plan, bool si) {
         bb_table_head(t, "No verdict without a limit: --gpu NAME or --memory SIZE gives one.");
     bb_table_head(t, "%s", "");
     bb_str_clear(&s);
-    bb_str_clear(&verdict);
 }
 
 /* ---- JSON totals
@@ -288,11 +297,12 @@ static void rule_line(bb_table *t, const bb_plan *plan, bool si) {
     bb_str_clear(&line);
 }
 
-static void line_row(bb_table *t, const bb_plan *plan, const bb_plan_line *l, bool si) {
+static void line_row(bb_table *t, const bb_plan *plan, const bb_plan_line *l, bool si, bool hide) {
     char letter[2] = {is_part(l) || !on_target(plan, l) ? ' ' : letter_of(l->component), '\0'}, buf[BB_SHOW_SIZE];
     bool part = is_part(l);
     char shown[64];
     bb_table_row(t);
+    if (hide) bb_table_row_hidden(t);
     bb_cell_text(t, letter);
     snprintf(shown, sizeof shown, "%s%s", part ? "  " : "", part ? strchr(l->component, ':') + 1 : l->component);
     bb_cell_text_as(t, l->component, shown);
@@ -306,10 +316,15 @@ static void line_row(bb_table *t, const bb_plan *plan, const bb_plan_line *l, bo
     bb_cell_text(t, l->source);
 }
 
-bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si, bool explain) {
+bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si, bb_plan_detail detail) {
     bb_table *t = bb_table_new("bitbudget.plan/1");
-    title(t, plan, subject);
-    answer(t, plan, si);
+    bool brief = detail == BB_PLAN_BRIEF;
+    if (brief) {
+        need_line(t, plan, si);
+    } else {
+        title(t, plan, subject);
+        answer(t, plan, si);
+    }
     bb_table_column(t, "letter", "", BB_COL_LEFT | BB_COL_TEXT_ONLY);
     bb_table_column(t, "component", "LINE", BB_COL_LEFT);
     bb_table_column(t, "device", "WHERE", BB_COL_LEFT);
@@ -320,14 +335,16 @@ bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si
     bb_table_column(t, "status", "STATUS", BB_COL_LEFT);
     bb_table_column(t, "formula", "HOW", BB_COL_LEFT | BB_COL_WRAP);
     bb_table_column(t, "source", "SOURCE", BB_COL_DATA_ONLY);
-    for (size_t i = 0; i < plan->n_lines; i++)
-        if (explain || !is_part(&plan->lines[i])) line_row(t, plan, &plan->lines[i], si);
+    for (size_t i = 0; i < plan->n_lines; i++) {
+        if (detail != BB_PLAN_PARTS && is_part(&plan->lines[i])) continue;
+        line_row(t, plan, &plan->lines[i], si, brief);
+    }
     char host[32];
-    if (plan->host_bytes) {
+    if (plan->host_bytes && !brief) {
         bb_table_foot(t, "%s", "");
         bb_table_foot(t, "On the host beside the card: %s", bb_bytes_text(plan->host_bytes, si, host));
     }
-    rule_line(t, plan, si);
+    if (!brief) rule_line(t, plan, si);
     if (subject && subject->model) bb_report_origin(t, subject->model);
     for (size_t i = 0; i < BB_PLAN_NOTES; i++)
         if (*plan->note[i]) bb_table_foot_wrapped(t, plan->note[i]);
@@ -337,7 +354,7 @@ bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si
 
 bb_status bb_plan_table(const bb_plan *plan, bb_table **table) {
     if (!plan || !table) return BB_E_ARG;
-    bb_table *t = bb_report_plan(plan, NULL, false, false);
+    bb_table *t = bb_report_plan(plan, NULL, false, BB_PLAN_WHOLE);
     if (!t) return BB_E_NOMEM;
     *table = t;
     return BB_OK;

@@ -489,7 +489,7 @@ static bb_table *plan_table(void *state, bb_error *err) {
         if (err) *err = s->why;
         return NULL;
     }
-    bb_table *t = bb_report_plan(&s->plan, &s->subject, false, false);
+    bb_table *t = bb_report_plan(&s->plan, &s->subject, false, BB_PLAN_WHOLE);
     if (!t) (void)bb_fail(err, BB_E_NOMEM, "out of memory");
     return t;
 }
