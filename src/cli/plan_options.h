@@ -7,7 +7,9 @@
 
 /* Rows of an option table; their engines' own spellings are further names. */
 #define CLI_PLAN_OPTIONS                                                                                               \
-    {OPT_FOR, "--for", "PURPOSE", "load|infer|train|lora|qlora", false, "what the memory is for"},                     \
+    {OPT_FOR,   "--for",                                                                                               \
+     "PURPOSE", "load|infer|train|lora|qlora",                                                                         \
+     false,     "what the memory is for (train, lora and qlora are not in this version)"},                             \
         {OPT_ENGINE, "--engine", "ENGINE",                                                                             \
          NULL,       false,      "simple, llama.cpp or hf; by the model, the weights and the options when not given"}, \
         {OPT_WEIGHTS, "--weights", "TYPE", NULL, false, "storage or file type: bf16, q8_0, q4_K_M"},                   \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* report_error.c - measured quantization error, and measured speed. */
 #include "base/escape.h"
+#include "kernel/kernel.h"
 #include "report/report.h"
 #include "report/show.h"
 #include <inttypes.h>
@@ -117,6 +118,25 @@ bb_table *bb_report_error(const bb_error_report *r) {
     return t;
 }
 
+/* Kernels of two-byte floats are the fp32 one: their speed is that of fp32 weights. */
+static void expanded_line(bb_table *t, const bb_bench_report *r) {
+    bb_str list;
+    bb_str_init(&list);
+    for (size_t i = 0; i < r->n_rows; i++)
+        for (size_t k = 0; k < bb_kernel_count(); k++)
+            if (bb_kernel_at(k)->widen && strcmp(bb_kernel_at(k)->name, r->rows[i].kernel) == 0 &&
+                strcmp(r->rows[i].type, "f32") != 0)
+                bb_str_addf(&list, "%s%s", list.len ? " and " : "", r->rows[i].kernel);
+    if (list.len) {
+        char text[192];
+        snprintf(text, sizeof text, "%s: the fp32 kernel over weights that were expanded to fp32 when packed.",
+                 bb_str_c(&list));
+        bb_table_foot(t, "%s", "");
+        bb_table_foot_wrapped(t, text);
+    }
+    bb_str_clear(&list);
+}
+
 bb_table *bb_report_bench(const bb_bench_report *r) {
     bb_table *t = bb_table_new("bitbudget.bench/1");
     char a[BB_SHOW_SIZE], b[BB_SHOW_SIZE], c[BB_SHOW_SIZE];
@@ -160,6 +180,7 @@ bb_table *bb_report_bench(const bb_bench_report *r) {
         bb_cell_text(t, k->bound_by);
         bb_cell_f64_as(t, k->error_rel, bb_show_ratio(k->error_rel, 1, a));
     }
+    expanded_line(t, r);
     bb_json *root = bb_table_json(t);
     bb_json_add_text(root, "cpu", r->cpu);
     bb_json_add_f64(root, "read_gbps", r->read_gbps);
