@@ -141,23 +141,31 @@ static void list_index(bb_model *m, const char *folder, const char *name) {
     if (bb_file_open_index(path, false, &m->listed, &why)) add_note(m, "%s", why.text);
 }
 
-/* A checkpoint in shards: read when the index and all of them are there, else counted from its config.json. */
+/* A checkpoint in shards: read when the index and all that it names are there, else counted from its config.json. */
 static bb_status load_shards(bb_model *m, const char *path, const char *index, const char *config, const bb_folder *f,
                              const bb_weights *shards, bb_error *err) {
-    bool whole = shards && shards->present == shards->parts;
-    if (f->index && (whole || !f->config)) return load_file(m, index, err);
+    struct stat s;
+    size_t present = 0, parts = 0;
+    if (f->index && !f->config) return load_file(m, index, err);
     if (!f->config)
         return bb_fail(err, BB_E_UNSUPPORTED, "%s: shards of a checkpoint without their index and config.json",
                        m->path);
-    m->kind = BB_MODEL_CONFIG;
-    if (!shards)
-        add_note(m, "counted from config.json: none of the shards of the checkpoint is in the folder");
-    else if (!whole)
-        add_note(m, "counted from config.json: %u of %u shards are in the folder", (unsigned)shards->present,
-                 (unsigned)shards->parts);
-    else
-        add_note(m, "counted from config.json: the index of the shards is not in the folder");
     list_index(m, path, "model.safetensors.index.json");
+    if (m->listed) parts = bb_file_parts(m->listed);
+    for (size_t i = 0; i < parts; i++) present += exists(bb_file_part_path(m->listed, i), &s);
+    if (parts && present == parts) {
+        bb_file_close(m->listed);
+        m->listed = NULL;
+        return load_file(m, index, err);
+    }
+    m->kind = BB_MODEL_CONFIG;
+    if (parts && !present)
+        add_note(m, "counted from config.json: none of the shards of the checkpoint is in the folder");
+    else if (parts)
+        add_note(m, "counted from config.json: %zu of %zu shards are in the folder", present, parts);
+    else if (shards)
+        add_note(m, "counted from config.json: %u of %u shards are in the folder, and no index that can be read",
+                 (unsigned)shards->present, (unsigned)shards->parts);
     return load_config(m, config, err);
 }
 

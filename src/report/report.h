@@ -3,9 +3,9 @@
 #ifndef BB_REPORT_REPORT_H
 #define BB_REPORT_REPORT_H
 #include "format/format.h"
+#include "graph/differences.h"
 #include "model/catalogue.h"
 #include "model/locate.h"
-#include "graph/differences.h"
 #include "plan/plan.h"
 #include "plan/rule.h"
 #include "report/table.h"

@@ -203,8 +203,7 @@ static void difference_lines(bb_table *t, const bb_inspection *in) {
     if (!in->n_differences) return;
     bb_table_head(t, "%s", "");
     bb_table_head(t, "against the architecture");
-    for (size_t i = 0; i < in->n_differences; i++)
-        bb_table_head_wrapped(t, in->differences[i].text);
+    for (size_t i = 0; i < in->n_differences; i++) bb_table_head_wrapped(t, in->differences[i].text);
 }
 
 static void difference_json(bb_json *root, const bb_inspection *in) {

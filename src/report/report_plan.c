@@ -275,7 +275,6 @@ static void json_totals(bb_table *t, const bb_plan *plan, const bb_subject *subj
     json_options(root, &plan->used);
     json_devices(root, plan);
     bb_json *notes = bb_json_add_array(root, "notes");
-    if (subject && subject->model && *subject->model->note) bb_json_add_text(notes, NULL, subject->model->note);
     for (size_t i = 0; i < BB_PLAN_NOTES; i++)
         if (*plan->note[i]) bb_json_add_text(notes, NULL, plan->note[i]);
 }

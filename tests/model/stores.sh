@@ -59,7 +59,7 @@ link() { # blob name: a file of the snapshot as the hub's program makes it
     ln -s "../../blobs/$1" "$snap/$2"
 }
 mkdir -p "$T/cwd" "$T/home"
-echo 1..109
+echo 1..111
 
 # ---- the cache of the hub
 snapshot acme/small 1 main
@@ -243,7 +243,13 @@ no 'a pickled adapter' 'without its adapter_model.safetensors' inspect d
 fresh && mkfifo "$d/model.safetensors"
 no 'a FIFO in a folder does not block' 'FIFO' plan d
 fresh && printf '{' >"$d/model.safetensors.index.json" && : >"$d/model-00001-of-00002.safetensors"
-bb plan d; [ $? = 4 ] && grep -qF 'without its config.json' "$T/err"; ok $? 'shards without config.json are exit 4'
+no 'a broken index of shards without config.json' 'expected a name in quotes' plan d
+fresh && : >"$d/model-00001-of-00002.safetensors" && : >"$d/model-00002-of-00002.safetensors"
+bb plan d; [ $? = 4 ] && grep -qF 'without their index' "$T/err"; ok $? 'shards alone are exit 4'
+fresh && tensors "$d/model-00001-of-00001.safetensors" a && config "$d/config.json" &&
+    printf '{"metadata":{"total_size":0},"weight_map":{"a":"model-00001-of-00001.safetensors"}}' \
+        >"$d/model.safetensors.index.json"
+yes 'shards that are all there are read' 'safetensors' inspect d
 fresh && cp "$demo" "$d/$(printf 'a\033[31mb').gguf" && cp "$demo" "$d/c.gguf"
 no 'names with control characters are escaped' 'a\x1B[31mb.gguf, c.gguf' plan d
 no 'a very long name' 'no model is called' plan "$(printf '%0300d' 1 | tr 0 a)x"

@@ -111,7 +111,7 @@ START_TEST(real_configs) {
             skip_shared(name);
             break;
         }
-        ck_assert_msg(bb_model_locate(cat, path, &m, &err) == BB_OK, "%s", err.text);
+        ck_assert_msg(bb_model_locate(cat, NULL, path, &m, &err) == BB_OK, "%s", err.text);
         ck_assert_msg(m->arch != NULL, "%s", name);
         ck_assert_msg(parameters(m->arch) == strtoull(want, NULL, 10), "%s: %" PRIu64 " is not %s", name,
                       parameters(m->arch), want);

@@ -91,7 +91,7 @@ START_TEST(real_indexes) {
 END_TEST
 
 #define SMALL                                                                                                          \
-    "\"hidden_size\":128,\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,"                  \
+    "\"hidden_size\":128,\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,"                 \
     "\"intermediate_size\":256,\"vocab_size\":512,\"max_position_embeddings\":64"
 #define LLAMA "{\"model_type\":\"llama\",\"torch_dtype\":\"float16\"," SMALL ","
 
@@ -114,9 +114,10 @@ START_TEST(methods) {
         {LLAMA "\"quantization_config\":{\"quant_method\":\"bitsandbytes\",\"load_in_4bit\":true,"
                "\"bnb_4bit_quant_type\":\"nf4\",\"bnb_4bit_use_double_quant\":true}}",
          "model.layers.0.self_attn.k_proj.weight.absmax", 128, 6},
-        {LLAMA "\"quantization_config\":{\"quant_method\":\"compressed-tensors\",\"format\":\"pack-quantized\","
-               "\"ignore\":[\"lm_head\",\"re:.*down_proj$\"],\"config_groups\":{\"group_0\":{\"weights\":{\"num_bits\":4,"
-               "\"type\":\"int\",\"strategy\":\"group\",\"group_size\":128,\"symmetric\":true}}}}}",
+        {LLAMA
+         "\"quantization_config\":{\"quant_method\":\"compressed-tensors\",\"format\":\"pack-quantized\","
+         "\"ignore\":[\"lm_head\",\"re:.*down_proj$\"],\"config_groups\":{\"group_0\":{\"weights\":{\"num_bits\":4,"
+         "\"type\":\"int\",\"strategy\":\"group\",\"group_size\":128,\"symmetric\":true}}}}}",
          "model.layers.0.mlp.down_proj.weight", 128 * 256 * 2, 3},
         {LLAMA "\"quantization_config\":{\"quant_method\":\"fp8\",\"weight_block_size\":[128,128]}}",
          "model.layers.0.mlp.down_proj.weight_scale_inv", 2 * 4, 2},

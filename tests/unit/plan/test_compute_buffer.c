@@ -47,7 +47,7 @@ static bb_plan plan_row(const bb_csv *csv, size_t i) {
     r.flash_attn = cell(csv, i, "flash_attn") ? 1 : -1;
     r.outputs = cell(csv, i, "n_outputs_max");
     r.gpu_layers = cell(csv, i, "ngl");
-    ck_assert_int_eq(bb_model_locate(cat, text(csv, i, "model"), &m, NULL), BB_OK);
+    ck_assert_int_eq(bb_model_locate(cat, NULL, text(csv, i, "model"), &m, NULL), BB_OK);
     ck_assert_int_eq(bb_subject_init(&s, m, cat, NULL), BB_OK);
     ck_assert_int_eq(bb_plan_subject(&s, &r, &p, NULL), BB_OK);
     bb_subject_clear(&s);
@@ -120,7 +120,7 @@ START_TEST(small_batches_stay_on_the_host) {
     bb_model *m = NULL;
     bb_subject s;
     bb_plan p;
-    ck_assert_int_eq(bb_model_locate(cat, "llama-3.1-8b", &m, NULL), BB_OK);
+    ck_assert_int_eq(bb_model_locate(cat, NULL, "llama-3.1-8b", &m, NULL), BB_OK);
     ck_assert_int_eq(bb_subject_init(&s, m, cat, NULL), BB_OK);
     bb_plan_request r = {
         .purpose = BB_FOR_INFER, .engine = BB_ENGINE_LLAMA_CPP, .ubatch = 31, .gpu_layers_set = true, .gpu_layers = 0};
