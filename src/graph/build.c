@@ -186,7 +186,7 @@ static void add_mlp(bb_builder *b, const char *in) {
     const bb_arch *a = b->a;
     const bb_traits *t = b->t;
     const bb_hf_names *hf = t->hf;
-    uint64_t f = t->half_ffn ? a->ffn / 2 : a->ffn;
+    uint64_t f = bb_arch_mlp_width(a);
     bool bias = bb_rule_on(t->mlp_bias, a->mlp_bias);
     if (t->ffn == BB_FFN_GATED) {
         bb_add_linear(b, "ffn_gate", in, "ffn_gate", hf->gate, bias, a->hidden, f);

@@ -186,7 +186,7 @@ static const bb_hf_names hf_bert = {.layer = "bert.encoder.layer.%d.",
 
 static const bb_traits table[] = {
     {.family = "llama", .hf = &hf_llama, BIASES(BB_FLAG)},
-    {.family = "qwen", .hf = &hf_qwen, .qkv = BB_QKV_FUSED, .qkv_bias = BB_ALWAYS, .half_ffn = true},
+    {.family = "qwen", .hf = &hf_qwen, .qkv = BB_QKV_FUSED, .qkv_bias = BB_ALWAYS},
     {.family = "qwen2", .hf = &hf_llama, .qkv_bias = BB_ALWAYS},
     {.family = "qwen2moe", .hf = &hf_experts, .qkv_bias = BB_FLAG, .moe = BB_MOE_SPLIT, .shared_gate = true},
     {.family = "qwen3",

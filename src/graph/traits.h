@@ -70,7 +70,7 @@ typedef struct bb_traits {
     bb_moe_form moe;
     bb_rule one_norm;
     const char *gguf_ffn_norm; /* NULL = "ffn_norm" */
-    bool learned_positions, sinks, head_bias, half_ffn, router_has_bias, shared_gate;
+    bool learned_positions, sinks, head_bias, router_has_bias, shared_gate;
 } bb_traits;
 
 /* How the family of `arch` is built; NULL for a family whose builder is its own (whisper). */

@@ -126,6 +126,11 @@ bb_status bb_arch_check_numbers(const bb_arch *a, const char *where, bb_error *e
 
 bool bb_arch_known(const char *family) { return bb_family_find(family) != NULL; }
 
+uint64_t bb_arch_mlp_width(const bb_arch *a) {
+    const bb_family *family = bb_family_find(a->family);
+    return family && family->half_ffn ? a->ffn / 2 : a->ffn;
+}
+
 /* deepseek's moe_layer_freq counts from the first layer, qwen's decoder_sparse_step from one: both steps are 1 in every
  * model that was published, and elsewhere qwen's rule is the one of this field. */
 bool bb_arch_moe_layer(const bb_arch *a, uint64_t i) {

@@ -50,6 +50,8 @@ bb_status bb_arch_check(const bb_arch *a, const char *where, bb_error *err);
 bb_status bb_arch_from_config(const char *text, size_t n, const char *name, bb_arch **arch, bb_error *err);
 /* True when graph/ knows the family. */
 bool bb_arch_known(const char *family);
+/* Width of the dense MLP: ffn, or half of it for a family that counts it twice. */
+uint64_t bb_arch_mlp_width(const bb_arch *a);
 /* Whether layer i has experts. */
 bool bb_arch_moe_layer(const bb_arch *a, uint64_t i);
 /* Whether layer i attends to a window only, as llama.cpp runs it. */

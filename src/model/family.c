@@ -7,7 +7,7 @@
  * llama.cpp's src/models/{gemma2,gemma3,openai-moe,olmo2}.cpp; phi3 and llama have a window there that is not used. */
 static const bb_family families[] = {
     {.name = "llama", .types = {"llama", "mistral", "mixtral"}, .gguf = true, .rotary = true, .has_cache = true},
-    {.name = "qwen", .types = {"qwen"}, .gguf = true, .rotary = true, .has_cache = true},
+    {.name = "qwen", .types = {"qwen"}, .gguf = true, .rotary = true, .half_ffn = true, .has_cache = true},
     {.name = "qwen2", .types = {"qwen2"}, .gguf = true, .rotary = true, .has_cache = true},
     {.name = "qwen2moe", .types = {"qwen2_moe"}, .gguf = true, .rotary = true, .has_cache = true},
     {.name = "qwen3", .types = {"qwen3"}, .gguf = true, .rotary = true, .has_cache = true},

@@ -30,6 +30,14 @@ static void title_from_path(bb_model *m, const char *path) {
     free(copy);
 }
 
+/* As it was before anything was read. */
+static void clear(bb_model *m) {
+    if (m->file) bb_file_close(m->file);
+    if (m->listed) bb_file_close(m->listed);
+    bb_quantization_clear(&m->quant);
+    *m = (bb_model){.note = ""};
+}
+
 static void take_arch(bb_model *m, bb_arch *arch) {
     m->arch_storage = *arch;
     m->arch = &m->arch_storage;
@@ -455,7 +463,7 @@ static bb_status load_name(bb_model *m, const bb_catalogue *cat, const bb_stores
         if (err) *err = missing;
         return st;
     }
-    *m = (bb_model){.note = ""};
+    clear(m);
     if (st && row) add_note(m, "the row of the catalogue was taken: %s", missing.text);
     if (row) {
         take_row(m, row);
@@ -523,8 +531,6 @@ bb_status bb_model_find(const char *text, bb_model **model, bb_error *err) {
 
 void bb_model_free(bb_model *model) {
     if (!model) return;
-    if (model->file) bb_file_close(model->file);
-    if (model->listed) bb_file_close(model->listed);
-    bb_quantization_clear(&model->quant);
+    clear(model);
     free(model);
 }

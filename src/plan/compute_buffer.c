@@ -24,7 +24,7 @@ static bb_status make_shape(bb_calc *c, const bb_arch *a, const bb_compute_in *i
     if (st) return st;
     if (!in->batch || !in->ubatch) return BB_E_ARG;
     uint64_t batch = bb_min_u64(in->ctx, in->batch), ubatch = bb_min_u64(batch, in->ubatch);
-    uint64_t used = a->experts ? bb_calc_mul(c, a->experts_used, a->expert_ffn) : a->ffn;
+    uint64_t used = a->experts ? bb_calc_mul(c, a->experts_used, a->expert_ffn) : bb_arch_mlp_width(a);
     *s = (shape){.d = a->hidden, .heads = a->heads, .vocab = a->vocab, .f = used, .used = a->experts_used};
     s->q = bb_calc_mul(c, a->heads, a->head_dim);
     s->k = bb_calc_mul(c, a->kv_heads, a->head_dim);

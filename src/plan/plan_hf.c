@@ -23,9 +23,26 @@ static bool own_bytes(bb_draft *d, const bb_subject *s) {
     return true;
 }
 
+/* The tensors of a quantized checkpoint whose files were not read, as its config says they are stored. */
+static bool stored_bytes(bb_draft *d, const bb_subject *s) {
+    bb_plan_request *u = &d->plan->used;
+    const bb_quantization *q = &s->model->quant;
+    bb_stored_list list;
+    bool own = !*u->weights || strcmp(u->weights, "file") == 0;
+    if (!own || !s->graph.n_nodes || q->method == BB_QUANT_NONE || q->method == BB_QUANT_OTHER) return false;
+    d->st = bb_stored_hf(&s->graph, q, s->model->arch->dtype, &list, d->err);
+    if (d->st) return true;
+    (void)snprintf(u->weights, sizeof u->weights, "file");
+    bb_draft_line(d, "weights", bb_draft_device(d), bb_span_exact(list.bytes),
+                  list.about ? BB_MODELLED : bb_subject_evidence(s), "layout of the quantized checkpoint",
+                  "%s: %zu tensors, %llu parameters", q->label, list.n, (unsigned long long)list.parameters);
+    bb_stored_clear(&list);
+    return true;
+}
+
 static void add_weights(bb_draft *d, const bb_subject *s) {
     bb_plan_request *u = &d->plan->used;
-    if (own_bytes(d, s)) return;
+    if (own_bytes(d, s) || stored_bytes(d, s)) return;
     const bb_dtype *t = bb_dtype_find(weights_name(s, u->weights), d->err);
     if (!t) {
         d->st = BB_E_NAME;
@@ -56,15 +73,25 @@ static void add_kv(bb_draft *d, const bb_subject *s) {
         return;
     }
     bb_calc *c = &d->calc;
-    uint64_t width = bb_calc_mul(c, a->kv_heads, a->head_dim);
-    uint64_t tokens = bb_calc_mul(c, u->ctx, u->parallel);
-    uint64_t each = bb_calc_mul(c, bb_calc_mul(c, width, tokens), a->layers);
-    uint64_t bytes = bb_calc_mul(c, each, (uint64_t)k->block_bytes + v->block_bytes);
-    bb_draft_line(d, "kv_cache", bb_draft_device(d), bb_span_exact(bytes), BB_EXACT,
-                  "transformers DynamicCache: all positions of all layers",
-                  "%llu layers x %llu heads x %llu x %llu tokens x %u B", (unsigned long long)a->layers,
-                  (unsigned long long)a->kv_heads, (unsigned long long)a->head_dim, (unsigned long long)tokens,
-                  (unsigned)(k->block_bytes + v->block_bytes));
+    static const char source[] = "transformers DynamicCache: all positions of all layers";
+    bool mla = bb_family_find(a->family)->mla; /* whose keys and values are kept for every head */
+    uint64_t heads = mla ? a->heads : a->kv_heads, tokens = bb_calc_mul(c, u->ctx, u->parallel);
+    uint64_t head = bb_calc_fma(c, a->head_dim, k->block_bytes, bb_calc_mul(c, a->v_head_dim, v->block_bytes));
+    uint64_t each = bb_calc_mul(c, bb_calc_mul(c, heads, head), a->layers);
+    /* an encoder's frames are kept once for each layer of the decoder (EncoderDecoderCache) */
+    uint64_t frames = bb_calc_mul(c, a->encoder_layers ? a->encoder_context : 0, u->parallel);
+    bb_span all = bb_span_exact(bb_calc_mul(c, each, bb_calc_add(c, tokens, frames)));
+    char width[64], of_encoder[48] = "";
+    if (a->head_dim == a->v_head_dim)
+        (void)snprintf(width, sizeof width, "%llu x %u B", (unsigned long long)a->head_dim,
+                       (unsigned)(k->block_bytes + v->block_bytes));
+    else
+        (void)snprintf(width, sizeof width, "(%llu x %u B + %llu x %u B)", (unsigned long long)a->head_dim,
+                       k->block_bytes, (unsigned long long)a->v_head_dim, v->block_bytes);
+    if (frames) (void)snprintf(of_encoder, sizeof of_encoder, " and %llu frames", (unsigned long long)frames);
+    bb_draft_line(d, "kv_cache", bb_draft_device(d), all, BB_EXACT, source,
+                  "%llu layers x %llu heads x %s x %llu tokens%s", (unsigned long long)a->layers,
+                  (unsigned long long)heads, width, (unsigned long long)tokens, of_encoder);
 }
 
 /* Bytes of an element while the model computes: that of the weights when they are plain, else 16 bits. */
@@ -89,7 +116,7 @@ static void add_activations(bb_draft *d, const bb_subject *s) {
     const bb_arch *a = s->model->arch;
     bb_calc *c = &d->calc;
     uint64_t e = compute_bytes(s, u->weights), tokens = bb_calc_mul(c, u->ctx, u->parallel);
-    uint64_t f = a->experts ? bb_calc_mul(c, a->experts_used, a->expert_ffn) : a->ffn;
+    uint64_t f = a->experts ? bb_calc_mul(c, a->experts_used, a->expert_ffn) : bb_arch_mlp_width(a);
     uint64_t mlp = bb_calc_fma(c, 3, f, bb_calc_mul(c, 2, a->hidden));
     uint64_t q = bb_calc_mul(c, a->heads, a->head_dim), kv = bb_calc_mul(c, a->kv_heads, a->head_dim);
     uint64_t attention = bb_calc_add(c, bb_calc_mul(c, 2, bb_calc_add(c, a->hidden, q)), bb_calc_mul(c, 2, kv));
@@ -122,7 +149,7 @@ void bb_plan_hf(bb_draft *d, bb_subject *s) {
             bb_draft_note(d, "The architecture is not known: KV cache and activations are not counted. A config.json "
                              "beside the file says it.");
         else {
-            add_kv(d, s);
+            if (bb_family_find(s->model->arch->family)->has_cache) add_kv(d, s);
             if (!d->st) add_activations(d, s);
         }
     }

@@ -2,6 +2,7 @@
 /* plan_parts.h - what the engines of plan/ share: the growing list of lines, and the types of a subject. */
 #ifndef BB_PLAN_PLAN_PARTS_H
 #define BB_PLAN_PLAN_PARTS_H
+#include "graph/stored.h"
 #include "plan/plan.h"
 #include "plan/plan_calc.h"
 

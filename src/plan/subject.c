@@ -146,6 +146,7 @@ bb_engine bb_engine_default(const bb_subject *s, const bb_plan_request *r) {
     char buf[32];
     if (s->model->kind == BB_MODEL_COUNT) return BB_ENGINE_SIMPLE;
     if (is_gguf(s->model) || bb_plan_only_llama(r, buf)) return BB_ENGINE_LLAMA_CPP;
+    if (s->graph.n_nodes && !s->n_tensors) return BB_ENGINE_HF; /* a family that llama.cpp does not load */
     if (!*r->weights || strcmp(r->weights, "file") == 0) return BB_ENGINE_HF;
     const bb_dtype *t = bb_dtype_find(r->weights, NULL);
     if (t && t->block == 1) return BB_ENGINE_HF; /* f32, f16, bf16, int8, fp8: both worlds have them */
