@@ -97,6 +97,21 @@ static leading big_top(const big *b) {
     return (leading){(double)top, bits > 64 ? (int64_t)bits - 64 : 0};
 }
 
+/* a / b as a fraction of 32 bits, a < b; false when it takes more. */
+static bool small_ratio(const big *a, const big *b, uint32_t *rem, uint32_t *den) {
+    size_t bits = big_bits(b), zeros = 0;
+    while (zeros < bits && !((a->len > zeros / 32 ? a->limb[zeros / 32] : 0) >> (zeros % 32) & 1) &&
+           !(b->limb[zeros / 32] >> (zeros % 32) & 1))
+        zeros++;
+    if (bits - zeros > 32) return false;
+    *rem = *den = 0;
+    for (size_t i = bits; i-- > zeros;) {
+        *rem = *rem << 1 | (i / 32 < a->len ? a->limb[i / 32] >> (i % 32) & 1 : 0);
+        *den = *den << 1 | (b->limb[i / 32] >> (i % 32) & 1);
+    }
+    return true;
+}
+
 /* a / b, at most 1; 0 below the range of doubles. */
 static double ratio(leading a, leading b) { return a.e - b.e < -2000 ? 0 : ldexp(a.m / b.m, (int)(a.e - b.e)); }
 
@@ -123,6 +138,7 @@ static void divide(big *num, big *den, int64_t exp, bb_number *out) {
     if (num->failed) return;
     int64_t e = shift - 127 + exp;
     leading unit = big_top(den);
+    if (num->len > 0 && !small_ratio(num, den, &out->rem, &out->den)) out->den = 0;
     out->above = ratio(big_top(num), unit);
     big_sub(den, num);
     out->below = ratio(big_top(den), unit);
@@ -238,6 +254,7 @@ static bb_status quotient(term *a, term *b, bb_number *n, bb_error *err) {
     else if (a->digits.len) {
         big_pow10(ten > 0 ? &a->digits : den, (uint32_t)(ten > 0 ? ten : -ten));
         divide(&a->digits, den, two, &out);
+        if (a->sticky) out.den = 0;
         out.sticky |= a->sticky;
     }
     if (a->digits.failed || den->failed) status = bb_fail(err, BB_E_NOMEM, "out of memory");
@@ -263,8 +280,13 @@ static bool named(const char *name, bb_number *n) {
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
         if (bb_name_eq(name, constants[i].name)) {
             double above = ldexp((double)constants[i].next, -64);
-            *n = (bb_number){BB_CLASS_FINITE,  false, true,     constants[i].hi, constants[i].lo,
-                             constants[i].exp, above, 1 - above};
+            *n = (bb_number){.cls = BB_CLASS_FINITE,
+                             .sticky = true,
+                             .hi = constants[i].hi,
+                             .lo = constants[i].lo,
+                             .exp = constants[i].exp,
+                             .above = above,
+                             .below = 1 - above};
             return true;
         }
     bool inf = bb_name_eq(name, "inf") || bb_name_eq(name, "infinity");
@@ -312,7 +334,7 @@ void bb_number_from_f64(double v, bb_number *n) {
     uint64_t m = u & 0xFFFFFFFFFFFFFu;
     int e = (int)(u >> 52 & 0x7FF);
     if (e == 0x7FF)
-        n->cls = m ? BB_CLASS_NAN : BB_CLASS_INF;
+        n->cls = m ? BB_CLASS_NAN : BB_CLASS_INF, n->signalling = m && !(m >> 51);
     else if (e == 0 && m == 0)
         n->cls = BB_CLASS_ZERO;
     else {
@@ -348,6 +370,97 @@ double bb_number_to_f64(const bb_number *n) {
     }
     return n->sign ? -v : v;
 }
+
+/* ---- scaling ---- */
+
+/* What follows the integer digits of a product: rem / den where den is not 0, else the double nearest to it. */
+typedef struct tail {
+    uint64_t rem, den;
+    double frac;
+} tail;
+
+static unsigned tail_bit(tail *t) {
+    bool one;
+    if (t->den) {
+        t->rem *= 2;
+        one = t->rem >= t->den;
+        if (one) t->rem -= t->den;
+    } else {
+        t->frac *= 2;
+        one = t->frac >= 1;
+        if (one) t->frac -= 1;
+    }
+    return one;
+}
+
+/* (sig + t) * mul: six limbs, most significant first, and the rest below them. */
+static tail multiply(const bb_number *n, uint64_t mul, uint32_t p[6]) {
+    const uint32_t a[4] = {(uint32_t)n->lo, (uint32_t)(n->lo >> 32), (uint32_t)n->hi, (uint32_t)(n->hi >> 32)};
+    const uint32_t b[2] = {(uint32_t)mul, (uint32_t)(mul >> 32)};
+    tail rest = {.den = 1};
+    uint64_t whole = 0;
+    if (n->sticky && n->den && mul <= UINT32_MAX) {
+        whole = n->rem * mul / n->den;
+        rest = (tail){.rem = n->rem * mul % n->den, .den = n->den};
+    } else if (n->sticky) { /* from the end that is nearer */
+        double near = (n->above < n->below ? n->above : n->below) * (double)mul;
+        whole = n->above < n->below ? (uint64_t)near : mul - 1 - (uint64_t)near;
+        near -= floor(near);
+        rest = (tail){.frac = n->above < n->below ? near : 1 - near};
+    }
+    memset(p, 0, 6 * sizeof *p);
+    for (int j = 0; j < 2; j++) {
+        uint64_t carry = 0;
+        for (int i = 0; i < 4; i++) {
+            carry += p[5 - i - j] + (uint64_t)a[i] * b[j];
+            p[5 - i - j] = (uint32_t)carry;
+            carry >>= 32;
+        }
+        p[1 - j] = (uint32_t)carry;
+    }
+    for (int i = 5; i >= 0 && whole; i--) {
+        uint64_t sum = p[i] + (whole & UINT32_MAX);
+        p[i] = (uint32_t)sum;
+        whole = (whole >> 32) + (sum >> 32);
+    }
+    return rest;
+}
+
+void bb_number_scale(const bb_number *n, uint64_t mul, uint64_t div, int exp, bb_number *out) {
+    enum { BITS = 192 };
+    uint32_t p[6];
+    uint64_t rem = 0;
+    tail rest = multiply(n, mul, p);
+    bb_number q = {.cls = BB_CLASS_FINITE, .sign = n->sign};
+    int taken = 0;
+    for (; !(q.hi >> 63); taken++) {
+        unsigned bit = taken < BITS ? p[taken / 32] >> (31 - taken % 32) & 1 : tail_bit(&rest);
+        rem = rem << 1 | bit;
+        bool one = rem >= div;
+        if (one) rem -= div;
+        q.hi = q.hi << 1 | q.lo >> 63;
+        q.lo = q.lo << 1 | (one ? 1 : 0);
+    }
+    bool exact = rest.den != 0, more = !exact || rest.rem;
+    double below = exact ? (double)rest.rem / (double)rest.den : rest.frac;
+    for (int i = BITS - 1; i >= taken; i--) { /* digits that the quotient has no room for */
+        bool one = p[i / 32] >> (31 - i % 32) & 1;
+        below = (below + one) / 2;
+        more = more || one;
+    }
+    if (taken < BITS && more) exact = false;
+    q.exp = (int32_t)(n->exp + exp + BITS - taken);
+    q.sticky = rem || more;
+    if (q.sticky && exact && div <= UINT32_MAX && div * rest.den <= UINT32_MAX) {
+        q.rem = (uint32_t)(rem * rest.den + rest.rem);
+        q.den = (uint32_t)(div * rest.den);
+    }
+    q.above = ((double)rem + below) / (double)div;
+    q.below = ((double)(div - rem) - below) / (double)div;
+    *out = q;
+}
+
+/* ---- differences ---- */
 
 /* x - y in units of 2^y->exp, both positive, y->exp <= x->exp <= y->exp + 64: the integers exactly, then what lies
  * between them. */

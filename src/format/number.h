@@ -8,14 +8,17 @@ typedef enum bb_class { BB_CLASS_ZERO, BB_CLASS_FINITE, BB_CLASS_INF, BB_CLASS_N
 
 /* A finite value is (-1)^sign * (sig + t) * 2^exp with sig = hi:lo, a 128-bit integer whose top bit is set, and
  * 0 < t < 1 when sticky, t = 0 when not. 128 bits and a sticky bit are enough to round into any format of at most 64
- * bits in every mode. above = t and below = 1 - t, each to the precision of a double, only serve bb_number_diff: with
- * them the error of 1 + 1e-60 is 1e-60. */
+ * bits in every mode. above = t and below = 1 - t, each to the precision of a double, serve bb_number_diff: with them
+ * the error of 1 + 1e-60 is 1e-60. t = rem / den exactly where den is not 0: fractions with denominators below 2^32, so
+ * that 3/7 times 7 is 3 (bb_number_scale). */
 typedef struct bb_number {
     bb_class cls;
     bool sign;
     bool sticky;
+    bool signalling; /* of a NaN */
     uint64_t hi, lo;
     int32_t exp;
+    uint32_t rem, den;
     double above, below;
 } bb_number;
 
@@ -29,6 +32,9 @@ bb_status bb_number_parse(const char *text, bb_number *n, bb_error *err);
 void bb_number_from_f64(double v, bb_number *n);
 /* Nearest double, ties to even. */
 double bb_number_to_f64(const bb_number *n);
+/* n * mul / div * 2^exp, n finite, mul and div from 1 to 2^53: the exact product and quotient where t is known exactly
+ * or 0, else to the 181 bits of sig and above. */
+void bb_number_scale(const bb_number *n, uint64_t mul, uint64_t div, int exp, bb_number *out);
 /* a - b as a double, correct to a few units in the last place of the difference; NaN when undefined. */
 double bb_number_diff(const bb_number *a, const bb_number *b);
 #endif
