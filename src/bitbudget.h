@@ -84,7 +84,7 @@ enum {
     BB_FLAG_DIVBYZERO = 8,
     BB_FLAG_INVALID = 16,
     BB_FLAG_NAN_LOST = 32,  /* NaN went into a format without NaN */
-    BB_FLAG_SIGN_LOST = 64, /* -0 went into a format without -0 */
+    BB_FLAG_SIGN_LOST = 64, /* -0, or what rounds to it, went into a format without -0 */
 };
 
 typedef struct bb_encode_opts {
@@ -100,7 +100,8 @@ size_t bb_format_count(void);
 const bb_format *bb_format_at(size_t index); /* NULL past the end */
 const char *bb_format_name(const bb_format *f);
 unsigned bb_format_bits(const bb_format *f); /* width of a code, 4..64 */
-/* Value of a code; exact for every format of the table. Bits above the width are ignored. */
+/* Value of a code; exact for every format of the table; of an integer format without a scale. A NaN has the sign of its
+ * code where the format has signed ones. Bits above the width are ignored. */
 double bb_format_decode(const bb_format *f, uint64_t code);
 /* Code of a value, rounded once. opts NULL = nearest-even, native, max. *flags gets BB_FLAG_*; may be NULL.
  * BB_E_VALUE for NaN under BB_NAN_ERROR. */

@@ -5,7 +5,6 @@
 #include "cli/commands.h"
 #include "report/report.h"
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +78,25 @@ static bb_status as_usage(bb_status s, bb_error *err) {
     return BB_E_ARG;
 }
 
+static bb_scale scale_of(const struct job *j, const bb_format *f) {
+    return f->kind == BB_KIND_INT && !(j->scale > 0) ? bb_int_scale(f, j->absmax)
+                                                     : (bb_scale){j->scale > 0 ? j->scale : 1, 1};
+}
+
+/* Of every integer format that takes part, those that are only decoded included. */
+static bb_status check_scale(const struct job *j, const bb_format *f, bb_error *err) {
+    if (!f || f->kind != BB_KIND_INT) return BB_OK;
+    bb_scale scale = scale_of(j, f);
+    return bb_scale_check(f, &scale, err);
+}
+
+static bb_status check_scales(const struct job *j, bb_error *err) {
+    bb_status s = check_scale(j, j->from, err);
+    if (s == BB_OK) s = check_scale(j, j->via, err);
+    for (size_t i = 0; i < j->n_to && s == BB_OK; i++) s = check_scale(j, j->to[i], err);
+    return s;
+}
+
 static bb_status read_options(struct job *j, bb_error *err) {
     const cli_args *a = &j->call->args;
     bb_status s = BB_OK;
@@ -99,16 +117,11 @@ static bb_status read_options(struct job *j, bb_error *err) {
     if (s == BB_OK) s = cli_get_positive(a, OPT_SCALE, "--scale", &j->scale, err);
     if (s == BB_OK && !cli_has(a, OPT_SCALE)) j->absmax = default_absmax;
     if (s == BB_OK) s = cli_get_positive(a, OPT_ABSMAX, "--absmax", &j->absmax, err);
-    return s;
+    return s == BB_OK ? check_scales(j, err) : s;
 }
 
 /* ---- values --------------------------------------------------------------------------------------------------------
  */
-
-static double scale_of(const struct job *j, const bb_format *f) {
-    if (!f || f->kind != BB_KIND_INT) return 1;
-    return j->scale > 0 ? j->scale : bb_int_scale(f, j->absmax);
-}
 
 static bb_status read_code(const bb_format *f, const char *text, uint64_t *code, bb_error *err) {
     char safe[96];
@@ -134,21 +147,6 @@ static bb_status read_code(const bb_format *f, const char *text, uint64_t *code,
     return BB_OK;
 }
 
-/* After a detour the error is that of the value that was asked for. */
-static void measure_against(const bb_number *wanted, bb_encoding *e) {
-    double ulp = e->ulps > 0 && e->error != 0 ? fabs(e->error) / e->ulps : 0;
-    double input = bb_number_to_f64(wanted);
-    if (!(ulp > 0)) {
-        uint64_t up = bb_format_step(e->format, e->code, e->value < 0 ? -1 : 1);
-        ulp = fabs(bb_format_decode(e->format, up) - bb_format_decode(e->format, e->code)) * e->scale;
-    }
-    bb_number value;
-    bb_number_from_f64(e->value, &value);
-    e->error = isfinite(e->value) && isfinite(input) ? bb_number_diff(&value, wanted) : (double)NAN;
-    e->rel_error = input != 0 ? fabs(e->error) / fabs(input) : e->error == 0 ? 0 : (double)NAN;
-    e->ulps = ulp > 0 && isfinite(ulp) ? fabs(e->error) / ulp : (double)NAN;
-}
-
 static bb_status encode(const struct job *j, const char *text, bb_bits_row *rows, bb_error *err) {
     bb_number wanted, n;
     bb_encoding coded = {0};
@@ -157,28 +155,31 @@ static bb_status encode(const struct job *j, const char *text, bb_bits_row *rows
         uint64_t code = 0;
         s = read_code(j->from, text, &code, err);
         if (s != BB_OK) return s;
-        bb_decode_code(j->from, code, scale_of(j, j->from), &coded);
-        bb_number_from_f64(coded.value, &wanted);
+        bb_scale scale = scale_of(j, j->from);
+        bb_decode_code(j->from, code, &scale, &coded);
+        bb_encoding_number(&coded, &wanted);
     } else if ((s = bb_number_parse(text, &wanted, err)) != BB_OK)
         return s;
     n = wanted;
     unsigned flags = 0;
     if (j->via) {
         bb_encoding first;
-        s = bb_encode_number(j->via, &wanted, &j->opts, scale_of(j, j->via), &first, err);
+        bb_scale scale = scale_of(j, j->via);
+        s = bb_encode_number(j->via, &wanted, &j->opts, &scale, &first, err);
         if (s != BB_OK) return s;
-        bb_number_from_f64(first.value, &n);
+        bb_encoding_number(&first, &n);
         flags = first.flags;
     }
     for (size_t i = 0; i < j->n_to; i++) {
         bb_encoding *e = &rows[i].enc;
+        bb_scale scale = scale_of(j, j->to[i]);
         if (j->from == j->to[i] && !j->via)
             *e = coded;
         else
-            s = bb_encode_number(j->to[i], &n, &j->opts, scale_of(j, j->to[i]), e, err);
+            s = bb_encode_number(j->to[i], &n, &j->opts, &scale, e, err);
         if (s != BB_OK) return s;
-        if (j->via) {
-            measure_against(&wanted, e);
+        if (j->via) { /* the error is that of the value that was asked for */
+            bb_encoding_measure(&wanted, e);
             e->flags |= flags;
         }
     }

@@ -79,6 +79,57 @@ static bool is_inf(const bb_format *f, uint64_t code) {
     return bb_format_has_inf(f) && (code & magnitude_mask(f)) == bb_format_inf_code(f);
 }
 
+static bool keeps_nan_sign(const bb_format *f) { return f->kind == BB_KIND_IEEE || f->kind == BB_KIND_FN; }
+
+/* The top bit of the mantissa is 0 (IEEE 754-2019 6.2.1); formats with one NaN have a quiet one. */
+static bool is_signalling(const bb_format *f, uint64_t code) {
+    return f->kind == BB_KIND_IEEE && is_nan(f, code) && !(code >> (f->man_bits - 1) & 1);
+}
+
+/* ---- scales of integer formats ---- */
+
+static const bb_scale unit_scale = {1, 1};
+
+bb_scale bb_int_scale(const bb_format *f, double absmax) {
+    return (bb_scale){absmax, (uint32_t)((1ull << (f->bits - 1)) - 1)};
+}
+
+double bb_scale_f64(const bb_scale *scale) { return scale->num / scale->den; }
+
+/* num as an odd integer times 2^*exp. */
+static uint64_t odd_part(double num, int *exp) {
+    bb_number n;
+    bb_number_from_f64(num, &n);
+    *exp = n.exp + 64;
+    uint64_t m = n.hi;
+    for (; !(m & 1); m >>= 1) ++*exp;
+    return m;
+}
+
+/* n / scale, n finite */
+static void unscale(const bb_number *n, const bb_scale *scale, bb_number *out) {
+    int exp;
+    uint64_t m = odd_part(scale->num, &exp);
+    bb_number_scale(n, scale->den, m, -exp, out);
+}
+
+/* v * scale */
+static void rescale(int64_t v, const bb_scale *scale, bb_number *out) {
+    int exp;
+    uint64_t m = odd_part(scale->num, &exp);
+    bb_number_from_f64((double)v, out);
+    if (v) bb_number_scale(out, m, scale->den, exp, out);
+}
+
+bb_status bb_scale_check(const bb_format *f, const bb_scale *scale, bb_error *err) {
+    if (!(scale->num > 0) || !isfinite(scale->num) || scale->den == 0 || scale->den > UINT16_MAX)
+        return bb_fail(err, BB_E_ARG, "a scale must be positive and finite");
+    bb_number last;
+    rescale((int64_t)1 << (f->bits - 1), scale, &last);
+    if (isfinite(bb_number_to_f64(&last)) && bb_scale_f64(scale) > 0) return BB_OK;
+    return bb_fail(err, BB_E_ARG, "the scale is too large or too small: codes of %s leave the range of fp64", f->name);
+}
+
 /* ---- decode ---- */
 
 static int64_t signed_value(const bb_format *f, uint64_t code) {
@@ -88,8 +139,8 @@ static int64_t signed_value(const bb_format *f, uint64_t code) {
 double bb_format_decode(const bb_format *f, uint64_t code) {
     code &= code_mask(f);
     if (f->kind == BB_KIND_INT) return (double)signed_value(f, code);
-    if (is_nan(f, code)) return (double)NAN;
     double v;
+    if (is_nan(f, code)) return copysign((double)NAN, keeps_nan_sign(f) && code & sign_bit(f) ? -1 : 1);
     if (is_inf(f, code))
         v = (double)INFINITY;
     else if (f->kind == BB_KIND_E8M0)
@@ -157,7 +208,7 @@ static uint64_t overflow_code(const bb_format *f, bool sign, bool infinite, cons
     bool ofp8 = f->bits == 8 && ((f->kind == BB_KIND_FN) || (f->kind == BB_KIND_IEEE && f->exp_bits == 5));
     if (f->kind == BB_KIND_FINITE) return max;
     if (o->overflow == BB_OVERFLOW_OCP && ofp8) return max;
-    if (f->kind == BB_KIND_E8M0 && o->overflow == BB_OVERFLOW_SATURATE) return sign ? 0 : max; /* ml_dtypes 0.6 */
+    if (f->kind == BB_KIND_E8M0 && o->overflow == BB_OVERFLOW_SATURATE) return max; /* ml_dtypes 0.6 */
     if (!infinite) {
         if (o->overflow == BB_OVERFLOW_SATURATE) return max;
         bool away = o->round == BB_ROUND_NE || o->round == BB_ROUND_NA || (o->round == BB_ROUND_UP && !sign) ||
@@ -171,8 +222,8 @@ static uint64_t overflow_code(const bb_format *f, bool sign, bool infinite, cons
 static bb_status encode_nan(const bb_format *f, const bb_number *n, const bb_encode_opts *o, bb_encoding *out,
                             bb_error *err) {
     if (bb_format_has_nan(f)) {
-        bool keeps_sign = f->kind == BB_KIND_IEEE || f->kind == BB_KIND_FN;
-        out->code = bb_format_nan_code(f) | (n->sign && keeps_sign ? sign_bit(f) : 0);
+        out->code = bb_format_nan_code(f) | (n->sign && keeps_nan_sign(f) ? sign_bit(f) : 0);
+        if (n->signalling) out->flags |= BB_FLAG_INVALID; /* IEEE 754-2019 6.2 */
         return BB_OK;
     }
     if (o->nan == BB_NAN_ERROR) return bb_fail(err, BB_E_VALUE, "NaN: %s has none", f->name);
@@ -194,6 +245,12 @@ static void encode_zero(const bb_format *f, bool sign, const bb_encode_opts *o, 
     if (sign && !has_negative_zero(f)) out->flags |= BB_FLAG_SIGN_LOST;
 }
 
+/* e8m0 has no sign: what is below zero, infinity included, is invalid and becomes what zero becomes. */
+static void encode_negative_e8m0(const bb_format *f, const bb_encode_opts *o, bb_encoding *out) {
+    encode_zero(f, false, o, out);
+    out->flags = BB_FLAG_INVALID;
+}
+
 static void encode_float(const bb_format *f, const bb_number *n, const bb_encode_opts *o, bb_encoding *out) {
     int64_t exponent = (int64_t)n->exp + 127, emin = min_exponent(f);
     int64_t quantum = (exponent > emin ? exponent : emin) - f->man_bits;
@@ -209,9 +266,12 @@ static void encode_float(const bb_format *f, const bb_number *n, const bb_encode
         magnitude = field + (kept > 1);
     else if (kept >= one)
         magnitude = (field << f->man_bits) + kept;
-    if (f->kind == BB_KIND_E8M0 && (kept == 0 || n->sign)) {
+    if (f->kind == BB_KIND_E8M0 && n->sign) {
+        encode_negative_e8m0(f, o, out);
+        return;
+    }
+    if (f->kind == BB_KIND_E8M0 && kept == 0) {
         encode_zero(f, false, o, out);
-        if (n->sign) out->flags |= BB_FLAG_INVALID;
         return;
     }
     if (inexact) out->flags |= BB_FLAG_INEXACT;
@@ -228,37 +288,13 @@ static void encode_float(const bb_format *f, const bb_number *n, const bb_encode
     if (magnitude == 0 && f->kind != BB_KIND_E8M0) encode_zero(f, n->sign, o, out);
 }
 
-/* n / scale with 128 bits and what is left as sticky; scale positive, finite. */
-static bb_number divided(const bb_number *n, double scale) {
-    bb_number d, q = *n;
-    bb_number_from_f64(scale, &d);
-    uint64_t den = d.hi >> 11, rem = 0; /* 53 bits */
-    uint64_t hi = 0, lo = 0;
-    int64_t exp = (int64_t)n->exp - (d.exp + 64 + 11);
-    int taken = 0;
-    for (int i = 0; !(hi >> 63); i++) {
-        uint64_t bit = i < 64 ? n->hi >> (63 - i) & 1 : i < 128 ? n->lo >> (127 - i) & 1 : 0;
-        rem = rem << 1 | bit;
-        bool one = rem >= den;
-        if (one) rem -= den;
-        hi = hi << 1 | lo >> 63;
-        lo = lo << 1 | (one ? 1 : 0);
-        taken = i;
-    }
-    q.hi = hi;
-    q.lo = lo;
-    q.sticky = n->sticky || rem;
-    q.exp = (int32_t)(exp + 127 - taken);
-    return q;
-}
-
-static void encode_int(const bb_format *f, const bb_number *n, const bb_encode_opts *o, double scale,
+static void encode_int(const bb_format *f, const bb_number *n, const bb_encode_opts *o, const bb_scale *scale,
                        bb_encoding *out) {
     uint64_t limit = (1ull << (f->bits - 1)) - 1, magnitude;
     bool inexact = false;
-    bb_number q = *n;
-    if (n->cls == BB_CLASS_FINITE) q = divided(n, scale);
-    if (n->cls == BB_CLASS_INF || q.exp + 127 >= f->bits)
+    bb_number q;
+    unscale(n, scale, &q);
+    if (q.exp + 127 >= f->bits)
         magnitude = limit + 1;
     else
         magnitude = round_to(&q, 0, o->round, &inexact, -1);
@@ -267,31 +303,56 @@ static void encode_int(const bb_format *f, const bb_number *n, const bb_encode_o
         magnitude = limit;
         out->flags |= BB_FLAG_OVERFLOW | BB_FLAG_INEXACT;
     }
+    if (magnitude == 0 && n->sign) out->flags |= BB_FLAG_SIGN_LOST;
     out->code = (n->sign ? 0 - magnitude : magnitude) & code_mask(f);
 }
 
-double bb_int_scale(const bb_format *f, double absmax) { return absmax / (double)((1ull << (f->bits - 1)) - 1); }
+static void encode_inf(const bb_format *f, const bb_number *n, const bb_encode_opts *o, bb_encoding *out) {
+    if (f->kind == BB_KIND_INT) { /* no integer stands for it: IEEE 754-2019 5.8 */
+        uint64_t limit = (1ull << (f->bits - 1)) - 1;
+        out->code = (n->sign ? 0 - limit : limit) & code_mask(f);
+        out->flags |= BB_FLAG_INVALID;
+        return;
+    }
+    if (f->kind == BB_KIND_E8M0 && n->sign) {
+        encode_negative_e8m0(f, o, out);
+        return;
+    }
+    out->code = overflow_code(f, n->sign, true, o);
+    if (!is_inf(f, out->code)) out->flags |= BB_FLAG_OVERFLOW | BB_FLAG_INEXACT;
+}
 
-void bb_decode_code(const bb_format *f, uint64_t code, double scale, bb_encoding *out) {
-    *out = (bb_encoding){.format = f, .code = code & code_mask(f), .scale = f->kind == BB_KIND_INT ? scale : 1};
-    out->value = bb_format_decode(f, code) * out->scale;
+void bb_encoding_number(const bb_encoding *e, bb_number *n) {
+    if (e->format->kind == BB_KIND_INT) {
+        rescale(signed_value(e->format, e->code), &e->scale, n);
+        return;
+    }
+    bb_number_from_f64(bb_format_decode(e->format, e->code), n);
+    n->signalling = is_signalling(e->format, e->code);
+}
+
+void bb_decode_code(const bb_format *f, uint64_t code, const bb_scale *scale, bb_encoding *out) {
+    bb_number v;
+    *out = (bb_encoding){
+        .format = f, .code = code & code_mask(f), .scale = f->kind == BB_KIND_INT && scale ? *scale : unit_scale};
+    bb_encoding_number(out, &v);
+    out->value = bb_number_to_f64(&v);
     if (!isfinite(out->value)) out->error = out->rel_error = out->ulps = (double)NAN;
 }
 
-/* error, rel_error and ulps of an encoding of n; the last place is that of the input's binade. */
-static void measure(const bb_number *n, bb_encoding *out) {
+void bb_encoding_measure(const bb_number *n, bb_encoding *out) {
     const bb_format *f = out->format;
     out->error = out->rel_error = out->ulps = (double)NAN;
     if (n->cls == BB_CLASS_INF || n->cls == BB_CLASS_NAN || !isfinite(out->value)) return;
     bb_number v, input = *n;
-    bb_number_from_f64(out->value, &v);
+    bb_encoding_number(out, &v);
     if (n->cls == BB_CLASS_ZERO) {
         out->error = out->value;
         if (out->value == 0) out->error = out->rel_error = out->ulps = 0;
         return;
     }
     /* near 1 neither the difference nor the input leaves the range of doubles */
-    int exponent = n->exp + 127, emin = min_exponent(f);
+    int exponent = n->exp + 127, emin = min_exponent(f), scale = 0;
     int base = v.cls == BB_CLASS_FINITE && v.exp > n->exp ? v.exp + 127 : exponent;
     input.exp -= base;
     v.exp -= base;
@@ -299,36 +360,35 @@ static void measure(const bb_number *n, bb_encoding *out) {
     out->error = ldexp(difference, base) + 0.0; /* never -0 */
     input.exp = -127;
     out->rel_error = ldexp(apart / fabs(bb_number_to_f64(&input)), base - exponent);
-    if (f->kind == BB_KIND_INT)
-        out->ulps = fabs(out->error) / out->scale;
-    else
+    if (f->kind == BB_KIND_INT) {
+        double num = frexp(out->scale.num, &scale);
+        out->ulps = ldexp(apart * out->scale.den / num, base - scale);
+    } else
         out->ulps = ldexp(apart, base - ((exponent > emin ? exponent : emin) - f->man_bits));
 }
 
-bb_status bb_encode_number(const bb_format *f, const bb_number *n, const bb_encode_opts *opts, double scale,
+bb_status bb_encode_number(const bb_format *f, const bb_number *n, const bb_encode_opts *opts, const bb_scale *scale,
                            bb_encoding *out, bb_error *err) {
     static const bb_encode_opts defaults = {BB_ROUND_NE, BB_OVERFLOW_NATIVE, BB_NAN_MAX};
     if (!opts) opts = &defaults;
-    bb_encoding e = {.format = f, .scale = 1};
-    bb_status status = BB_OK;
-    if (f->kind == BB_KIND_INT) {
-        if (!(scale > 0) || !isfinite(scale)) return bb_fail(err, BB_E_ARG, "a scale must be positive and finite");
-        e.scale = scale;
-    }
+    bb_encoding e = {.format = f, .scale = f->kind == BB_KIND_INT && scale ? *scale : unit_scale};
+    bb_status status = f->kind == BB_KIND_INT ? bb_scale_check(f, &e.scale, err) : BB_OK;
+    if (status != BB_OK) return status;
     if (n->cls == BB_CLASS_NAN)
         status = encode_nan(f, n, opts, &e, err);
     else if (n->cls == BB_CLASS_ZERO)
         encode_zero(f, n->sign, opts, &e);
+    else if (n->cls == BB_CLASS_INF)
+        encode_inf(f, n, opts, &e);
     else if (f->kind == BB_KIND_INT)
-        encode_int(f, n, opts, scale, &e);
-    else if (n->cls == BB_CLASS_INF) {
-        e.code = overflow_code(f, n->sign, true, opts);
-        if (!is_inf(f, e.code)) e.flags |= BB_FLAG_OVERFLOW | BB_FLAG_INEXACT;
-    } else
+        encode_int(f, n, opts, &e.scale, &e);
+    else
         encode_float(f, n, opts, &e);
     if (status != BB_OK) return status;
-    e.value = bb_format_decode(f, e.code) * e.scale;
-    measure(n, &e);
+    bb_number v;
+    bb_encoding_number(&e, &v);
+    e.value = bb_number_to_f64(&v);
+    bb_encoding_measure(n, &e);
     *out = e;
     return BB_OK;
 }
@@ -338,7 +398,7 @@ bb_status bb_format_encode(const bb_format *f, double value, const bb_encode_opt
     bb_number n;
     bb_encoding e;
     bb_number_from_f64(value, &n);
-    bb_status status = bb_encode_number(f, &n, opts, 1, &e, NULL);
+    bb_status status = bb_encode_number(f, &n, opts, NULL, &e, NULL);
     if (status != BB_OK) return status;
     *code = e.code;
     if (flags) *flags = e.flags;

@@ -23,28 +23,44 @@ struct bb_format {
     const char *source;
 };
 
+/* The scale of an integer format as the quotient that it is, num / den: 6 / 127 is no double, and a tie must be one.
+ * num positive and finite, den at least 1 and below 2^16. */
+typedef struct bb_scale {
+    double num;
+    uint32_t den;
+} bb_scale;
+
 /* One conversion, with everything that a row of `bits` shows. */
 typedef struct bb_encoding {
     const bb_format *format;
     uint64_t code;
     unsigned flags;
-    double scale;     /* of integer formats, else 1 */
-    double value;     /* what the code means, scale included */
-    double error;     /* value - input; NaN when value or input is not finite */
+    bb_scale scale;   /* of integer formats, else 1 / 1 */
+    double value;     /* what the code means, scale included; the nearest double where that is none */
+    double error;     /* what the code means - input; NaN when either is not finite */
     double rel_error; /* |error| / |input|; NaN when undefined */
     double ulps;      /* |error| in units of the last place at the value; NaN when undefined */
 } bb_encoding;
 
-/* Rounds n into f once. For integer formats the value is divided by `scale` first (exactly enough), rounded and clamped
- * to +-(2^(bits-1)-1); other formats ignore scale. BB_E_VALUE for NaN under BB_NAN_ERROR, BB_E_ARG for a scale that is
- * not positive and finite. */
-bb_status bb_encode_number(const bb_format *f, const bb_number *n, const bb_encode_opts *opts, double scale,
+/* Rounds n into f once. For integer formats n is divided by the scale first (NULL = 1), exactly as bb_number_scale
+ * says, rounded and clamped to +-(2^(bits-1)-1); other formats ignore scale. BB_E_VALUE for NaN under BB_NAN_ERROR,
+ * BB_E_ARG for a scale that bb_scale_check refuses. */
+bb_status bb_encode_number(const bb_format *f, const bb_number *n, const bb_encode_opts *opts, const bb_scale *scale,
                            bb_encoding *out, bb_error *err);
 /* Meaning of a code: fills code, scale, value; error 0, flags 0. */
-void bb_decode_code(const bb_format *f, uint64_t code, double scale, bb_encoding *out);
+void bb_decode_code(const bb_format *f, uint64_t code, const bb_scale *scale, bb_encoding *out);
+/* What the code of an encoding means, exactly; the sign of a NaN and whether it is signalling included. */
+void bb_encoding_number(const bb_encoding *e, bb_number *n);
+/* error, rel_error and ulps of an encoding against another input than the one that was rounded last. An ulp is that of
+ * the input's binade. */
+void bb_encoding_measure(const bb_number *input, bb_encoding *e);
 
 /* The scale that makes absmax the largest code: absmax / (2^(bits-1)-1). */
-double bb_int_scale(const bb_format *f, double absmax);
+bb_scale bb_int_scale(const bb_format *f, double absmax);
+/* BB_E_ARG unless the scale is positive and finite and no code of f leaves the range of fp64 with it. */
+bb_status bb_scale_check(const bb_format *f, const bb_scale *scale, bb_error *err);
+/* As the nearest double, to show it. */
+double bb_scale_f64(const bb_scale *scale);
 
 typedef struct bb_fields {
     bool has_sign;

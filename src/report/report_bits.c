@@ -68,7 +68,7 @@ static void data_cells(bb_table *t, const bb_bits_row *r, const struct fields_te
     bb_cell_text(t, bb_format_class(e->format, e->code));
     bb_cell_text(t, bb_flags_text(e->flags, flags));
     if (e->format->kind == BB_KIND_INT)
-        bb_cell_f64(t, e->scale);
+        bb_cell_f64(t, bb_scale_f64(&e->scale));
     else
         bb_cell_empty(t);
     /* tf32 lives in the upper 19 bits of an fp32 word. */
@@ -190,7 +190,7 @@ bb_table *bb_report_bits(const bb_bits_row *rows, size_t n, bool exact) {
             if (!scaled) bb_table_foot(t, "%s", "");
             scaled = true;
             bb_table_foot(t, "%s: two's complement times the scale %s", rows[i].enc.format->name,
-                          bb_show_g(rows[i].enc.scale, 9, buf));
+                          bb_show_g(bb_scale_f64(&rows[i].enc.scale), 9, buf));
         }
     if (n_formats && n > n_formats && n % n_formats == 0) compare(t, rows, n, n_formats);
     return t;

@@ -54,7 +54,7 @@ static void draw_fields(const bb_app *app, const bb_bits *b, const bb_layout *l)
     (void)bb_f64_shortest(b->absmax, shortest);
     if (int8 < b->n)
         (void)snprintf(absmax, sizeof absmax, "%s (%s scale %.6g)", shortest, b->rows[int8].format->name,
-                       b->rows[int8].scale);
+                       bb_scale_f64(&b->rows[int8].scale));
     else
         (void)snprintf(absmax, sizeof absmax, "%s", shortest);
     const char *round = bb_bits_round_words(b->opts.round), *overflow = bb_bits_overflow_words(b->opts.overflow);
@@ -224,8 +224,8 @@ static void product_text(const bb_encoding *e, char *out, size_t size) {
     const char *class = bb_format_class(e->format, e->code);
     char a[32], c[32];
     if (e->format->kind == BB_KIND_INT) {
-        (void)snprintf(out, size, "%s x %s", bb_f64_shortest(nearbyint(e->value / e->scale), a),
-                       value_text(e->scale, 14, c));
+        (void)snprintf(out, size, "%s x %s", bb_f64_shortest(bb_format_decode(e->format, e->code), a),
+                       value_text(bb_scale_f64(&e->scale), 14, c));
     } else if (strcmp(class, "normal") == 0 || strcmp(class, "subnormal") == 0) {
         bb_fields v;
         bb_format_fields(e->format, e->code, &v);
@@ -273,8 +273,8 @@ typedef struct neighbours {
 static void find_neighbours(const bb_bits *b, neighbours *n) {
     const bb_encoding *e = &b->rows[b->marked];
     uint64_t down = bb_format_step(e->format, e->code, -1), up = bb_format_step(e->format, e->code, 1);
-    bb_decode_code(e->format, down, e->scale, &n->below);
-    bb_decode_code(e->format, up, e->scale, &n->above);
+    bb_decode_code(e->format, down, &e->scale, &n->below);
+    bb_decode_code(e->format, up, &e->scale, &n->above);
     n->has_below = down != e->code && !isnan(e->value);
     n->has_above = up != e->code && !isnan(e->value);
 }
@@ -418,7 +418,8 @@ void bb_bits_sentence(const bb_bits *b, char *text, size_t size) {
                        bb_f64_shortest(e->value, a));
     } else if (e->flags & BB_FLAG_OVERFLOW || !isfinite(e->value)) {
         (void)snprintf(text, size, "The value lies beyond %s, the largest of %s; %s was taken.",
-                       value_text(bb_format_max(e->format) * e->scale, 18, a), name, value_text(e->value, 18, c));
+                       value_text(bb_format_max(e->format) * bb_scale_f64(&e->scale), 18, a), name,
+                       value_text(e->value, 18, c));
     } else if (e->error == 0) {
         (void)snprintf(text, size, "The value is exactly one of %s.", name);
     } else if (e->error > 0 && n.has_below) {

@@ -13,17 +13,18 @@
 /* Largest magnitude that the integer formats cover at the start, as in `bitbudget bits --absmax`. */
 #define FIRST_ABSMAX 6.0
 
-static double scale_of(const bb_bits *b, const bb_format *f) {
-    return f && f->kind == BB_KIND_INT ? bb_int_scale(f, b->absmax) : 1;
+static bb_scale scale_of(const bb_bits *b, const bb_format *f) {
+    return f->kind == BB_KIND_INT ? bb_int_scale(f, b->absmax) : (bb_scale){1, 1};
 }
 
 static void encode_all(bb_bits *b) {
     for (size_t i = 0; i < b->n; i++) {
         const bb_format *f = bb_format_at(i);
+        bb_scale scale = scale_of(b, f);
         if (f == b->from)
-            bb_decode_code(f, b->from_code, scale_of(b, f), &b->rows[i]);
-        else if (bb_encode_number(f, &b->number, &b->opts, scale_of(b, f), &b->rows[i], NULL) != BB_OK)
-            bb_decode_code(f, 0, scale_of(b, f), &b->rows[i]);
+            bb_decode_code(f, b->from_code, &scale, &b->rows[i]);
+        else if (bb_encode_number(f, &b->number, &b->opts, &scale, &b->rows[i], NULL) != BB_OK)
+            bb_decode_code(f, 0, &scale, &b->rows[i]);
     }
     unsigned bits = bb_format_bits(bb_format_at(b->marked));
     if (b->bit >= bits) b->bit = bits - 1;
@@ -41,10 +42,11 @@ static bool set_text(bb_bits *b, const char *text, bb_error *err) {
 
 static void set_code(bb_bits *b, const bb_format *f, uint64_t code) {
     bb_encoding e;
-    bb_decode_code(f, code, scale_of(b, f), &e);
+    bb_scale scale = scale_of(b, f);
+    bb_decode_code(f, code, &scale, &e);
     b->from = f;
     b->from_code = e.code;
-    bb_number_from_f64(e.value, &b->number);
+    bb_encoding_number(&e, &b->number);
     char shortest[32];
     (void)snprintf(b->text, sizeof b->text, "%s", bb_f64_shortest(e.value, shortest));
     encode_all(b);
@@ -259,7 +261,8 @@ static bool accept_value(bb_bits *b, const char *text, bb_error *err) {
         return false;
     }
     char shortest[32];
-    double scaled = v * scale_of(b, f);
+    bb_scale scale = scale_of(b, f);
+    double scaled = v * bb_scale_f64(&scale);
     return set_text(b, bb_f64_shortest(minus ? -scaled : scaled, shortest), err);
 }
 

@@ -75,7 +75,7 @@ START_TEST(fp64_as_strtod) {
         bb_encoding e;
         bb_encode_opts o = {.round = modes[m].mode};
         memcpy(&u, &want, sizeof u);
-        if (bb_number_parse(text, &n, NULL) != BB_OK || bb_encode_number(f, &n, &o, 1, &e, NULL) != BB_OK ||
+        if (bb_number_parse(text, &n, NULL) != BB_OK || bb_encode_number(f, &n, &o, NULL, &e, NULL) != BB_OK ||
             e.code != u)
             ck_abort_msg("%s mode %zu: %a, strtod %a", text, m, e.value, want);
     }
@@ -286,7 +286,7 @@ START_TEST(e8m0_is_a_power_of_two) {
         for (size_t k = 0; k < 5; k++) {
             bb_encode_opts o = {.round = order[k]};
             uint64_t want = k < 2 ? probes[i].floor : k < 3 ? probes[i].ceiling : probes[i].nearest;
-            ck_assert_int_eq(bb_encode_number(f, &n, &o, 1, &e, NULL), BB_OK);
+            ck_assert_int_eq(bb_encode_number(f, &n, &o, NULL, &e, NULL), BB_OK);
             ck_assert_msg(e.code == want, "%s %s: %llx", probes[i].text, bb_round_name(order[k]),
                           (unsigned long long)e.code);
             ck_assert(((e.flags & BB_FLAG_INEXACT) != 0) == (probes[i].floor != probes[i].ceiling));
@@ -332,8 +332,9 @@ START_TEST(integers_as_the_c_library) {
                     bb_encoding e;
                     bb_encode_opts o = {.round = m < 4 ? modes[m].mode : BB_ROUND_NA};
                     bb_number_from_f64(v * scale, &n);
-                    if (bb_encode_number(f, &n, &o, scale, &e, NULL) != BB_OK || e.value != want * scale ||
-                        ((e.flags & BB_FLAG_OVERFLOW) != 0) != over || ((e.flags & BB_FLAG_INEXACT) != 0) != inexact ||
+                    if (bb_encode_number(f, &n, &o, &(bb_scale){scale, 1}, &e, NULL) != BB_OK ||
+                        e.value != want * scale || ((e.flags & BB_FLAG_OVERFLOW) != 0) != over ||
+                        ((e.flags & BB_FLAG_INEXACT) != 0) != inexact ||
                         e.code != ((uint64_t)(int64_t)want & (wide ? 255 : 15)))
                         ck_abort_msg("%g / %g to %s mode %zu: %g flags %x, expected %g", v * scale, scale, f->name, m,
                                      e.value, e.flags, want);
@@ -346,7 +347,8 @@ START_TEST(integers_as_the_c_library) {
     bb_number_from_f64(1, &one);
     static const double bad[] = {0, -1, HUGE_VAL, (double)NAN};
     for (size_t i = 0; i < 4; i++)
-        ck_assert_int_eq(bb_encode_number(bb_format_find("int8", NULL), &one, NULL, bad[i], &e, NULL), BB_E_ARG);
+        ck_assert_int_eq(bb_encode_number(bb_format_find("int8", NULL), &one, NULL, &(bb_scale){bad[i], 1}, &e, NULL),
+                         BB_E_ARG);
 }
 END_TEST
 
@@ -417,7 +419,7 @@ START_TEST(errors_at_the_ends) {
         bb_encoding e;
         bb_encode_opts o = {.overflow = cases[i].overflow};
         ck_assert_int_eq(bb_number_parse(cases[i].text, &n, NULL), BB_OK);
-        ck_assert_int_eq(bb_encode_number(bb_format_find(cases[i].format, NULL), &n, &o, 1, &e, NULL), BB_OK);
+        ck_assert_int_eq(bb_encode_number(bb_format_find(cases[i].format, NULL), &n, &o, NULL, &e, NULL), BB_OK);
         ck_assert_msg((e.error == cases[i].error || fabs(e.error - cases[i].error) < 1e-12 * fabs(cases[i].error)) &&
                           fabs(e.rel_error - cases[i].rel) <= 1e-12 * cases[i].rel &&
                           (cases[i].ulps == 0 || fabs(e.ulps - cases[i].ulps) <= 1e-12 * cases[i].ulps),
@@ -446,11 +448,11 @@ START_TEST(powers_of_two) {
                 unsigned flags = k >= emax      ? BB_FLAG_OVERFLOW | BB_FLAG_INEXACT
                                  : k < emin - 1 ? BB_FLAG_UNDERFLOW | BB_FLAG_INEXACT
                                                 : 0;
-                if (bb_number_parse(text, &n, NULL) != BB_OK || bb_encode_number(f, &n, &o, 1, &e, NULL) != BB_OK ||
+                if (bb_number_parse(text, &n, NULL) != BB_OK || bb_encode_number(f, &n, &o, NULL, &e, NULL) != BB_OK ||
                     e.value != sign * want || (e.flags & ~(unsigned)BB_FLAG_SIGN_LOST) != flags)
                     ck_abort_msg("%s to %s: %g flags %x, expected %g flags %x", text, f->name, e.value, e.flags,
                                  sign * want, flags);
-                if (k < emax || bb_encode_number(f, &n, &sat, 1, &e, NULL) != BB_OK) continue;
+                if (k < emax || bb_encode_number(f, &n, &sat, NULL, &e, NULL) != BB_OK) continue;
                 if (e.value != sign * max) ck_abort_msg("%s to %s: %g", text, f->name, e.value);
             }
     }
