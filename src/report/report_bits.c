@@ -89,6 +89,36 @@ static const bb_bits_row *find(const bb_bits_row *rows, size_t n, const char *fo
     return NULL;
 }
 
+/* Infinity, or zero, instead of a finite value that is not zero: a rounded subnormal is still a value. */
+static bool out_of_range(const bb_encoding *e) {
+    return (e->flags & BB_FLAG_OVERFLOW) || ((e->flags & BB_FLAG_UNDERFLOW) && e->value == 0);
+}
+
+/* How often fp16 and bf16 are nearer; inputs without a relative error (NaN, infinity) have no say. */
+static void half_or_brain(bb_table *t, const bb_bits_row *half, const bb_bits_row *brain, size_t n_inputs,
+                          size_t n_formats) {
+    size_t finer = 0, same = 0, lost = 0, coarser = 0;
+    for (size_t i = 0; i < n_inputs; i++) {
+        const bb_encoding *h = &half[i * n_formats].enc, *b = &brain[i * n_formats].enc;
+        if (out_of_range(h))
+            lost++;
+        else if (isnan(h->rel_error) || isnan(b->rel_error))
+            continue;
+        else if (h->rel_error < b->rel_error)
+            finer++;
+        else if (h->rel_error > b->rel_error)
+            coarser++;
+        else
+            same++;
+    }
+    size_t all = finer + same + lost + coarser;
+    bb_table_foot(t, "%s", "");
+    bb_table_foot(t, "fp16 keeps more digits (11 bits, bf16 8), bf16 more range (3.4e+38, fp16 65504).");
+    if (all)
+        bb_table_foot(t, "Here fp16 is nearer for %zu of %zu, equally near for %zu, out of its range for %zu.", finer,
+                      all, same, lost);
+}
+
 /* Formats down, inputs across: relative error, then what a format can hold at all. Inputs are runs of n_formats rows.
  */
 static void compare(bb_table *t, const bb_bits_row *rows, size_t n, size_t n_formats) {
@@ -126,23 +156,7 @@ static void compare(bb_table *t, const bb_bits_row *rows, size_t n, size_t n_for
     }
     bb_str_clear(&line);
     const bb_bits_row *half = find(rows, n_formats, "fp16"), *brain = find(rows, n_formats, "bf16");
-    if (half && brain) {
-        size_t finer = 0, same = 0, lost = 0;
-        for (size_t i = 0; i < n_inputs; i++) {
-            const bb_encoding *h = &rows[i * n_formats + (size_t)(half - rows)].enc;
-            const bb_encoding *b = &rows[i * n_formats + (size_t)(brain - rows)].enc;
-            if (h->flags & (BB_FLAG_OVERFLOW | BB_FLAG_UNDERFLOW))
-                lost++;
-            else if (h->rel_error < b->rel_error)
-                finer++;
-            else if (!(b->rel_error < h->rel_error))
-                same++;
-        }
-        bb_table_foot(t, "%s", "");
-        bb_table_foot(t, "fp16 keeps more digits (11 bits, bf16 8), bf16 more range (3.4e+38, fp16 65504).");
-        bb_table_foot(t, "Here fp16 is nearer for %zu of %zu, equally near for %zu, out of its range for %zu.", finer,
-                      n_inputs, same, lost);
-    }
+    if (half && brain) half_or_brain(t, half, brain, n_inputs, n_formats);
 }
 
 bb_table *bb_report_bits(const bb_bits_row *rows, size_t n, bool exact) {
