@@ -119,7 +119,11 @@ const char *bb_dtype_name(const bb_dtype *t);
 bb_status bb_dtype_row_bytes(const bb_dtype *t, uint64_t cols, uint64_t *bytes);
 
 /* Quantize x [rows][cols] into out, rows * bb_dtype_row_bytes bytes. importance is [cols] weights or NULL; types whose
- * rule does not use it ignore it. BB_E_UNSUPPORTED for a type that this library only sizes. */
+ * rule does not use it ignore it. BB_E_UNSUPPORTED for a type that this library only sizes.
+ * x must be finite, which the caller checks: NaN or infinity can spoil the block or row around it, and no status says
+ * so. Finite values too large for a type are no failure either: from 65520 on f16, from 127 * 65520 on the scale of
+ * q8_0 and from 8 * 65520 on that of q4_0 become infinity, and what is decoded is infinite or NaN
+ * (bb_error_stats.lost counts it). */
 bb_status bb_quantize_rows(const bb_dtype *t, const float *x, size_t rows, size_t cols, const float *importance,
                            void *out);
 /* The reverse: data, rows of bb_dtype_row_bytes each, into x [rows][cols]. */
@@ -141,6 +145,9 @@ bb_status bb_matmul(const bb_packed *w, const float *x, size_t tokens, unsigned 
 
 /* ---- error between arrays -------------------------------------------------------------------------------------- */
 
+/* Over the elements whose reference is finite. When some of them are lost, rel and max_abs are infinity, sqnr_db is
+ * minus infinity, and mean, sd and cosine are NaN. Without any element all are NaN, as is what the squares, which must
+ * stay in the range of fp64, do not tell (magnitudes below 1e-162 or above 1e154). */
 typedef struct bb_error_stats {
     double rel;     /* sqrt(sum (got-ref)^2 / sum ref^2); 0 when equal; infinity when only the reference is zero */
     double sqnr_db; /* -20 log10(rel); infinity when equal */
@@ -149,7 +156,8 @@ typedef struct bb_error_stats {
     double sd;          /* its standard deviation */
     double cosine;      /* 1 when both are zero, 0 when one is */
     uint64_t n;         /* elements that were finite on both sides */
-    uint64_t nonfinite; /* elements left out because one side was not finite */
+    uint64_t nonfinite; /* elements left out because the reference was not finite */
+    uint64_t lost;      /* elements with a finite reference that are not finite: overflow, not error */
 } bb_error_stats;
 
 bb_status bb_error_measure(const double *ref, const double *got, size_t n, bb_error_stats *stats);

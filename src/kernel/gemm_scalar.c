@@ -40,6 +40,7 @@ void bb_gemm_f32_scalar(const void *panels, size_t out, size_t in, const void *a
 
 /* A product, at most ceil(in / 16) sums in the lane, four between lanes. */
 size_t bb_gemm_f32_roundings(size_t in) { return 1 + (in + LANES - 1) / LANES + 4; }
+size_t bb_gemm_f32_underflows(size_t in) { return in; }
 
 /* Exact dot product of int8 vectors: 32 bits hold 65536 products of at most 127 * 128. */
 static int64_t dot_int8(const signed char *a, const signed char *b, size_t n) {
@@ -53,7 +54,8 @@ static int64_t dot_int8(const signed char *a, const signed char *b, size_t n) {
     return sum;
 }
 
-/* int8: y = (scale of the row * scale of the token) * the exact integer product. */
+/* int8: y = scale of the row * (scale of the token * the exact integer product). The scales first would underflow where
+ * the product does not. */
 void bb_gemm_int8_scalar(const void *panels, size_t out, size_t in, const void *act, size_t tokens, size_t first,
                          size_t count, float *y) {
     const unsigned char *w = panels; /* [out] rows of scale and in bytes */
@@ -63,19 +65,24 @@ void bb_gemm_int8_scalar(const void *panels, size_t out, size_t in, const void *
         for (size_t o = first; o < first + count; o++) {
             const unsigned char *a = x + t * row, *b = w + o * row;
             int64_t dot = dot_int8((const signed char *)a + ACT_HEAD, (const signed char *)b + ACT_HEAD, in);
-            y[t * out + o] = scale_at(b) * scale_at(a) * (float)dot;
+            y[t * out + o] = scale_at(b) * (scale_at(a) * (float)dot);
         }
     }
 }
 
-/* Scales' product, the integer's conversion, their product; What and xhat as fp32. */
+/* The integer's conversion, two products; What and xhat as fp32. */
 size_t bb_gemm_int8_roundings(size_t in) {
     (void)in;
     return 5;
 }
 
-/* q8_0 and q4_0: for each group of 32 in ascending order, acc += (scale of the weights * scale of the activations) *
- * the exact integer product. */
+size_t bb_gemm_int8_underflows(size_t in) {
+    (void)in;
+    return 1;
+}
+
+/* q8_0 and q4_0: for each group of 32 in ascending order, acc += scale of the weights * (scale of the activations * the
+ * exact integer product). */
 void bb_gemm_q8_0_scalar(const void *panels, size_t out, size_t in, const void *act, size_t tokens, size_t first,
                          size_t count, float *y) {
     const unsigned char *w = panels; /* [out][in / 32] blocks */
@@ -89,7 +96,7 @@ void bb_gemm_q8_0_scalar(const void *panels, size_t out, size_t in, const void *
                 const signed char *p = (const signed char *)a + ACT_HEAD, *q = (const signed char *)b + 2;
                 int32_t dot = 0;
                 for (size_t k = 0; k < GROUP; k++) dot += p[k] * q[k];
-                acc += half_at(b) * scale_at(a) * (float)dot;
+                acc += half_at(b) * (scale_at(a) * (float)dot);
             }
             y[t * out + o] = acc;
         }
@@ -110,12 +117,13 @@ void bb_gemm_q4_0_scalar(const void *panels, size_t out, size_t in, const void *
                 int32_t dot = 0;
                 for (size_t k = 0; k < GROUP / 2; k++)
                     dot += p[k] * ((b[2 + k] & 15) - 8) + p[k + GROUP / 2] * ((b[2 + k] >> 4) - 8);
-                acc += half_at(b) * scale_at(a) * (float)dot;
+                acc += half_at(b) * (scale_at(a) * (float)dot);
             }
             y[t * out + o] = acc;
         }
     }
 }
 
-/* Scales' product, its product with the integer, one sum a group; What is exact in fp32, xhat is rounded once. */
+/* Two products, one sum a group; What is exact in fp32, xhat is rounded once. */
 size_t bb_gemm_group32_roundings(size_t in) { return 2 + in / GROUP + 1; }
+size_t bb_gemm_group32_underflows(size_t in) { return in / GROUP; }

@@ -9,12 +9,16 @@
 #include <string.h>
 
 static const bb_kernel table[] = {
-    {"gemm_f32", "f32", "scalar", BB_ACT_F32, true, bb_gemm_f32_scalar, bb_gemm_f32_roundings},
-    {"gemm_f16", "f16", "scalar", BB_ACT_F32, true, bb_gemm_f32_scalar, bb_gemm_f32_roundings},
-    {"gemm_bf16", "bf16", "scalar", BB_ACT_F32, true, bb_gemm_f32_scalar, bb_gemm_f32_roundings},
-    {"gemm_int8", "int8", "scalar", BB_ACT_INT8_TOKEN, false, bb_gemm_int8_scalar, bb_gemm_int8_roundings},
-    {"gemm_q8_0", "q8_0", "scalar", BB_ACT_INT8_GROUP32, false, bb_gemm_q8_0_scalar, bb_gemm_group32_roundings},
-    {"gemm_q4_0", "q4_0", "scalar", BB_ACT_INT8_GROUP32, false, bb_gemm_q4_0_scalar, bb_gemm_group32_roundings},
+    {"gemm_f32", "f32", "scalar", BB_ACT_F32, true, bb_gemm_f32_scalar, bb_gemm_f32_roundings, bb_gemm_f32_underflows},
+    {"gemm_f16", "f16", "scalar", BB_ACT_F32, true, bb_gemm_f32_scalar, bb_gemm_f32_roundings, bb_gemm_f32_underflows},
+    {"gemm_bf16", "bf16", "scalar", BB_ACT_F32, true, bb_gemm_f32_scalar, bb_gemm_f32_roundings,
+     bb_gemm_f32_underflows},
+    {"gemm_int8", "int8", "scalar", BB_ACT_INT8_TOKEN, false, bb_gemm_int8_scalar, bb_gemm_int8_roundings,
+     bb_gemm_int8_underflows},
+    {"gemm_q8_0", "q8_0", "scalar", BB_ACT_INT8_GROUP32, false, bb_gemm_q8_0_scalar, bb_gemm_group32_roundings,
+     bb_gemm_group32_underflows},
+    {"gemm_q4_0", "q4_0", "scalar", BB_ACT_INT8_GROUP32, false, bb_gemm_q4_0_scalar, bb_gemm_group32_roundings,
+     bb_gemm_group32_underflows},
 };
 
 struct bb_packed {
@@ -158,7 +162,8 @@ bb_status bb_matmul(const bb_packed *w, const float *x, size_t tokens, unsigned 
     return status;
 }
 
-double bb_kernel_gamma(const bb_kernel *k, size_t in) {
-    double n = (double)k->roundings(in), u = 0x1p-24;
-    return n * u / (1 - n * u);
+double bb_kernel_bound(const bb_kernel *k, size_t in, double mass) {
+    double n = (double)k->roundings(in), u = 0x1p-24, gamma = n * u / (1 - n * u);
+    if (mass == 0) return 0;
+    return gamma * mass + (1 + gamma) * (double)k->underflows(in) * 0x1p-150;
 }

@@ -20,8 +20,10 @@ typedef struct bb_kernel { /* a row of a constant table */
      */
     void (*run)(const void *panels, size_t out, size_t in, const void *act, size_t tokens, size_t first, size_t count,
                 float *y);
-    /* Roundings that one term of an output passes, for bb_kernel_gamma. */
+    /* For bb_kernel_bound: roundings that one term of an output passes, and products of an output that can underflow
+     * (an integer times a scale cannot: it is a multiple of the smallest subnormal). */
     size_t (*roundings)(size_t in);
+    size_t (*underflows)(size_t in);
 } bb_kernel;
 
 const bb_kernel *bb_kernel_find(const bb_dtype *t, bb_isa isa);
@@ -35,8 +37,9 @@ size_t bb_packed_bytes(const bb_packed *w);
 bb_status bb_act_roundtrip(bb_act act, const float *x, size_t tokens, size_t in, float *xhat);
 /* matmul on a pool that is already there (NULL = this thread). */
 bb_status bb_matmul_pool(const bb_packed *w, const float *x, size_t tokens, bb_pool *pool, float *y);
-/* gamma with |y - What xhat| <= gamma * sum over k of |What||xhat| for every output, barring underflow: n u / (1 - n u)
- * with u = 2^-24 and n the roundings that a term passes, those of decoding What and xhat to fp32 included (Higham,
- * Accuracy and Stability, 2nd ed., lemma 3.1). */
-double bb_kernel_gamma(const bb_kernel *k, size_t in);
+/* Limit of |y - What xhat| for every output that is finite, mass being its sum over k of |What||xhat|: gamma mass +
+ * (1 + gamma) m 2^-150 with gamma = n u / (1 - n u), u = 2^-24, n the roundings that a term passes, those of decoding
+ * What and xhat to fp32 included, and m the products that can underflow, each by half of 2^-149 (Higham, Accuracy and
+ * Stability, 2nd ed., lemma 3.1 and equation 2.8). */
+double bb_kernel_bound(const bb_kernel *k, size_t in, double mass);
 #endif

@@ -30,7 +30,8 @@ void bb_error_sum_init(bb_error_sum *s) { *s = (bb_error_sum){0}; }
 
 static void add_pair(bb_error_sum *s, double ref, double got) {
     if (!is_finite(ref) || !is_finite(got)) {
-        s->nonfinite++;
+        s->nonfinite += !is_finite(ref);
+        s->lost += is_finite(ref);
         return;
     }
     double e = got - ref, a = fabs(e);
@@ -49,28 +50,35 @@ void bb_error_sum_add(bb_error_sum *s, const double *ref, const double *got, siz
     for (size_t i = 0; i < n; i++) add_pair(s, ref[i], got[i]);
 }
 
-void bb_error_sum_add_f32(bb_error_sum *s, const float *ref, const float *got, size_t n) {
-    for (size_t i = 0; i < n; i++) add_pair(s, (double)ref[i], (double)got[i]);
+void bb_error_sum_add_f32(bb_error_sum *s, const double *ref, const float *got, size_t n) {
+    for (size_t i = 0; i < n; i++) add_pair(s, ref[i], (double)got[i]);
+}
+
+/* The figures of a sum in which nothing was lost; n > 0. */
+static void figures(const bb_error_sum *s, bb_error_stats *r) {
+    double err2 = s->err2 + s->err2_c, ref2 = s->ref2 + s->ref2_c, got2 = s->got2 + s->got2_c, dot = s->dot + s->dot_c;
+    r->max_abs = s->max_abs;
+    r->mean = s->mean;
+    r->sd = s->n > 1 ? sqrt(s->m2 / (double)(s->n - 1)) : 0;
+    r->rel = s->max_abs == 0 ? 0 : ref2 == 0 ? (double)INFINITY : sqrt(err2 / ref2);
+    /* squares that left the range of fp64 */
+    bool blind = s->max_abs > 0 && (!is_finite(err2) || !is_finite(ref2) || err2 == 0);
+    if (blind) r->rel = (double)NAN;
+    r->sqnr_db = -20 * log10(r->rel) + 0.0; /* never -0 */
+    r->cosine = ref2 == 0 && got2 == 0 ? 1 : 0;
+    if (ref2 > 0 && got2 > 0) r->cosine = dot / sqrt(ref2) / sqrt(got2);
+    if (r->cosine > 1 || s->max_abs == 0) r->cosine = 1;
+    if (blind) r->sd = r->cosine = r->rel;
 }
 
 void bb_error_sum_result(const bb_error_sum *s, bb_error_stats *stats) {
-    double err2 = s->err2 + s->err2_c, ref2 = s->ref2 + s->ref2_c, got2 = s->got2 + s->got2_c, dot = s->dot + s->dot_c;
-    bb_error_stats r = {.max_abs = s->max_abs, .mean = s->mean, .n = s->n, .nonfinite = s->nonfinite};
-    r.sd = s->n > 1 ? sqrt(s->m2 / (double)(s->n - 1)) : 0;
-    if (err2 == 0)
-        r.sqnr_db = (double)INFINITY;
-    else if (ref2 == 0) {
-        r.rel = (double)INFINITY;
-        r.sqnr_db = -(double)INFINITY;
-    } else {
-        r.rel = sqrt(err2 / ref2);
-        r.sqnr_db = -20 * log10(r.rel);
-    }
-    if (ref2 == 0 && got2 == 0)
-        r.cosine = 1;
-    else if (ref2 > 0 && got2 > 0)
-        r.cosine = err2 == 0 ? 1 : dot / sqrt(ref2) / sqrt(got2);
-    if (r.cosine > 1) r.cosine = 1;
+    const double nan = (double)NAN, inf = (double)INFINITY;
+    bb_error_stats r = {nan, nan, nan, nan, nan, nan, s->n, s->nonfinite, s->lost};
+    if (s->lost) {
+        r.rel = r.max_abs = inf;
+        r.sqnr_db = -inf;
+    } else if (s->n)
+        figures(s, &r);
     *stats = r;
 }
 

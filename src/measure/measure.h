@@ -10,12 +10,12 @@ typedef struct bb_error_sum {
     double err2_c, ref2_c, got2_c, dot_c;
     double mean, m2; /* of the error, Welford */
     double max_abs;
-    uint64_t n, nonfinite;
+    uint64_t n, nonfinite, lost;
 } bb_error_sum;
 
 void bb_error_sum_init(bb_error_sum *s);
 void bb_error_sum_add(bb_error_sum *s, const double *ref, const double *got, size_t n);
-void bb_error_sum_add_f32(bb_error_sum *s, const float *ref, const float *got, size_t n);
+void bb_error_sum_add_f32(bb_error_sum *s, const double *ref, const float *got, size_t n);
 void bb_error_sum_result(const bb_error_sum *s, bb_error_stats *stats);
 
 typedef struct bb_histogram {

@@ -11,7 +11,7 @@
 
 static void cell_ratio(bb_table *t, double v) {
     char buf[BB_SHOW_SIZE];
-    bb_cell_f64_as(t, v, isinf(v) ? "inf" : bb_show_ratio(v, 1, buf));
+    bb_cell_f64_as(t, v, isinf(v) ? (v < 0 ? "-inf" : "inf") : bb_show_ratio(v, 1, buf));
 }
 
 /* A number of a row that was measured, else an empty cell. */
@@ -47,7 +47,7 @@ static void error_columns(bb_table *t) {
 
 static void error_row(bb_table *t, const bb_error_row *r) {
     char name[96], buf[BB_SHOW_SIZE];
-    bool weights = !r->skipped[0] || r->weight.nonfinite, output = !r->skipped[0];
+    bool weights = r->weight.n || r->weight.nonfinite || r->weight.lost, output = !r->skipped[0];
     bb_table_row(t);
     bb_cell_text(t, bb_escape_buf(r->tensor->name, name, sizeof name));
     bb_cell_u64(t, r->rows);
@@ -57,7 +57,8 @@ static void error_row(bb_table *t, const bb_error_row *r) {
     cell_if(t, weights, r->weight.rel);
     if (weights)
         bb_cell_f64_as(t, r->weight.sqnr_db,
-                       isinf(r->weight.sqnr_db) ? "inf" : bb_show_fixed(r->weight.sqnr_db, 1, buf));
+                       isinf(r->weight.sqnr_db) ? (r->weight.sqnr_db < 0 ? "-inf" : "inf")
+                                                : bb_show_fixed(r->weight.sqnr_db, 1, buf));
     else
         bb_cell_empty(t);
     cell_if(t, weights, r->weight.max_abs);

@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "base/escape.h"
 #include "base/mem.h"
+#include "format/format.h"
 #include "kernel/kernel.h"
 #include "measure/measure.h"
 #include "study/study_parts.h"
@@ -23,7 +24,8 @@ typedef struct matrix {
     const bb_file *file;
     const bb_tensor *t;
     size_t rows, cols, tokens, checked;
-    float *w;  /* [checked][cols] rows that are multiplied */
+    double *w; /* [checked][cols] rows that are multiplied, as the file has them */
+    float *wf; /* the same in fp32, which is what quantizers take */
     float *x;  /* [tokens][cols] */
     double *y; /* [tokens][checked] W x in float64 */
     bb_pool *pool;
@@ -54,6 +56,51 @@ static bb_status read_rows(const matrix *m, uint64_t first, size_t count, float 
     return status;
 }
 
+/* As the file has them, too: types that hold more than fp32 does are not rounded to it first. */
+static bool is_wide(const bb_dtype *t) {
+    static const char *const wide[] = {"f64", "i64", "u64", "i32", "u32"};
+    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
+        if (strcmp(t->name, wide[i]) == 0) return true;
+    return false;
+}
+
+/* One little-endian element; 64-bit integers beyond 2^53 round to the nearest double. */
+static double wide_element(const bb_dtype *t, const unsigned char *p) {
+    uint64_t u = 0, sign = 1ull << (t->block_bytes * 8 - 1);
+    for (uint32_t i = t->block_bytes; i-- > 0;) u = u << 8 | p[i];
+    if (t->name[0] == 'f') return bb_format_decode(bb_format_find("fp64", NULL), u);
+    return t->name[0] == 'i' ? (double)(int64_t)((u ^ sign) - sign) : (double)u;
+}
+
+/* x in fp32 and ref in float64, [count][cols] both. */
+static bb_status read_both(const matrix *m, uint64_t first, size_t count, float *x, double *ref, bb_error *err) {
+    size_t n = count * m->cols; /* the caller allocated as many */
+    const bb_dtype *type = m->t->type;
+    if (!is_wide(type)) {
+        bb_status status = read_rows(m, first, count, x, err);
+        for (size_t i = 0; i < n && status == BB_OK; i++) ref[i] = (double)x[i];
+        return status;
+    }
+    unsigned char *raw = bb_alloc(n, type->block_bytes);
+    if (!raw) return bb_fail(err, BB_E_NOMEM, "out of memory");
+    bb_status status = bb_file_read_raw(m->file, m->t, first, count, raw, err);
+    for (size_t i = 0; i < n && status == BB_OK; i++) {
+        ref[i] = wide_element(type, raw + i * type->block_bytes);
+        x[i] = (float)ref[i];
+    }
+    free(raw);
+    return status;
+}
+
+static double dot_f64(const double *a, const float *b, size_t n) {
+    double s[4] = {0};
+    size_t k = 0;
+    for (; k + 4 <= n; k += 4)
+        for (size_t i = 0; i < 4; i++) s[i] += a[k + i] * (double)b[k + i];
+    for (; k < n; k++) s[0] += a[k] * (double)b[k];
+    return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
 static double dot(const float *a, const float *b, size_t n) {
     double s[4] = {0};
     size_t k = 0;
@@ -79,21 +126,23 @@ static bb_status weight_error(const matrix *m, const bb_dtype *type, bb_error_st
     size_t n;
     if (!bb_mul_size(slab, m->cols, &n)) return bb_fail(err, BB_E_OVERFLOW, "rows too long");
     float *x = bb_alloc(n, sizeof *x), *back = bb_alloc(n, sizeof *back);
+    double *ref = bb_alloc(n, sizeof *ref);
     unsigned char *blocks = bb_alloc(slab, (size_t)row_bytes);
     bb_error_sum sum;
     bb_error_sum_init(&sum);
-    if (!x || !back || !blocks) status = bb_fail(err, BB_E_NOMEM, "out of memory");
+    if (!x || !back || !ref || !blocks) status = bb_fail(err, BB_E_NOMEM, "out of memory");
     for (size_t first = 0; first < m->rows && status == BB_OK; first += slab) {
         size_t count = m->rows - first < slab ? m->rows - first : slab;
         if (cancelled(m->progress)) status = bb_fail(err, BB_E_CANCELLED, "cancelled");
-        if (status == BB_OK) status = read_rows(m, first, count, x, err);
+        if (status == BB_OK) status = read_both(m, first, count, x, ref, err);
         if (status == BB_OK) status = bb_quantize_rows(type, x, count, m->cols, NULL, blocks);
         if (status == BB_OK) status = bb_dequantize_rows(type, blocks, count, m->cols, back);
-        if (status == BB_OK) bb_error_sum_add_f32(&sum, x, back, count * m->cols);
+        if (status == BB_OK) bb_error_sum_add_f32(&sum, ref, back, count * m->cols);
         if (m->progress) atomic_fetch_add(&m->progress->done, (uint64_t)count * m->cols);
     }
     free(x);
     free(back);
+    free(ref);
     free(blocks);
     if (status == BB_OK) bb_error_sum_result(&sum, stats);
     return status;
@@ -102,16 +151,20 @@ static bb_status weight_error(const matrix *m, const bb_dtype *type, bb_error_st
 /* Sums over all outputs from which every reported figure follows. */
 typedef struct parts {
     double ref, total, weight, activation, accumulation, cross, bound;
+    bool overflow; /* an output is not finite */
 } parts;
 
-static void split(const matrix *m, const float *what, const float *xhat, const float *y, double gamma, parts *p) {
+static void split(const matrix *m, const float *what, const float *xhat, const float *y, const bb_kernel *k, parts *p) {
     for (size_t t = 0; t < m->tokens; t++) {
         const float *x = m->x + t * m->cols, *xq = xhat + t * m->cols;
         for (size_t r = 0; r < m->checked; r++) {
             const float *wq = what + r * m->cols;
             double ref = m->y[t * m->checked + r], wx = dot(wq, x, m->cols), wxq = dot(wq, xq, m->cols);
             double got = (double)y[t * m->checked + r];
-            double a = wx - ref, b = wxq - wx, c = got - wxq, bound = gamma * dot_abs(wq, xq, m->cols);
+            double a = wx - ref, b = wxq - wx, c = got - wxq, mass = dot_abs(wq, xq, m->cols);
+            /* and the rounding of wxq itself, a float64 sum */
+            double bound = bb_kernel_bound(k, m->cols, mass) + (double)m->cols * 0x1p-52 * mass;
+            if (!isfinite(got)) p->overflow = true;
             p->ref += ref * ref;
             p->total += (got - ref) * (got - ref);
             p->weight += a * a;
@@ -121,6 +174,20 @@ static void split(const matrix *m, const float *what, const float *xhat, const f
             p->bound += bound * bound;
         }
     }
+}
+
+/* A norm relative to that of the reference, both squared: a matrix of zeros has no error. */
+static double relative(double part, double ref) {
+    return part == 0 ? 0 : ref > 0 ? sqrt(part / ref) : (double)INFINITY;
+}
+
+static void set_parts(const parts *p, bb_error_row *row) {
+    row->output_rel = relative(p->total, p->ref);
+    row->output_rel_weights = relative(p->weight, p->ref);
+    row->output_rel_activations = relative(p->activation, p->ref);
+    row->output_rel_accumulation = relative(p->accumulation, p->ref);
+    row->cross = p->cross == 0 ? 0 : p->ref > 0 ? p->cross / p->ref : (double)NAN;
+    row->bound = relative(p->bound, p->ref);
 }
 
 /* The product through the kernel of one type, and its parts. */
@@ -134,7 +201,7 @@ static bb_status output_error(const matrix *m, const bb_dtype *type, bb_error_ro
     float *what = bb_alloc(m->checked * m->cols, sizeof *what), *xhat = bb_alloc(m->tokens * m->cols, sizeof *xhat);
     float *y = bb_alloc(m->tokens * m->checked, sizeof *y);
     if (!blocks || !what || !xhat || !y) status = BB_E_NOMEM;
-    if (status == BB_OK) status = bb_quantize_rows(type, m->w, m->checked, m->cols, NULL, blocks);
+    if (status == BB_OK) status = bb_quantize_rows(type, m->wf, m->checked, m->cols, NULL, blocks);
     if (status == BB_OK) status = bb_dequantize_rows(type, blocks, m->checked, m->cols, what);
     if (status == BB_OK) status = bb_act_roundtrip(k->act, m->x, m->tokens, m->cols, xhat);
     if (status == BB_OK) status = bb_pack(type, blocks, m->checked, m->cols, &packed);
@@ -145,14 +212,11 @@ static bb_status output_error(const matrix *m, const bb_dtype *type, bb_error_ro
     }
     if (status == BB_OK) {
         parts p = {0};
-        split(m, what, xhat, y, bb_kernel_gamma(k, m->cols), &p);
-        double ref = p.ref > 0 ? p.ref : (double)NAN;
-        row->output_rel = sqrt(p.total / ref);
-        row->output_rel_weights = sqrt(p.weight / ref);
-        row->output_rel_activations = sqrt(p.activation / ref);
-        row->output_rel_accumulation = sqrt(p.accumulation / ref);
-        row->cross = p.cross / ref;
-        row->bound = sqrt(p.bound / ref);
+        split(m, what, xhat, y, k, &p);
+        if (p.overflow)
+            snprintf(row->skipped, sizeof row->skipped, "the fp32 product overflows");
+        else
+            set_parts(&p, row);
         row->rows_checked = m->checked;
         row->kernel = k->name;
         row->isa = k->isa;
@@ -172,22 +236,24 @@ static bb_status matrix_open(matrix *m, const bb_error_opts *o, bb_error *err) {
         !bb_mul_size(m->tokens, m->checked, &l))
         return bb_fail(err, BB_E_OVERFLOW, "rows too long");
     m->w = bb_alloc(n, sizeof *m->w);
+    m->wf = bb_alloc(n, sizeof *m->wf);
     m->x = bb_alloc(k, sizeof *m->x);
     m->y = bb_alloc(l, sizeof *m->y);
-    if (!m->w || !m->x || !m->y) return bb_fail(err, BB_E_NOMEM, "out of memory");
+    if (!m->w || !m->wf || !m->x || !m->y) return bb_fail(err, BB_E_NOMEM, "out of memory");
     for (size_t r = 0; r < m->checked; r++) {
-        bb_status status = read_rows(m, checked_row(m, r), 1, m->w + r * m->cols, err);
+        bb_status status = read_both(m, checked_row(m, r), 1, m->wf + r * m->cols, m->w + r * m->cols, err);
         if (status != BB_OK) return status;
     }
     bb_study_gaussian(o->seed, 0, m->x, k);
     for (size_t t = 0; t < m->tokens; t++)
         for (size_t r = 0; r < m->checked; r++)
-            m->y[t * m->checked + r] = dot(m->w + r * m->cols, m->x + t * m->cols, m->cols);
+            m->y[t * m->checked + r] = dot_f64(m->w + r * m->cols, m->x + t * m->cols, m->cols);
     return BB_OK;
 }
 
 static void matrix_close(matrix *m) {
     free(m->w);
+    free(m->wf);
     free(m->x);
     free(m->y);
 }
@@ -206,6 +272,24 @@ static bool reason_to_skip(const bb_tensor *t, const bb_dtype *type, char *why, 
         snprintf(why, size, "row of %llu is not a multiple of %u", (unsigned long long)t->cols, type->block);
     else if (t->cols > 1u << 24 || t->rows > SIZE_MAX / 2)
         snprintf(why, size, "row of %llu is longer than 2^24", (unsigned long long)t->cols);
+    else
+        return false;
+    return true;
+}
+
+/* Why the weights' own error rules out that of the product; false when it does not. */
+static bool weights_spoilt(const bb_dtype *type, const bb_error_stats *s, char *why, size_t size) {
+    unsigned long long nonfinite = s->nonfinite, lost = s->lost;
+    const char *odd = nonfinite == 1 ? "" : "s", *gone = lost == 1 ? "" : "s";
+    if (nonfinite && lost)
+        snprintf(why, size, "%llu value%s not finite, %llu more lost", nonfinite, odd, lost);
+    else if (nonfinite)
+        snprintf(why, size, "%llu value%s not finite", nonfinite, odd);
+    else if (lost)
+        snprintf(why, size, "%s: %llu value%s lost",
+                 type->block > 1 ? "the fp16 scale overflows" : "magnitudes beyond its largest", lost, gone);
+    else if (isnan(s->rel))
+        snprintf(why, size, "the squares of its values leave the range of float64");
     else
         return false;
     return true;
@@ -235,10 +319,7 @@ static bb_status measure_tensor(const bb_file *file, const bb_tensor *t, const b
         opened = true;
         if (status == BB_OK) status = weight_error(&m, row->type, &row->weight, err);
         if (status != BB_OK) break;
-        if (row->weight.nonfinite)
-            snprintf(row->skipped, sizeof row->skipped, "%llu values are not finite",
-                     (unsigned long long)row->weight.nonfinite);
-        else
+        if (!weights_spoilt(row->type, &row->weight, row->skipped, sizeof row->skipped))
             status = output_error(&m, row->type, row, err);
     }
     matrix_close(&m);

@@ -21,12 +21,14 @@ typedef struct bb_error_row {
     const bb_tensor *tensor; /* borrowed from the file */
     uint64_t rows, cols;
     const bb_dtype *type;
-    char skipped[96]; /* why there are no numbers ("row of 172 is not a multiple of 32"), "" = measured */
+    /* Why there are no numbers ("row of 172 is not a multiple of 32"), or none of the output ("the fp16 scale
+     * overflows: 32 values lost": weight is there then, its n, nonfinite and lost not all 0); "" = measured. */
+    char skipped[96];
     double bits_per_weight;
-    bb_error_stats weight;
+    bb_error_stats weight; /* against the values of the file in float64 */
     double output_rel, output_rel_weights, output_rel_activations, output_rel_accumulation, cross;
     uint64_t rows_checked;
-    double bound; /* proven upper limit of output_rel_accumulation */
+    double bound; /* proven upper limit of output_rel_accumulation, underflow included */
     const char *kernel, *isa;
     uint64_t ns; /* of one kernel call over all checked rows and tokens */
 } bb_error_row;

@@ -14,7 +14,8 @@ typedef struct product {
     bb_packed *packed;
 } product;
 
-static bool make(product *p, const bb_kernel *k, size_t tokens, size_t out, size_t in, uint64_t seed, double spread) {
+static bool make(product *p, const bb_kernel *k, size_t tokens, size_t out, size_t in, uint64_t seed, double spread,
+                 int weights, int acts) {
     const bb_dtype *t = bb_dtype_find(k->type, NULL);
     uint64_t row;
     if (bb_dtype_row_bytes(t, in, &row) != BB_OK || (k->act == BB_ACT_INT8_GROUP32 && in % 32)) return false;
@@ -26,9 +27,9 @@ static bool make(product *p, const bb_kernel *k, size_t tokens, size_t out, size
     p->y = malloc(tokens * out * sizeof(float));
     p->blocks = malloc(out * row);
     for (size_t i = 0; i < tokens * in; i++)
-        p->x[i] = (float)((bb_random_unit(seed, i) - 0.5) * exp2(spread * bb_random_unit(seed + 1, i)));
+        p->x[i] = (float)((bb_random_unit(seed, i) - 0.5) * exp2(acts + spread * bb_random_unit(seed + 1, i)));
     for (size_t i = 0; i < out * in; i++)
-        p->w[i] = (float)((bb_random_unit(seed + 2, i) - 0.5) * exp2(spread * bb_random_unit(seed + 3, i)));
+        p->w[i] = (float)((bb_random_unit(seed + 2, i) - 0.5) * exp2(weights + spread * bb_random_unit(seed + 3, i)));
     ck_assert_int_eq(bb_quantize_rows(t, p->w, out, in, NULL, p->blocks), BB_OK);
     ck_assert_int_eq(bb_dequantize_rows(t, p->blocks, out, in, p->what), BB_OK);
     ck_assert_int_eq(bb_act_roundtrip(k->act, p->x, tokens, in, p->xhat), BB_OK);
@@ -48,27 +49,32 @@ static void drop(product *p) {
 
 static const size_t shapes[][3] = {{1, 1, 32}, {3, 5, 64}, {2, 33, 96}, {5, 70, 1024}, {2, 3, 17}, {1, 2, 70016}};
 
+/* Every output of a product against long double. */
+static void check_bound(const bb_kernel *kernel, const product *p) {
+    for (size_t t = 0; t < p->tokens; t++)
+        for (size_t o = 0; o < p->out; o++) {
+            long double want = 0, mass = 0;
+            for (size_t i = 0; i < p->in; i++) {
+                long double v = (long double)p->what[o * p->in + i] * (long double)p->xhat[t * p->in + i];
+                want += v;
+                mass += fabsl(v);
+            }
+            long double e = fabsl((long double)p->y[t * p->out + o] - want);
+            double bound = bb_kernel_bound(kernel, p->in, (double)mass);
+            ck_assert_msg(e <= (long double)bound, "%s %zux%zux%zu: %Lg off, bound %g", kernel->name, p->tokens, p->out,
+                          p->in, e, bound);
+        }
+}
+
 START_TEST(within_the_proven_bound) {
     for (size_t k = 0; k < bb_kernel_count(); k++) {
         const bb_kernel *kernel = bb_kernel_at(k);
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
             for (int spread = 0; spread <= 12; spread += 6) {
                 product p;
-                if (!make(&p, kernel, shapes[s][0], shapes[s][1], shapes[s][2], 11 * k + s, spread)) continue;
+                if (!make(&p, kernel, shapes[s][0], shapes[s][1], shapes[s][2], 11 * k + s, spread, 0, 0)) continue;
                 ck_assert_int_eq(bb_matmul(p.packed, p.x, p.tokens, 1, BB_ISA_AUTO, p.y), BB_OK);
-                double gamma = bb_kernel_gamma(kernel, p.in);
-                for (size_t t = 0; t < p.tokens; t++)
-                    for (size_t o = 0; o < p.out; o++) {
-                        long double want = 0, mass = 0;
-                        for (size_t i = 0; i < p.in; i++) {
-                            long double v = (long double)p.what[o * p.in + i] * (long double)p.xhat[t * p.in + i];
-                            want += v;
-                            mass += fabsl(v);
-                        }
-                        long double e = fabsl((long double)p.y[t * p.out + o] - want);
-                        ck_assert_msg(e <= (long double)gamma * mass, "%s %zux%zux%zu: %Lg off, bound %Lg",
-                                      kernel->name, p.tokens, p.out, p.in, e, (long double)gamma * mass);
-                    }
+                check_bound(kernel, &p);
                 drop(&p);
             }
         }
@@ -76,10 +82,24 @@ START_TEST(within_the_proven_bound) {
 }
 END_TEST
 
+/* Weights and activations so small that products and scales are subnormal or zero. */
+START_TEST(bound_holds_where_products_underflow) {
+    for (size_t k = 0; k < bb_kernel_count(); k++)
+        for (int weights = -150; weights <= 0; weights += 5)
+            for (int acts = -150; acts <= 0; acts += 15) {
+                product p;
+                ck_assert(make(&p, bb_kernel_at(k), 2, 9, 64, 3, 6, weights, acts));
+                ck_assert_int_eq(bb_matmul(p.packed, p.x, p.tokens, 1, BB_ISA_AUTO, p.y), BB_OK);
+                check_bound(bb_kernel_at(k), &p);
+                drop(&p);
+            }
+}
+END_TEST
+
 START_TEST(threads_and_rounding_mode_do_not_matter) {
     for (size_t k = 0; k < bb_kernel_count(); k++) {
         product p;
-        ck_assert(make(&p, bb_kernel_at(k), 3, 201, 256, 5, 4));
+        ck_assert(make(&p, bb_kernel_at(k), 3, 201, 256, 5, 4, 0, 0));
         size_t bytes = p.tokens * p.out * sizeof(float);
         float *one = malloc(bytes);
         ck_assert_int_eq(bb_matmul(p.packed, p.x, p.tokens, 1, BB_ISA_AUTO, one), BB_OK);
@@ -124,6 +144,7 @@ static Suite *suite(void) {
     TCase *t = tcase_create("kernel");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, within_the_proven_bound);
+    tcase_add_test(t, bound_holds_where_products_underflow);
     tcase_add_test(t, threads_and_rounding_mode_do_not_matter);
     tcase_add_test(t, exact_where_it_can_be);
     suite_add_tcase(s, t);
