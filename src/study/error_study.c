@@ -66,7 +66,7 @@ static bool is_wide(const bb_dtype *t) {
 
 /* One little-endian element; 64-bit integers beyond 2^53 round to the nearest double. */
 static double wide_element(const bb_dtype *t, const unsigned char *p) {
-    uint64_t u = 0, sign = 1ull << (t->block_bytes * 8 - 1);
+    uint64_t u = 0, sign = t->block_bytes == 4 ? 1ull << 31 : 1ull << 63;
     for (uint32_t i = t->block_bytes; i-- > 0;) u = u << 8 | p[i];
     if (t->name[0] == 'f') return bb_format_decode(bb_format_find("fp64", NULL), u);
     return t->name[0] == 'i' ? (double)(int64_t)((u ^ sign) - sign) : (double)u;
