@@ -19,8 +19,9 @@ static void put_scale(unsigned char *p, float d) {
 
 static float get_scale(const unsigned char *p) { return bb_f16_to_f32((uint16_t)(p[0] | p[1] << 8)); }
 
-/* What an x86-64 conversion of a float to int, cut to its low byte, gives: 0 for NaN and what no int holds. The block
- * is lost then anyway (its scale is not finite); the cast itself would be undefined. */
+/* What an x86-64 conversion of a float to int, cut to its low byte, gives: 0 for NaN and what no int holds, where the
+ * cast itself would be undefined. Values that are not finite bring it about, and finite ones in a block so small (below
+ * 2^-128) that 1 / d is infinite; its fp16 scale is 0 then. */
 static int to_int(float v) { return v > -2147483648.0f && v < 2147483648.0f ? (int)v : 0; }
 
 void bb_q8_0_encode(const float *x, size_t rows, size_t cols, const float *importance, unsigned char *out) {
