@@ -58,6 +58,7 @@ static const bb_dtype table[] = {
     {"e4m3fnuz", "F8_E4M3FNUZ", "float8_e4m3fnuz", BB_NO_GGUF_ID, 1, 1, 0, ST},
     {"e5m2fnuz", "F8_E5M2FNUZ", "float8_e5m2fnuz", BB_NO_GGUF_ID, 1, 1, 0, ST},
     {"int8", NULL, "", BB_NO_GGUF_ID, 1, 1, 4, "bitbudget: one fp32 scale a row"},
+    {"int4", NULL, "", BB_NO_GGUF_ID, 2, 1, 4, "bitbudget: two a byte, one fp32 scale a row"},
     {"nf4", NULL, "", BB_NO_GGUF_ID, 64, 36, 0, "bitsandbytes: blocks of 64, fp32 absmax"},
 };
 #undef GGML
