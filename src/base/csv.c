@@ -214,8 +214,9 @@ size_t bb_csv_columns(const bb_csv *csv) { return csv->columns; }
 const char *bb_csv_name(const bb_csv *csv, size_t column) { return cell(csv, column); }
 
 size_t bb_csv_column(const bb_csv *csv, const char *name) {
+    /* Readers ask for each of their columns in each row: most names differ in the first letter, bit 5 is its case. */
     for (size_t i = 0; i < csv->columns; i++)
-        if (bb_name_eq(cell(csv, i), name)) return i;
+        if (((*cell(csv, i) ^ *name) & ~0x20) == 0 && bb_name_eq(cell(csv, i), name)) return i;
     return SIZE_MAX;
 }
 

@@ -47,8 +47,9 @@ static size_t distance(const char *a, const char *b) {
     return row[la % 3][lb];
 }
 
-static bool contains(const char *text, const char *part) {
+bool bb_name_contains(const char *text, const char *part) {
     size_t n = strlen(part);
+    if (!n) return true;
     for (; *text; text++) {
         size_t i = 0;
         while (i < n && text[i] && folded(text[i]) == folded(part[i])) i++;
@@ -67,8 +68,8 @@ static size_t nearness(const char *name, size_t len, const char *c) {
         if (d <= limit) return d;
     }
     /* a part of a longer name, or the longer name of a part, is near however much is missing, but behind mistakes */
-    if (len >= 3 && contains(c, name)) return limit;
-    if (c_len >= 4 && contains(name, c)) return limit + 1;
+    if (len >= 3 && bb_name_contains(c, name)) return limit;
+    if (c_len >= 4 && bb_name_contains(name, c)) return limit + 1;
     return SIZE_MAX;
 }
 

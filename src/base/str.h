@@ -25,6 +25,7 @@ bool bb_str_write(void *str, const char *data, size_t n); /* a bb_write_fn that 
 bool bb_name_eq(const char *a, const char *b); /* ignoring case */
 /* Ignoring case and treating '-', '_', '.' and ' ' as equal: how users spell model and card names. */
 bool bb_name_like(const char *a, const char *b);
+bool bb_name_contains(const char *text, const char *part); /* alike in that sense; every text contains "" */
 
 /* Candidates by edit distance to `name`, nearest first, as "a, b or c" in out (at most three, only near ones);
  * out is "" when none is near. next(ctx, i) gives candidate i or NULL after the last. */

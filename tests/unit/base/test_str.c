@@ -223,6 +223,13 @@ static const char *nth(const void *ctx, size_t i) {
     return names[i];
 }
 
+START_TEST(parts_of_names) {
+    ck_assert(bb_name_contains("RTX 4090", "4090") && bb_name_contains("RTX 4090", "rtx-40"));
+    ck_assert(bb_name_contains("abc", "") && bb_name_contains("", "") && bb_name_contains("aab", "AB"));
+    ck_assert(!bb_name_contains("", "a") && !bb_name_contains("RTX 4090", "4090 ") && !bb_name_contains("ab", "abc"));
+}
+END_TEST
+
 START_TEST(near_names) {
     char out[200];
     bb_nearest("lama-3.1-8b", nth, NULL, out, sizeof out);
@@ -286,6 +293,7 @@ static Suite *suite(void) {
     tcase_add_test(t, sentences);
     tcase_add_test(t, utf8);
     tcase_add_test(t, escaped_text_is_safe);
+    tcase_add_test(t, parts_of_names);
     tcase_add_test(t, near_names);
     tcase_add_test(t, philox_known_answers);
     tcase_set_timeout(t, 60);
