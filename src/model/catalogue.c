@@ -34,6 +34,7 @@ struct bb_catalogue {
     bb_overhead *overheads;
     size_t n_overheads;
     bb_csv *models_csv, *gpus_csv, *overheads_csv; /* the user's table where there is one */
+    bool own_models, own_gpus;                     /* it is the user's */
 };
 
 /* One table while it is read; name is escaped. */
@@ -265,15 +266,37 @@ static bb_status sort_names(const table *t, const char *key, named **sorted) {
     return BB_OK;
 }
 
-/* Appends the rows of a table to *rows ([*n] of kind->size bytes); a row whose name stands there replaces it. */
-static bb_status add_rows(const table *t, const kind *k, void **rows, size_t *n) {
-    named *sorted = NULL;
-    size_t add = bb_csv_rows(t->csv), col, old = *n;
+/* What a table has to hold: its columns, names that are no twins. */
+static bb_status check_table(const table *t, const kind *k, named **sorted) {
+    size_t col;
     for (const char *const *c = k->columns; *c; c++) {
         bb_status st = column(t, *c, true, &col);
         if (st) return st;
     }
-    bb_status st = sort_names(t, k->key, &sorted);
+    return sort_names(t, k->key, sorted);
+}
+
+/* Reads every row and keeps none. */
+static bb_status check_rows(const table *t, const kind *k) {
+    named *sorted = NULL;
+    bb_status st = check_table(t, k, &sorted);
+    free(sorted);
+    if (st) return st;
+    void *one = bb_alloc(1, k->size);
+    if (!one) return bb_fail(t->err, BB_E_NOMEM, "%s: no memory for a row", t->name);
+    for (size_t i = 0; !st && i < bb_csv_rows(t->csv); i++) {
+        memset(one, 0, k->size);
+        st = k->read(t, i, one);
+    }
+    free(one);
+    return st;
+}
+
+/* Appends the rows of a table to *rows ([*n] of kind->size bytes); a row whose name stands there replaces it. */
+static bb_status add_rows(const table *t, const kind *k, void **rows, size_t *n) {
+    named *sorted = NULL;
+    size_t add = bb_csv_rows(t->csv), old = *n;
+    bb_status st = check_table(t, k, &sorted);
     if (st) return st;
     char *list = bb_alloc(old + add + 1, k->size);
     char *one = bb_alloc(1, k->size);
@@ -311,7 +334,7 @@ static bb_status add_rows(const table *t, const kind *k, void **rows, size_t *n)
     return BB_OK;
 }
 
-/* Parses a table, adds its rows and leaves it in *csv in place of the one before. */
+/* Parses a table, adds its rows (rows NULL: checks them) and leaves it in *csv in place of the one before. */
 static bb_status load(const kind *k, const char *text, size_t size, const char *path, void **rows, size_t *n,
                       bb_csv **csv, bb_error *err) {
     table t = {.shipped = path == NULL, .err = err};
@@ -323,7 +346,7 @@ static bb_status load(const kind *k, const char *text, size_t size, const char *
     bb_status st = bb_csv_parse(text, size, path ? path : t.name, &bb_csv_default_limits, &parsed, err);
     if (st) return st;
     t.csv = parsed;
-    st = add_rows(&t, k, rows, n);
+    st = rows ? add_rows(&t, k, rows, n) : check_rows(&t, k);
     if (st) {
         bb_csv_free(parsed);
         return st;
@@ -343,20 +366,25 @@ static bb_status load_file(const kind *k, const char *path, void **rows, size_t 
     return st;
 }
 
-bb_status bb_catalogue_load(const char *models_path, const char *gpus_path, bb_catalogue **cat, bb_error *err) {
+static bb_status open_catalogue(const char *models_path, const char *gpus_path, bool keep, bb_catalogue **cat,
+                                bb_error *err) {
     bb_catalogue *c = bb_alloc(1, sizeof *c);
     void *models = NULL, *gpus = NULL, *overheads = NULL;
+    void **to_models = keep ? &models : NULL, **to_gpus = keep ? &gpus : NULL,
+         **to_overheads = keep ? &overheads : NULL;
     if (!c) return bb_fail(err, BB_E_NOMEM, "no memory for the catalogue");
-    bb_status st = load(&models_kind, (const char *)bb_data_models, bb_data_models_size, NULL, &models, &c->n_models,
+    bb_status st = load(&models_kind, (const char *)bb_data_models, bb_data_models_size, NULL, to_models, &c->n_models,
                         &c->models_csv, err);
     if (!st)
-        st =
-            load(&gpus_kind, (const char *)bb_data_gpus, bb_data_gpus_size, NULL, &gpus, &c->n_gpus, &c->gpus_csv, err);
+        st = load(&gpus_kind, (const char *)bb_data_gpus, bb_data_gpus_size, NULL, to_gpus, &c->n_gpus, &c->gpus_csv,
+                  err);
     if (!st)
-        st = load(&overheads_kind, (const char *)bb_data_overheads, bb_data_overheads_size, NULL, &overheads,
+        st = load(&overheads_kind, (const char *)bb_data_overheads, bb_data_overheads_size, NULL, to_overheads,
                   &c->n_overheads, &c->overheads_csv, err);
-    if (!st) st = load_file(&models_kind, models_path, &models, &c->n_models, &c->models_csv, err);
-    if (!st) st = load_file(&gpus_kind, gpus_path, &gpus, &c->n_gpus, &c->gpus_csv, err);
+    if (!st) st = load_file(&models_kind, models_path, to_models, &c->n_models, &c->models_csv, err);
+    if (!st) st = load_file(&gpus_kind, gpus_path, to_gpus, &c->n_gpus, &c->gpus_csv, err);
+    c->own_models = models_path != NULL;
+    c->own_gpus = gpus_path != NULL;
     c->models = models;
     c->gpus = gpus;
     c->overheads = overheads;
@@ -365,6 +393,14 @@ bb_status bb_catalogue_load(const char *models_path, const char *gpus_path, bb_c
     else
         *cat = c;
     return st;
+}
+
+bb_status bb_catalogue_load(const char *models_path, const char *gpus_path, bb_catalogue **cat, bb_error *err) {
+    return open_catalogue(models_path, gpus_path, true, cat, err);
+}
+
+bb_status bb_catalogue_tables(const char *models_path, const char *gpus_path, bb_catalogue **cat, bb_error *err) {
+    return open_catalogue(models_path, gpus_path, false, cat, err);
 }
 
 void bb_catalogue_free(bb_catalogue *cat) {
@@ -398,6 +434,18 @@ const bb_csv *bb_catalogue_csv(const bb_catalogue *cat, const char *name) {
     if (strcmp(name, "models") == 0) return cat->models_csv;
     if (strcmp(name, "gpus") == 0) return cat->gpus_csv;
     return strcmp(name, "overheads") == 0 ? cat->overheads_csv : NULL;
+}
+
+bb_status bb_catalogue_row_model(const bb_catalogue *cat, size_t row, bb_arch *model) {
+    table t = {.csv = cat->models_csv, .name = "models", .shipped = !cat->own_models};
+    *model = (bb_arch){0};
+    return row < bb_csv_rows(t.csv) ? read_model(&t, row, model) : BB_E_ARG;
+}
+
+bb_status bb_catalogue_row_gpu(const bb_catalogue *cat, size_t row, bb_gpu *gpu) {
+    table t = {.csv = cat->gpus_csv, .name = "gpus", .shipped = !cat->own_gpus};
+    *gpu = (bb_gpu){0};
+    return row < bb_csv_rows(t.csv) ? read_gpu(&t, row, gpu) : BB_E_ARG;
 }
 
 static const char *model_name(const void *ctx, size_t i) {

@@ -25,6 +25,9 @@ typedef struct bb_catalogue bb_catalogue; /* owns its rows */
 
 /* The compiled-in tables plus the user's files (NULL = none). A user's row replaces a shipped one of the same name. */
 bb_status bb_catalogue_load(const char *models_path, const char *gpus_path, bb_catalogue **cat, bb_error *err);
+/* The tables alone: the same checks, but no row is kept (there are 0 models, cards and overheads), so that a long table
+ * of the user's costs little more than its text. */
+bb_status bb_catalogue_tables(const char *models_path, const char *gpus_path, bb_catalogue **cat, bb_error *err);
 void bb_catalogue_free(bb_catalogue *cat);
 size_t bb_catalogue_models(const bb_catalogue *cat);
 const bb_arch *bb_catalogue_model(const bb_catalogue *cat, size_t i);
@@ -40,4 +43,7 @@ const bb_arch *bb_catalogue_find(const bb_catalogue *cat, const char *name, bb_e
 /* The parsed CSV of a table ("models", "gpus", "overheads"), every column kept, for `data`: the user's own table where
  * one was given, else the shipped one. Owned by the catalogue; NULL for another name. */
 const bb_csv *bb_catalogue_csv(const bb_catalogue *cat, const char *table);
+/* What a row of the table "models" or "gpus" says. */
+bb_status bb_catalogue_row_model(const bb_catalogue *cat, size_t row, bb_arch *model);
+bb_status bb_catalogue_row_gpu(const bb_catalogue *cat, size_t row, bb_gpu *gpu);
 #endif

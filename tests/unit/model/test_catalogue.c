@@ -24,7 +24,7 @@ static bb_catalogue *shipped(void) {
 
 START_TEST(shipped_tables) {
     bb_catalogue *cat = shipped();
-    ck_assert_uint_ge(bb_catalogue_models(cat), 24);
+    ck_assert_uint_ge(bb_catalogue_models(cat), 100);
     for (size_t i = 0; i < bb_catalogue_gpus(cat); i++) {
         const bb_gpu *g = bb_catalogue_gpu(cat, i);
         ck_assert_str_ne(g->source, "");
@@ -51,6 +51,112 @@ START_TEST(shipped_tables) {
     ck_assert(llama_cpp);
     ck_assert_uint_eq(bb_csv_rows(bb_catalogue_csv(cat, "gpus")), bb_catalogue_gpus(cat));
     ck_assert_ptr_null(bb_catalogue_csv(cat, "cats"));
+    bb_catalogue_free(cat);
+}
+END_TEST
+
+static const char *cell_of(const bb_csv *csv, size_t row, const char *column) {
+    size_t c = bb_csv_column(csv, column);
+    ck_assert_msg(c != SIZE_MAX, "no column %s", column);
+    return bb_csv_cell(csv, row, c);
+}
+
+static bool has_value(const bb_csv *csv, const char *column, const char *value) {
+    for (size_t r = 0; r < bb_csv_rows(csv); r++)
+        if (strcmp(cell_of(csv, r, column), value) == 0) return true;
+    return false;
+}
+
+START_TEST(families) {
+    static const char *const archs[] = {"llama",   "qwen",      "qwen2",   "qwen2moe",   "qwen3",     "qwen3moe",
+                                        "gemma",   "gemma2",    "gemma3",  "phi2",       "phi3",      "gpt2",
+                                        "gptneox", "falcon",    "bloom",   "stablelm",   "olmo",      "olmo2",
+                                        "olmoe",   "internlm2", "granite", "granitemoe", "deepseek2", "gpt-oss",
+                                        "smollm3", "opt",       "chatglm", "bert",       "whisper"};
+    static const char *const types[] = {"llama",       "mistral",     "mixtral",   "olmo3",
+                                        "gemma3_text", "phi",         "gpt_neox",  "gpt_oss",
+                                        "deepseek_v2", "deepseek_v3", "qwen2_moe", "qwen3_moe"};
+    bb_catalogue *cat = shipped();
+    const bb_csv *csv = bb_catalogue_csv(cat, "models");
+    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
+        ck_assert_msg(has_value(csv, "arch", archs[i]), "no model of %s", archs[i]);
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        ck_assert_msg(has_value(csv, "hf_type", types[i]), "no model_type %s", types[i]);
+    bb_catalogue_free(cat);
+}
+END_TEST
+
+START_TEST(models_by_hub_name) {
+    bb_catalogue *cat = shipped();
+    const bb_csv *csv = bb_catalogue_csv(cat, "models");
+    size_t with_hub = 0;
+    for (size_t r = 0; r < bb_csv_rows(csv); r++) {
+        bb_error err = {0};
+        const char *hub = cell_of(csv, r, "hub"), *name = cell_of(csv, r, "name");
+        ck_assert_str_ne(cell_of(csv, r, "source"), "");
+        ck_assert_str_ne(cell_of(csv, r, "arch"), "");
+        const bb_arch *a = bb_catalogue_find(cat, name, &err);
+        ck_assert_msg(a && strcmp(a->name, name) == 0, "%s: %s", name, err.text);
+        if (!*hub) continue;
+        with_hub++;
+        a = bb_catalogue_find(cat, hub, &err);
+        ck_assert_msg(a && strcmp(a->hub, hub) == 0 && strcmp(a->name, name) == 0, "%s: %s", hub, err.text);
+    }
+    ck_assert_uint_ge(with_hub, bb_csv_rows(csv) - 1); /* the demo is ours */
+    bb_catalogue_free(cat);
+}
+END_TEST
+
+/* What the hub counts in the files of the models that it knows under the same name. */
+START_TEST(totals_of_the_hub) {
+    char buf[512];
+    const char *truth_path = shared_path("truth/param_truth.csv", buf, sizeof buf);
+    if (!truth_path) {
+        skip_shared("truth/param_truth.csv");
+        return;
+    }
+    FILE *f = fopen(truth_path, "rb");
+    static char text[1 << 18];
+    size_t n = f ? fread(text, 1, sizeof text, f) : 0;
+    if (f) fclose(f);
+    bb_csv *truth = NULL;
+    bb_error err = {0};
+    ck_assert_msg(bb_csv_parse(text, n, "truth", NULL, &truth, &err) == BB_OK, "%s", err.text);
+    bb_catalogue *cat = shipped();
+    const bb_csv *csv = bb_catalogue_csv(cat, "models");
+    size_t compared = 0;
+    for (size_t i = 0; i < bb_csv_rows(truth); i++)
+        for (size_t r = 0; r < bb_csv_rows(csv); r++) {
+            const char *hub = cell_of(csv, r, "hub");
+            if (strcmp(cell_of(truth, i, "tier"), "B") != 0 || strcmp(cell_of(truth, i, "hf_name_or_base"), hub) != 0)
+                continue;
+            /* its file holds the tied head twice */
+            if (strcmp(hub, "Qwen/Qwen3-0.6B") == 0) continue;
+            ck_assert_msg(strcmp(cell_of(truth, i, "total_params"), cell_of(csv, r, "params")) == 0, "%s", hub);
+            compared++;
+        }
+    ck_assert_uint_ge(compared, 30);
+    bb_csv_free(truth);
+    bb_catalogue_free(cat);
+}
+END_TEST
+
+START_TEST(cards) {
+    bb_catalogue *cat = shipped();
+    const bb_csv *csv = bb_catalogue_csv(cat, "gpus");
+    size_t usable = bb_csv_column(csv, "memory_gib"), driver = bb_csv_column(csv, "driver_mib"), drivers = 0;
+    ck_assert(usable != SIZE_MAX && driver != SIZE_MAX && usable != driver);
+    for (size_t r = 0; r < bb_csv_rows(csv); r++) {
+        ck_assert_str_ne(cell_of(csv, r, "source"), "");
+        ck_assert_str_ne(cell_of(csv, r, "vendor"), "");
+        if (!*bb_csv_cell(csv, r, driver)) continue;
+        drivers++;
+        ck_assert_msg(strstr(cell_of(csv, r, "source"), "driver: ") != NULL, "%s", cell_of(csv, r, "name"));
+    }
+    ck_assert_uint_ge(drivers, 25);
+    ck_assert(has_value(csv, "vendor", "NVIDIA") && has_value(csv, "vendor", "AMD") &&
+              has_value(csv, "vendor", "Intel"));
+    ck_assert(has_value(csv, "vendor", "Apple") && has_value(csv, "vendor", "Google"));
     bb_catalogue_free(cat);
 }
 END_TEST
@@ -146,11 +252,38 @@ START_TEST(user_rows) {
 }
 END_TEST
 
+START_TEST(tables_alone) {
+    bb_catalogue *cat = NULL, *all = shipped();
+    bb_error err = {0};
+    bb_arch a;
+    bb_gpu g;
+    file_with(GPU_HEAD "Mine,8,100,10,20\nOther,16,100,10,20\n");
+    ck_assert_msg(bb_catalogue_tables(NULL, path, &cat, &err) == BB_OK, "%s", err.text);
+    unlink(path);
+    ck_assert_uint_eq(bb_catalogue_models(cat) + bb_catalogue_gpus(cat) + bb_catalogue_overheads(cat), 0);
+    ck_assert_uint_eq(bb_csv_rows(bb_catalogue_csv(cat, "gpus")), 2);
+    ck_assert(bb_catalogue_row_gpu(cat, 1, &g) == BB_OK && bb_catalogue_row_gpu(cat, 2, &g) == BB_E_ARG);
+    ck_assert(bb_catalogue_row_gpu(cat, 1, &g) == BB_OK);
+    ck_assert_str_eq(g.name, "Other");
+    ck_assert_int_eq(g.usable_status, BB_MEASURED);
+    for (size_t r = 0; r < bb_catalogue_models(all); r++) {
+        ck_assert(bb_catalogue_row_model(cat, r, &a) == BB_OK);
+        ck_assert_str_eq(a.name, bb_catalogue_model(all, r)->name);
+        ck_assert_uint_eq(a.head_dim, bb_catalogue_model(all, r)->head_dim);
+    }
+    bb_catalogue_free(cat);
+    bb_catalogue_free(all);
+}
+END_TEST
+
 static void refused(bool gpus, const char *text, const char *words) {
     bb_catalogue *cat = NULL;
     bb_error err = {0};
     file_with(text);
+    bb_error alone = {0};
     bb_status st = bb_catalogue_load(gpus ? NULL : path, gpus ? path : NULL, &cat, &err);
+    ck_assert_int_eq(bb_catalogue_tables(gpus ? NULL : path, gpus ? path : NULL, &cat, &alone), st);
+    ck_assert_str_eq(alone.text, err.text);
     unlink(path);
     ck_assert_msg(st != BB_OK, "accepted: %s", text);
     ck_assert_int_eq(bb_status_exit(st), 3);
@@ -187,6 +320,11 @@ static Suite *make_suite(void) {
     Suite *s = suite_create("catalogue");
     TCase *t = tcase_create("catalogue");
     tcase_add_test(t, shipped_tables);
+    tcase_add_test(t, families);
+    tcase_add_test(t, models_by_hub_name);
+    tcase_add_test(t, totals_of_the_hub);
+    tcase_add_test(t, cards);
+    tcase_add_test(t, tables_alone);
     tcase_add_test(t, gpu_names);
     tcase_add_test(t, model_names);
     tcase_add_test(t, user_rows);
