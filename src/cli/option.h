@@ -60,6 +60,12 @@ typedef enum cli_id {
     OPT_IN,
     OPT_SECONDS,
     OPT_MODEL,
+    OPT_ARCH,
+    OPT_VENDOR,
+    OPT_MIN_PARAMS,
+    OPT_MAX_PARAMS,
+    OPT_MIN_MEMORY,
+    OPT_MAX_MEMORY,
     OPT_COUNT
 } cli_id;
 
@@ -97,6 +103,7 @@ bb_status cli_get_unsigned(const cli_args *args, cli_id id, const char *name, un
                            bb_error *err);
 bb_status cli_get_tokens(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
 bb_status cli_get_bytes(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
+bb_status cli_get_count(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
 /* A number as `bits` reads it, positive and finite. */
 bb_status cli_get_positive(const cli_args *args, cli_id id, const char *name, double *out, bb_error *err);
 

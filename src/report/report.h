@@ -47,8 +47,15 @@ bb_table *bb_report_inspect(const bb_inspection *in, bb_table_form form);
 void bb_report_origin(bb_table *t, const bb_model *model);
 bb_table *bb_report_error(const bb_error_report *r);
 bb_table *bb_report_bench(const bb_bench_report *r);
-/* The catalogue outlives the table. */
-bb_table *bb_report_data(const bb_catalogue *cat, const char *table); /* models gpus overheads formats dtypes */
+/* Which rows of the tables models and gpus are shown: those that meet all that is given. */
+typedef struct bb_data_filter {
+    const char *const *words; /* [n_words] each a part of the name, or of the hub's name or the vendor */
+    size_t n_words;
+    const char *arch, *vendor; /* a model's architecture or model_type; who makes a card; NULL = any */
+    uint64_t min, max;         /* parameters of a model; bytes that a program can get of a card */
+} bb_data_filter;
+/* table: models gpus overheads formats dtypes; filter NULL = every row. cat has to last as long as the table. */
+bb_table *bb_report_data(const bb_catalogue *cat, const char *table, const bb_data_filter *filter, bool si);
 
 /* The bar of a plan, `width` columns: one letter (ASCII) or block glyph per part, '>' where it passes the limit. */
 void bb_plan_bar(const bb_plan *plan, size_t width, bool ascii, bb_str *out);

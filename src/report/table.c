@@ -30,6 +30,7 @@ static void drop_rows(bb_table *t) {
 
 void bb_table_free(bb_table *t) {
     if (!t) return;
+    if (t->done) t->done(t->kept);
     for (size_t i = 0; i < t->n_columns; i++) {
         free(t->columns[i].key);
         free(t->columns[i].heading);
@@ -65,6 +66,15 @@ void bb_table_rows_from(bb_table *t, size_t n, bool hidden, bb_row_fn fill, cons
     t->fill_ctx = ctx;
     t->n_rows = n;
     t->made_hidden = hidden;
+}
+
+void bb_table_keep(bb_table *t, void *kept, void (*done)(void *kept)) {
+    if (!t) {
+        done(kept);
+        return;
+    }
+    t->kept = kept;
+    t->done = done;
 }
 
 const bb_table *bb_table_holding(const bb_table *t, size_t *row) {

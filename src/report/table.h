@@ -46,6 +46,8 @@ void bb_table_row_hidden(bb_table *t);
 typedef void (*bb_row_fn)(bb_table *row, size_t index, const void *ctx);
 /* hidden: all of them are for CSV and JSON only. */
 void bb_table_rows_from(bb_table *t, size_t n, bool hidden, bb_row_fn fill, const void *ctx);
+/* Something that goes with the table: done(kept) when it is freed, or at once when t is NULL. */
+void bb_table_keep(bb_table *t, void *kept, void (*done)(void *kept));
 
 /* Lines for people, before and after the table, in text and Markdown only. An empty string is an empty line. */
 void bb_table_head(bb_table *t, const char *fmt, ...) BB_PRINTF(2, 3);

@@ -54,6 +54,8 @@ struct bb_table {
     bb_row_fn fill;
     const void *fill_ctx;
     bb_table *made;
+    void *kept;
+    void (*done)(void *kept);
 };
 
 /* The table that holds the cells of a row, and which row of that it is: one that is made on demand stays until the next
