@@ -438,8 +438,10 @@ const bb_csv *bb_catalogue_csv(const bb_catalogue *cat, const char *name) {
 
 bb_status bb_catalogue_row_model(const bb_catalogue *cat, size_t row, bb_arch *model) {
     table t = {.csv = cat->models_csv, .name = "models", .shipped = !cat->own_models};
-    *model = (bb_arch){0};
-    return row < bb_csv_rows(t.csv) ? read_model(&t, row, model) : BB_E_ARG;
+    model_row r = {.params = 0};
+    bb_status st = row < bb_csv_rows(t.csv) ? read_model(&t, row, &r) : BB_E_ARG;
+    *model = r.arch;
+    return st;
 }
 
 bb_status bb_catalogue_row_gpu(const bb_catalogue *cat, size_t row, bb_gpu *gpu) {

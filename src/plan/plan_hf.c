@@ -81,17 +81,21 @@ static void add_kv(bb_draft *d, const bb_subject *s) {
     /* an encoder's frames are kept once for each layer of the decoder (EncoderDecoderCache) */
     uint64_t frames = bb_calc_mul(c, a->encoder_layers ? a->encoder_context : 0, u->parallel);
     bb_span all = bb_span_exact(bb_calc_mul(c, each, bb_calc_add(c, tokens, frames)));
-    char width[64], of_encoder[48] = "";
+    char all_tokens[64];
+    (void)snprintf(all_tokens, sizeof all_tokens, "%llu tokens", (unsigned long long)tokens);
+    if (frames)
+        (void)snprintf(all_tokens, sizeof all_tokens, "(%llu tokens + %llu frames)", (unsigned long long)tokens,
+                       (unsigned long long)frames);
     if (a->head_dim == a->v_head_dim)
-        (void)snprintf(width, sizeof width, "%llu x %u B", (unsigned long long)a->head_dim,
-                       (unsigned)(k->block_bytes + v->block_bytes));
+        bb_draft_line(d, "kv_cache", bb_draft_device(d), all, BB_EXACT, source,
+                      "%llu layers x %llu heads x %llu x %s x %u B", (unsigned long long)a->layers,
+                      (unsigned long long)heads, (unsigned long long)a->head_dim, all_tokens,
+                      (unsigned)(k->block_bytes + v->block_bytes));
     else
-        (void)snprintf(width, sizeof width, "(%llu x %u B + %llu x %u B)", (unsigned long long)a->head_dim,
-                       k->block_bytes, (unsigned long long)a->v_head_dim, v->block_bytes);
-    if (frames) (void)snprintf(of_encoder, sizeof of_encoder, " and %llu frames", (unsigned long long)frames);
-    bb_draft_line(d, "kv_cache", bb_draft_device(d), all, BB_EXACT, source,
-                  "%llu layers x %llu heads x %s x %llu tokens%s", (unsigned long long)a->layers,
-                  (unsigned long long)heads, width, (unsigned long long)tokens, of_encoder);
+        bb_draft_line(d, "kv_cache", bb_draft_device(d), all, BB_EXACT, source,
+                      "%llu layers x %llu heads x (%llu x %u B + %llu x %u B) x %s", (unsigned long long)a->layers,
+                      (unsigned long long)heads, (unsigned long long)a->head_dim, k->block_bytes,
+                      (unsigned long long)a->v_head_dim, v->block_bytes, all_tokens);
 }
 
 /* Bytes of an element while the model computes: that of the weights when they are plain, else 16 bits. */

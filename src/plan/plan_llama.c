@@ -250,7 +250,7 @@ static void add_compute(bb_draft *d, const bb_subject *s, const places *p, const
                         .host_attention = l->attention,
                         .host_layer = l->layer};
     bb_compute_out o;
-    static const char source[] = "closed form fitted to measured llama.cpp v0.5.0 buffers of llama and qwen";
+    static const char source[] = "closed form fitted to measured llama.cpp v0.5.0 buffers";
     bb_status st = bb_compute_buffers(s->model->arch, &in, &o);
     if (st) {
         d->st = bb_fail(d->err, st, "the compute buffer of this request cannot be sized");

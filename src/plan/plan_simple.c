@@ -47,6 +47,8 @@ static bool mixture_cost_find(const bb_catalogue *cat, const bb_ftype *ft, uint6
         for (size_t i = 0; i < bb_catalogue_models(cat); i++) {
             const bb_arch *a = bb_catalogue_model(cat, i);
             double distance, each;
+            /* llama-quantize's rules were checked tensor by tensor on this family */
+            if (strcmp(a->family, "llama") != 0 || a->experts) continue;
             if (!cost_of(cat, a, ft->name, (double)parameters, reach, &distance, &each)) continue;
             if (distance < nearest) {
                 nearest = distance;
@@ -90,11 +92,11 @@ static void add_mixture(bb_draft *d, const bb_subject *s, const bb_ftype *ft) {
                   "%llu x %.4g bit of %s", (unsigned long long)s->parameters, 8 * c.per_parameter, c.model);
     if (c.models)
         bb_draft_note(d,
-                      "%s mixes types by tensor: sized as %s, the nearest model of the catalogue; the interval is "
+                      "%s mixes types by tensor: sized as %s, the nearest llama of the catalogue; the interval is "
                       "that of the %zu within a factor of 2.",
                       ft->name, c.model, c.models);
     else
-        bb_draft_note(d, "%s mixes types by tensor: sized as %s, the nearest model of the catalogue, which is far.",
+        bb_draft_note(d, "%s mixes types by tensor: sized as %s, the nearest llama of the catalogue, which is far.",
                       ft->name, c.model);
 }
 

@@ -85,6 +85,7 @@ const bb_table *bb_table_holding(const bb_table *t, size_t *row) {
         bb_table_row(m);
         t->fill(m, *row, t->fill_ctx);
         m->made_row = *row;
+        if (m->failed) drop_rows(m); /* where memory ended a cell may say that it is text and have none */
     }
     *row = 0;
     return m;

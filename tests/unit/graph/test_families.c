@@ -124,6 +124,25 @@ START_TEST(real_configs) {
 }
 END_TEST
 
+/* Every row of the catalogue: its published total is that of its shape. */
+START_TEST(catalogue_rows) {
+    bb_catalogue *cat = NULL;
+    size_t wrong = 0;
+    ck_assert_int_eq(bb_catalogue_load(NULL, NULL, &cat, NULL), BB_OK);
+    const bb_csv *csv = bb_catalogue_csv(cat, "models");
+    for (size_t i = 0; i < bb_catalogue_models(cat); i++) {
+        const bb_arch *a = bb_catalogue_model(cat, i);
+        uint64_t want = strtoull(cell(csv, i, "params"), NULL, 10);
+        if (parameters(a) == want) continue;
+        wrong++;
+        fprintf(stderr, "# %s (%s): %" PRIu64 ", published %" PRIu64 "\n", a->name, a->family, parameters(a), want);
+    }
+    ck_assert_uint_ge(bb_catalogue_models(cat), 190);
+    ck_assert_uint_eq(wrong, 0);
+    bb_catalogue_free(cat);
+}
+END_TEST
+
 /* ---- graphs of every family hang together ---- */
 
 static bb_arch sample(const bb_family *f, bool moe) {
@@ -261,6 +280,7 @@ static Suite *suite(void) {
     tcase_set_timeout(t, 60);
     tcase_add_test(t, real_shapes);
     tcase_add_test(t, real_configs);
+    tcase_add_test(t, catalogue_rows);
     tcase_add_test(t, every_family);
     suite_add_tcase(s, t);
     return s;

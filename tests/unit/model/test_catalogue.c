@@ -265,7 +265,7 @@ START_TEST(tables_alone) {
     ck_assert(bb_catalogue_row_gpu(cat, 1, &g) == BB_OK && bb_catalogue_row_gpu(cat, 2, &g) == BB_E_ARG);
     ck_assert(bb_catalogue_row_gpu(cat, 1, &g) == BB_OK);
     ck_assert_str_eq(g.name, "Other");
-    ck_assert_int_eq(g.usable_status, BB_MEASURED);
+    ck_assert_int_eq(g.usable_status, BB_ASSUMED);
     for (size_t r = 0; r < bb_catalogue_models(all); r++) {
         ck_assert(bb_catalogue_row_model(cat, r, &a) == BB_OK);
         ck_assert_str_eq(a.name, bb_catalogue_model(all, r)->name);
