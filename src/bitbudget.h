@@ -188,6 +188,9 @@ const char *bb_file_format(const bb_file *file); /* "gguf", "safetensors", "npy"
 size_t bb_file_tensor_count(const bb_file *file);
 const bb_tensor *bb_file_tensor(const bb_file *file, size_t index);   /* NULL past the end */
 const bb_tensor *bb_file_find(const bb_file *file, const char *name); /* NULL when absent */
+/* The files that hold the tensors: 1, or all parts. A path is escaped; NULL past the end. */
+size_t bb_file_parts(const bb_file *file);
+const char *bb_file_part_path(const bb_file *file, size_t part);
 /* Rows [first, first+count) of a tensor as fp32 into x [count][cols]. Plain types (floats and integers) are decoded;
  * BB_E_UNSUPPORTED for block types, whose rows bb_dequantize_rows decodes. */
 bb_status bb_file_read_rows(const bb_file *file, const bb_tensor *t, uint64_t first, uint64_t count, float *x,

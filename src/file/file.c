@@ -20,6 +20,8 @@ static bb_status unknown_kind(const bb_source *src, const unsigned char *head, s
         {"PK\x03\x04", 4, "a zip archive, perhaps a PyTorch checkpoint or an npz",
          "convert it to safetensors: pickled code is never read here"},
         {"\x80\x02", 2, "a Python pickle", "convert it to safetensors: pickled code is never read here"},
+        {"\x80\x03", 2, "a Python pickle", "convert it to safetensors: pickled code is never read here"},
+        {"\x80\x05", 2, "a Python pickle", "convert it to safetensors: pickled code is never read here"},
         {"\x80\x04", 2, "a Python pickle", "convert it to safetensors: pickled code is never read here"},
         {"<!", 2, "an HTML page, perhaps a download that failed", "download it again"},
         {"<html", 5, "an HTML page, perhaps a download that failed", "download it again"},

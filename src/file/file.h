@@ -72,12 +72,8 @@ struct bb_file {
  * tensors with name and part, type NULL, elements 0. With shards_needed an absent or different shard is an error, as in
  * bb_file_open, which takes every other kind of file too. */
 bb_status bb_file_open_index(const char *path, bool shards_needed, bb_file **file, bb_error *err);
-/* Whether a regular file is JSON with a weight_map, as far as it can be read. */
+/* Whether a regular file is JSON that has a weight_map in its first MiB. */
 bool bb_file_is_index(const char *path);
-
-/* The files that hold the tensors: 1, or the shards. A path is escaped; NULL past the end. */
-size_t bb_file_parts(const bb_file *file);
-const char *bb_file_part_path(const bb_file *file, size_t part);
 
 const bb_meta *bb_file_meta(const bb_file *file, const char *key); /* NULL when absent */
 /* Typed getters: false (out untouched) when absent or of another kind; integers of either sign kind are accepted when

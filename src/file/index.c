@@ -10,7 +10,7 @@
 
 static const char map_key[] = "weight_map";
 
-enum { INDEX_MAX = 32 << 20, SHARDS_MAX = 65536 };
+enum { INDEX_MAX = 32 << 20, LOOK_MAX = 1 << 20, SHARDS_MAX = 65536 };
 
 typedef struct reader {
     bb_file *f;
@@ -275,7 +275,7 @@ bb_status bb_index_read(bb_file *f, const char *path, bool shards_needed, bb_err
     return status;
 }
 
-/* Stops at the map, whatever it is. */
+/* Stops at the map, whatever it is, which stands behind the metadata at the latest. */
 static bb_status look_for_map(void *ctx, const char *key, const bb_json *v, bb_error *err) {
     (void)v;
     (void)err;
@@ -285,18 +285,20 @@ static bb_status look_for_map(void *ctx, const char *key, const bb_json *v, bb_e
 }
 
 bool bb_file_is_index(const char *path) {
-    unsigned char head[32];
     bb_source *src = NULL;
-    char *text = NULL;
-    size_t n = 0;
     bool found = false;
     if (bb_source_open(path, &src, NULL) != BB_OK) return false;
     uint64_t size = bb_source_size(src);
-    n = size < sizeof head ? (size_t)size : sizeof head;
-    bool json = bb_source_read(src, 0, head, n, NULL) == BB_OK && bb_file_begins_json(head, n);
+    size_t n = size < LOOK_MAX ? (size_t)size : LOOK_MAX;
+    unsigned char head[32];
+    size_t first = n < sizeof head ? n : sizeof head;
+    char *text = NULL;
+    if (bb_source_read(src, 0, head, first, NULL) == BB_OK && bb_file_begins_json(head, first))
+        text = bb_alloc(n + 1, 1);
+    /* where the text is cut does not matter: the walk ends at the map */
+    if (text && bb_source_read(src, 0, text, n, NULL) == BB_OK)
+        bb_json_each_within(text, n, path, LOOK_MAX, look_for_map, map_key, look_for_map, &found, NULL);
     bb_source_close(src);
-    if (!json || bb_source_slurp(path, INDEX_MAX, &text, &n, NULL) != BB_OK) return false;
-    bb_json_each_within(text, n, path, INDEX_MAX, look_for_map, map_key, look_for_map, &found, NULL);
     free(text);
     return found;
 }

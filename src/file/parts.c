@@ -31,7 +31,7 @@ bb_status bb_file_open_part(const bb_file *f, const char *path, const char *name
     char shown[SHOWN], where[160];
     bb_error why = {0};
     char *full = beside(path, name);
-    if (!full) return bb_file_no_memory(f, BB_E_NOMEM, err);
+    if (!full) return bb_fail(err, BB_E_NOMEM, "%s: out of memory", bb_source_path(f->src));
     bb_status status = bb_file_open_one(full, f->budget, part, &why);
     bb_escape_buf(full, shown, sizeof shown);
     free(full);
