@@ -60,11 +60,11 @@ static void file_row(bb_table *t, size_t row, const void *ctx) {
     bb_str shape;
     bb_str_init(&shape);
     cell_escaped(t, x->name);
-    cell_escaped(t, type_of(x));
     if (f->names_only) {
-        for (int i = 0; i < 4; i++) bb_cell_empty(t);
+        for (int i = 0; i < 6; i++) bb_cell_empty(t);
     } else {
         bb_show_shape(x->dims, x->n_dims, &shape);
+        cell_escaped(t, type_of(x));
         bb_cell_text(t, bb_str_c(&shape));
         bb_cell_u64(t, x->elements);
         if (x->type || x->bytes)
@@ -72,8 +72,8 @@ static void file_row(bb_table *t, size_t row, const void *ctx) {
         else
             bb_cell_empty(t);
         bb_cell_u64(t, x->offset);
+        cell_escaped(t, x->type_in_file);
     }
-    cell_escaped(t, x->type_in_file);
     bb_cell_text(t, bb_file_part_path(f, x->part));
     bb_str_clear(&shape);
 }
