@@ -101,6 +101,7 @@ static void add_cell(const source *s, size_t row, size_t column, bb_table *t) {
         bb_str_init(&text);
         bb_escape(&text, cell, strlen(cell), 0);
         bb_cell_text(t, bb_str_c(&text));
+        bb_table_depends(t, &text);
         bb_str_clear(&text);
     }
 }

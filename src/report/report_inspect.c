@@ -50,6 +50,7 @@ static void cell_escaped(bb_table *t, const char *text) {
     bb_str_init(&s);
     bb_escape(&s, text, strlen(text), 0);
     bb_cell_text(t, bb_str_c(&s));
+    bb_table_depends(t, &s);
     bb_str_clear(&s);
 }
 
@@ -75,6 +76,7 @@ static void file_row(bb_table *t, size_t row, const void *ctx) {
         cell_escaped(t, x->type_in_file);
     }
     bb_cell_text(t, bb_file_part_path(f, x->part));
+    bb_table_depends(t, &shape);
     bb_str_clear(&shape);
 }
 
@@ -96,6 +98,7 @@ static void stored_row(bb_table *t, size_t row, const void *ctx) {
     else
         bb_cell_empty(t);
     for (int i = 0; i < 3; i++) bb_cell_empty(t);
+    bb_table_depends(t, &shape);
     bb_str_clear(&shape);
 }
 
@@ -136,13 +139,15 @@ static void meta_lines(bb_table *t, const bb_file *f, bool all) {
         bb_escape(&key, f->meta[i].key, strlen(f->meta[i].key), all ? 0 : META_SHOWN);
         meta_value(&f->meta[i], all ? 0 : META_SHOWN, &value);
         bb_table_head(t, "  %-42s %s", bb_str_c(&key), bb_str_c(&value));
+        bb_table_depends(t, &key);
+        bb_table_depends(t, &value);
         bb_str_clear(&value);
         bb_str_clear(&key);
     }
 }
 
-static void meta_json(bb_json *root, const bb_file *f) {
-    bb_json *o = bb_json_add_object(root, "metadata");
+static void meta_json(bb_table *t, const bb_file *f) {
+    bb_json *o = bb_json_add_object(bb_table_json(t), "metadata");
     bb_str key, value;
     bb_str_init(&key);
     bb_str_init(&value);
@@ -172,6 +177,8 @@ static void meta_json(bb_json *root, const bb_file *f) {
             bb_json_add_text(o, k, bb_str_c(&value));
             break;
         }
+        bb_table_depends(t, &key);
+        bb_table_depends(t, &value);
         bb_str_clear(&key);
         bb_str_clear(&value);
     }
@@ -191,6 +198,7 @@ static void arch_line(bb_table *t, const bb_arch *a) {
     if (a->experts) bb_str_addf(&s, ", %" PRIu64 " experts, %" PRIu64 " used", a->experts, a->experts_used);
     if (a->tied) bb_str_add(&s, ", tied");
     bb_table_head_wrapped(t, bb_str_c(&s));
+    bb_table_depends(t, &s);
     bb_str_clear(&s);
 }
 
@@ -285,7 +293,7 @@ bb_table *bb_report_inspect(const bb_inspection *in, bb_table_form form) {
         bb_json_add_u64(root, "tensor_bytes", bb_file_tensor_bytes(m->file));
     else
         add_or_null(root, "tensor_bytes", in->stored && in->typed, in->stored ? in->stored->bytes : 0);
-    if (form == BB_TABLE_JSON) meta_json(root, m->file ? m->file : m->listed);
+    if (form == BB_TABLE_JSON) meta_json(t, m->file ? m->file : m->listed);
     if (in->compared) difference_json(root, in);
     columns(t);
     if (!in->quiet) bb_table_head(t, "%s", "");

@@ -204,6 +204,10 @@ void bb_cell_bool(bb_table *t, bool v) {
 
 void bb_cell_empty(bb_table *t) { next_cell(t); }
 
+void bb_table_depends(bb_table *t, const bb_str *text) {
+    if (t && text->failed) t->failed = true;
+}
+
 BB_PRINTF(3, 0) static void add_line(bb_table *t, bb_str *to, const char *fmt, va_list args) {
     char small[512], *text = small;
     va_list again;
@@ -279,5 +283,5 @@ const char *bb_table_shown(const bb_table *t, size_t row, size_t column) {
     if (column >= t->n_columns || row >= t->n_rows) return "";
     const bb_table *holding = bb_table_holding(t, &row);
     size_t i = row * t->n_columns + column;
-    return i < holding->n_cells ? bb_cell_show(&holding->cells[i]) : "";
+    return i < holding->n_cells && !holding->failed ? bb_cell_show(&holding->cells[i]) : "";
 }

@@ -25,6 +25,8 @@ void bb_cell_i64(bb_table *t, int64_t v);
 void bb_cell_f64(bb_table *t, double v); /* NaN is an empty cell and null */
 void bb_cell_bool(bb_table *t, bool v);
 void bb_cell_empty(bb_table *t); /* null in JSON */
+/* A text that went into a cell or line: the table fails with it when memory ended while it was built. */
+void bb_table_depends(bb_table *t, const bb_str *text);
 /* Like the above, but people see `shown` instead. */
 void bb_cell_u64_as(bb_table *t, uint64_t v, const char *shown);
 void bb_cell_f64_as(bb_table *t, double v, const char *shown);

@@ -98,7 +98,8 @@ static const bb_cell *cell_at(const bb_table *t, size_t row, size_t column) {
     static const bb_cell empty = {.kind = BB_CELL_EMPTY};
     const bb_table *holding = bb_table_holding(t, &row);
     size_t i = row * t->n_columns + column;
-    return i < holding->n_cells ? &holding->cells[i] : &empty;
+    /* a row that lost something is not written, nor is the table called written in the end */
+    return i < holding->n_cells && !holding->failed ? &holding->cells[i] : &empty;
 }
 
 static const bb_row *row_at(const bb_table *t, size_t row) {
