@@ -109,7 +109,8 @@ static bool read_decimal(const char **p, decimal_text *d, bool exponent) {
     bool minus = *q == '-';
     if (*q == '-' || *q == '+') q++;
     size_t digits = strspn(q, "0123456789");
-    if (digits == 0 || digits > 4) return false;
+    if (digits == 0) return true; /* the E of EiB */
+    if (digits > 4) return false;
     int e = 0;
     for (size_t i = 0; i < digits; i++) e = e * 10 + (q[i] - '0');
     d->ten += minus ? -e : e;
@@ -117,8 +118,9 @@ static bool read_decimal(const char **p, decimal_text *d, bool exponent) {
     return true;
 }
 
-/* d * unit, rounded half up to a whole; exact whatever the unit, false past 2^64. unit is at most 2^60. */
-static bool scaled(const decimal_text *d, uint64_t unit, uint64_t *out) {
+/* d * unit, rounded half up to a whole; exact whatever the unit, false past 2^64. unit is at most 2^60. *is_whole tells
+ * whether nothing was rounded. */
+static bool scaled(const decimal_text *d, uint64_t unit, uint64_t *out, bool *is_whole) {
     unsigned char product[MAX_PRODUCT];
     uint64_t carry = 0;
     size_t at = MAX_PRODUCT;
@@ -139,6 +141,9 @@ static bool scaled(const decimal_text *d, uint64_t unit, uint64_t *out) {
         if (!bb_mul_u64(v, 10, &v) || !bb_add_u64(v, next, &v)) return false;
     }
     if (whole >= 0 && whole < (int64_t)n && digit[whole] >= 5 && !bb_add_u64(v, 1, &v)) return false;
+    *is_whole = true;
+    for (int64_t i = whole < 0 ? 0 : whole; i < (int64_t)n; i++)
+        if (digit[i]) *is_whole = false;
     *out = v;
     return true;
 }
@@ -177,7 +182,7 @@ bb_status bb_parse_bytes(const char *text, uint64_t *bytes, bb_error *err) {
     char shown[80];
     bb_escape_buf(text, shown, sizeof shown);
     const unit_name *unit = NULL;
-    if (read_decimal(&p, &d, false)) {
+    if (read_decimal(&p, &d, true)) {
         while (*p == ' ') p++;
         unit = find_unit(p, byte_units, sizeof byte_units / sizeof *byte_units);
     }
@@ -185,7 +190,8 @@ bb_status bb_parse_bytes(const char *text, uint64_t *bytes, bb_error *err) {
         return bb_fail(err, BB_E_VALUE,
                        "'%s' is not a size: expected a number with a unit, such as 24GiB, 24GB or 512MiB", shown);
     uint64_t v;
-    if (!scaled(&d, unit->size, &v))
+    bool is_whole; /* a part of a byte is rounded away */
+    if (!scaled(&d, unit->size, &v, &is_whole))
         return bb_fail(err, BB_E_OVERFLOW, "'%s' is too large: sizes end below 2^64 bytes (16 EiB)", shown);
     *bytes = v;
     return BB_OK;
@@ -204,9 +210,12 @@ bb_status bb_parse_count(const char *text, uint64_t *n, bb_error *err) {
                        "'%s' is not a count of parameters: expected digits with K, M, B or T, such as 7b or 1.5e9",
                        shown);
     uint64_t v;
-    if (!scaled(&d, unit->size, &v))
+    bool is_whole;
+    if (!scaled(&d, unit->size, &v, &is_whole))
         return bb_fail(err, BB_E_OVERFLOW,
                        "'%s' is too large for a count of parameters: counts end below 2^64 (1.8e19)", shown);
+    if (!is_whole)
+        return bb_fail(err, BB_E_VALUE, "'%s' is not a count of parameters: expected a whole number of them", shown);
     if (v == 0) return bb_fail(err, BB_E_VALUE, "'%s' is not a count of parameters: expected at least 1", shown);
     *n = v;
     return BB_OK;
@@ -232,13 +241,16 @@ bb_status bb_parse_tokens(const char *text, uint64_t *n, bb_error *err) {
     char shown[80];
     bb_escape_buf(text, shown, sizeof shown);
     const unit_name *unit = NULL;
-    if (read_decimal(&p, &d, false)) unit = find_unit(p, powers, sizeof powers / sizeof *powers);
+    if (read_decimal(&p, &d, true)) unit = find_unit(p, powers, sizeof powers / sizeof *powers);
     if (!unit)
         return bb_fail(err, BB_E_VALUE, "'%s' is not a number of tokens: expected digits, or digits with K (1024)",
                        shown);
     uint64_t v;
-    if (!scaled(&d, unit->size, &v))
+    bool is_whole;
+    if (!scaled(&d, unit->size, &v, &is_whole))
         return bb_fail(err, BB_E_OVERFLOW, "'%s' is too large for a number of tokens: they end below 2^64", shown);
+    if (!is_whole)
+        return bb_fail(err, BB_E_VALUE, "'%s' is not a number of tokens: expected a whole number of them", shown);
     *n = v;
     return BB_OK;
 }

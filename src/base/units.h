@@ -17,6 +17,6 @@ bb_status bb_parse_count(const char *text, uint64_t *n, bb_error *err);
 /* True when the text looks like a count rather than a name: digits, '.', exponent, and at most one suffix letter,
  * also a wrong one ("7x"), so that the caller can say what is wrong with it. */
 bool bb_looks_like_count(const char *text);
-/* Tokens: "8192", "8k" (8192), "128K" (131072), "1M" (1048576). */
+/* Tokens, a whole number: "8192", "8k" (8192), "1.5k" (1536), "1M" (1048576). */
 bb_status bb_parse_tokens(const char *text, uint64_t *n, bb_error *err);
 #endif
