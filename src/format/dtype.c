@@ -101,11 +101,31 @@ static const char *nth_name(const void *ctx, size_t i) {
     return i < bb_dtype_count() ? table[i].name : NULL;
 }
 
+bool bb_dtype_ambiguous(const char *name, bb_error *err) {
+    static const struct {
+        const char *names, *variants;
+    } several[] = {
+        {"fp8 float8 f8", "e4m3fn, e5m2, e4m3fnuz or e5m2fnuz"},
+        {"e4m3 fp8_e4m3", "e4m3fn or e4m3fnuz"},
+        {"fp8_e5m2", "e5m2 or e5m2fnuz"},
+        {"fp4 float4 f4", "mxfp4, nvfp4 or nf4"},
+    };
+    char shown[64];
+    for (size_t i = 0; i < sizeof several / sizeof *several; i++)
+        if (in_list(several[i].names, name)) {
+            bb_fail(err, BB_E_NAME, "'%s' could be several storage types: %s", bb_escape_buf(name, shown, sizeof shown),
+                    several[i].variants);
+            return true;
+        }
+    return false;
+}
+
 const bb_dtype *bb_dtype_find(const char *name, bb_error *err) {
     for (size_t i = 0; i < bb_dtype_count(); i++)
         if (bb_name_eq(table[i].name, name) || in_list(table[i].aliases, name) ||
             (table[i].st_name && bb_name_eq(table[i].st_name, name)))
             return &table[i];
+    if (bb_dtype_ambiguous(name, err)) return NULL;
     char shown[64], near[160];
     bb_fail(err, BB_E_NAME, "'%s' is not a storage type", bb_escape_buf(name, shown, sizeof shown));
     bb_nearest(name, nth_name, NULL, near, sizeof near);

@@ -18,6 +18,8 @@ struct bb_dtype {
     const char *source;
 };
 
+/* True when the name could be several types ("fp8"): err then lists them. */
+bool bb_dtype_ambiguous(const char *name, bb_error *err);
 size_t bb_dtype_count(void);
 const bb_dtype *bb_dtype_at(size_t i);
 const bb_dtype *bb_dtype_from_gguf(uint32_t id);             /* NULL: unknown or removed */

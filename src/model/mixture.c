@@ -138,6 +138,7 @@ static const char *candidate(const void *ctx, size_t i) {
 const bb_ftype *bb_ftype_find(const char *name, bb_error *err) {
     for (size_t i = 0; i < FTYPES; i++)
         if (bb_name_like(name, ftypes[i].name)) return &ftypes[i];
+    if (bb_dtype_ambiguous(name, err)) return NULL;
     char shown[64], near[128];
     bb_nearest(name, candidate, NULL, near, sizeof near);
     bb_fail(err, BB_E_NAME, "no file type or storage type is called '%s'%s%s", bb_escape_buf(name, shown, sizeof shown),
