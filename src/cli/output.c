@@ -18,6 +18,7 @@ static bool ends_with(const char *text, const char *end) {
 void cli_output_init(cli_output *o, const cli_args *args) {
     *o = (cli_output){.form = BB_TABLE_TEXT};
     o->path = args->value[OPT_REPORT];
+    if (o->path && strcmp(o->path, "-") == 0) o->path = NULL; /* standard output */
     if (cli_has(args, OPT_CSV))
         o->form = BB_TABLE_CSV;
     else if (cli_has(args, OPT_JSON))
