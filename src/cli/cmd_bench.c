@@ -18,9 +18,9 @@ static bb_status run(cli_call *call, bb_error *err) {
     bb_bench_opts o = {.only = a->value[OPT_ONLY], .seed = 1};
     bb_bench_report report = {0};
     cli_progress progress;
-    bb_status s = cli_get_u64(a, OPT_TOKENS, "--tokens", &o.tokens, err);
-    if (s == BB_OK) s = cli_get_u64(a, OPT_OUT, "--out", &o.out, err);
-    if (s == BB_OK) s = cli_get_u64(a, OPT_IN, "--in", &o.in, err);
+    bb_status s = cli_get_count(a, OPT_TOKENS, "--tokens", &o.tokens, err);
+    if (s == BB_OK) s = cli_get_count(a, OPT_OUT, "--out", &o.out, err);
+    if (s == BB_OK) s = cli_get_count(a, OPT_IN, "--in", &o.in, err);
     if (s == BB_OK) s = cli_get_u64(a, OPT_SEED, "--seed", &o.seed, err);
     if (s == BB_OK) s = cli_get_positive(a, OPT_SECONDS, "--seconds", &o.seconds, err);
     if (s == BB_OK) s = cli_get_unsigned(a, OPT_THREADS, "--threads", 1024, &o.threads, err);

@@ -56,8 +56,8 @@ static bb_status run(cli_call *call, bb_error *err) {
     bb_model *model = NULL;
     cli_progress progress;
     bb_status s = read_types(a->value[OPT_TYPES] ? a->value[OPT_TYPES] : "int8,q8_0,q4_0", types, &o.n_types, err);
-    if (s == BB_OK) s = cli_get_u64(a, OPT_TOKENS, "--tokens", &o.tokens, err);
-    if (s == BB_OK) s = cli_get_u64(a, OPT_ROWS, "--rows", &o.rows_max, err);
+    if (s == BB_OK) s = cli_get_count(a, OPT_TOKENS, "--tokens", &o.tokens, err);
+    if (s == BB_OK) s = cli_get_count(a, OPT_ROWS, "--rows", &o.rows_max, err);
     if (s == BB_OK) s = cli_get_u64(a, OPT_SEED, "--seed", &o.seed, err);
     if (s == BB_OK) s = cli_get_unsigned(a, OPT_THREADS, "--threads", 1024, &o.threads, err);
     if (s == BB_OK) s = bb_catalogue_load(a->value[OPT_MODELS], a->value[OPT_GPUS], &cat, err);

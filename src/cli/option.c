@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "format/number.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,13 +15,14 @@ const cli_option cli_common_options[] = {
     {OPT_JSON, "--json", NULL, NULL, false, "the same and the totals, as one object with a schema"},
     {OPT_MD, "--md --markdown", NULL, NULL, false, "a Markdown table"},
     {OPT_REPORT, "--report", "FILE", NULL, false,
-     "write the answer there instead of standard output, whole or not at all; the end of the name (.csv .json .md) "
-     "gives the form"},
+     "write the answer there instead of standard output (-), whole or not at all; the end of the name (.csv .json "
+     ".md) gives the form"},
     {OPT_FORCE, "--force", NULL, NULL, false, "--report may replace a file"},
     {OPT_SI, "--si", NULL, NULL, false, "GB of 10^9 instead of GiB of 2^30 bytes"},
     {OPT_CHECK, "--check", NULL, NULL, false, "exit with 1 when the answer is no"},
     {OPT_MODELS, "--models", "FILE", NULL, false, "rows of your own beside the shipped models: bitbudget(5)"},
-    {OPT_GPUS, "--gpus", "FILE", NULL, false, "rows of your own beside the shipped cards"},
+    {OPT_GPUS, "--gpus", "FILE", NULL, false,
+     "rows of your own beside the shipped cards (a number: several cards, not in this version)"},
     {OPT_THREADS, "--threads -t", "N", NULL, false, "threads of a measurement; 0 = all processors"},
     {OPT_ISA, "--isa", "ISA", "auto|scalar|avx2|avx512", false,
      "instructions of the kernels (avx2 and avx512 are not in this version)"},
@@ -237,19 +239,41 @@ bb_status cli_get_unsigned(const cli_args *args, cli_id id, const char *name, un
     return BB_OK;
 }
 
-bb_status cli_get_tokens(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err) {
+bb_status cli_get_count(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err) {
+    uint64_t v = 1;
+    bb_status s = cli_get_u64(args, id, name, &v, err);
+    if (s == BB_OK && !v) s = bad_value(name, args->value[id], "at least 1", err);
+    if (s == BB_OK && cli_has(args, id)) *out = v;
+    return s;
+}
+
+static bb_status too_large(const char *name, const char *value, bb_error *err) {
+    char safe[96];
+    return bb_fail(err, BB_E_ARG, "%s '%s' is too large: it ends below 2^64", name,
+                   bb_escape_buf(value, safe, sizeof safe));
+}
+
+bb_status cli_get_tokens(const cli_args *args, cli_id id, const char *name, const char *what, uint64_t *out,
+                         bb_error *err) {
     if (!cli_has(args, id)) return BB_OK;
     uint64_t v;
-    if (bb_parse_tokens(args->value[id], &v, NULL) != BB_OK || !v)
-        return bad_value(name, args->value[id], "a number of tokens such as 8192 or 8k", err);
+    char expected[96];
+    bb_status s = bb_parse_tokens(args->value[id], &v, NULL);
+    if (s == BB_E_OVERFLOW) return too_large(name, args->value[id], err);
+    if (s != BB_OK || !v) {
+        (void)snprintf(expected, sizeof expected, "a whole number of %s, at least 1, such as %s", what,
+                       strcmp(what, "tokens") == 0 ? "8192 or 8k" : "4");
+        return bad_value(name, args->value[id], expected, err);
+    }
     *out = v;
     return BB_OK;
 }
 
 bb_status cli_get_bytes(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err) {
     if (!cli_has(args, id)) return BB_OK;
-    if (bb_parse_bytes(args->value[id], out, NULL) == BB_OK) return BB_OK;
-    return bad_value(name, args->value[id], "a size with its unit such as 24GiB or 24GB", err);
+    bb_status s = bb_parse_bytes(args->value[id], out, NULL);
+    if (s == BB_E_OVERFLOW) return too_large(name, args->value[id], err);
+    return s == BB_OK ? s : bad_value(name, args->value[id], "a size with its unit such as 24GiB or 24GB", err);
 }
 
 bb_status cli_get_count(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err) {

@@ -101,7 +101,11 @@ static inline bool cli_has(const cli_args *args, cli_id id) { return args->value
 bb_status cli_get_u64(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
 bb_status cli_get_unsigned(const cli_args *args, cli_id id, const char *name, unsigned max, unsigned *out,
                            bb_error *err);
-bb_status cli_get_tokens(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
+/* The same, 1 or more. */
+bb_status cli_get_count(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
+/* Tokens ("8192", "8k"), 1 or more; `what` is their name in a sentence: "tokens", "sequences". */
+bb_status cli_get_tokens(const cli_args *args, cli_id id, const char *name, const char *what, uint64_t *out,
+                         bb_error *err);
 bb_status cli_get_bytes(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
 bb_status cli_get_count(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
 /* A number as `bits` reads it, positive and finite. */

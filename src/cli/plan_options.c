@@ -48,10 +48,13 @@ static bb_status read_kv(const cli_args *a, bb_plan_request *r, bb_error *err) {
     const char *v = a->value[OPT_KV];
     bb_status s = BB_OK;
     if (v) {
-        char both[40];
+        char both[40], safe[64];
         if ((s = copy(both, sizeof both, v, "--kv", err)) != BB_OK) return s;
         char *comma = strchr(both, ',');
         if (comma) *comma = '\0';
+        if (!*both || (comma && (!comma[1] || strchr(comma + 1, ','))))
+            return bb_fail(err, BB_E_ARG, "--kv '%s': expected one type or two, such as q8_0 or q8_0,f16",
+                           bb_escape_buf(v, safe, sizeof safe));
         s = copy(r->kv_k, sizeof r->kv_k, both, "--kv", err);
         if (s == BB_OK) s = copy(r->kv_v, sizeof r->kv_v, comma ? comma + 1 : both, "--kv", err);
     }
@@ -64,11 +67,11 @@ static bb_status read_kv(const cli_args *a, bb_plan_request *r, bb_error *err) {
 }
 
 static bb_status read_numbers(const cli_args *a, bb_plan_request *r, bb_error *err) {
-    bb_status s = cli_get_tokens(a, OPT_CTX, "--ctx", &r->ctx, err);
-    if (s == BB_OK) s = cli_get_tokens(a, OPT_BATCH, "--batch", &r->batch, err);
-    if (s == BB_OK) s = cli_get_tokens(a, OPT_UBATCH, "--ubatch", &r->ubatch, err);
-    if (s == BB_OK) s = cli_get_tokens(a, OPT_PARALLEL, "--parallel", &r->parallel, err);
-    if (s == BB_OK) s = cli_get_tokens(a, OPT_OUTPUTS, "--outputs", &r->outputs, err);
+    bb_status s = cli_get_tokens(a, OPT_CTX, "--ctx", "tokens", &r->ctx, err);
+    if (s == BB_OK) s = cli_get_tokens(a, OPT_BATCH, "--batch", "tokens", &r->batch, err);
+    if (s == BB_OK) s = cli_get_tokens(a, OPT_UBATCH, "--ubatch", "tokens", &r->ubatch, err);
+    if (s == BB_OK) s = cli_get_tokens(a, OPT_PARALLEL, "--parallel", "sequences", &r->parallel, err);
+    if (s == BB_OK) s = cli_get_tokens(a, OPT_OUTPUTS, "--outputs", "rows", &r->outputs, err);
     const char *layers = a->value[OPT_GPU_LAYERS];
     if (s == BB_OK && layers) {
         r->gpu_layers_set = true;
@@ -92,6 +95,32 @@ static bb_status read_numbers(const cli_args *a, bb_plan_request *r, bb_error *e
     return s;
 }
 
+/* "RTX 4090x2", "A,B": several cards. True when the name is a card and a number; then base is the card. */
+static bool several(const bb_catalogue *cat, const char *name, char *base, size_t size, uint64_t *cards) {
+    size_t n = strlen(name), digits = 0;
+    while (digits < n && name[n - digits - 1] >= '0' && name[n - digits - 1] <= '9') digits++;
+    const char *comma = strchr(name, ',');
+    size_t end = comma ? (size_t)(comma - name) : n > digits ? n - digits - 1 : 0;
+    bool counted = digits && end && (name[end] == 'x' || name[end] == 'X');
+    if ((!comma && !counted) || end >= size) return false;
+    memcpy(base, name, end);
+    while (end && base[end - 1] == ' ') end--;
+    base[end] = '\0';
+    if (comma)
+        *cards = 2;
+    else if (!bb_parse_u64(name + n - digits, cards))
+        *cards = UINT64_MAX;
+    return bb_gpu_find(cat, base, NULL) != NULL;
+}
+
+bb_status cli_no_several_cards(const char *option, const char *value, bb_error *err) {
+    char safe[96];
+    bb_fail(err, BB_E_UNSUPPORTED, "%s %s: several cards are not planned in this version", option,
+            bb_escape_buf(value, safe, sizeof safe));
+    bb_hint(err, "--memory SIZE plans one card as large as all of them");
+    return BB_E_UNSUPPORTED;
+}
+
 static bb_status named_gpu(const cli_call *call, const char *name, const bb_catalogue *cat, const bb_gpu **gpu,
                            bb_error *err) {
     size_t cards = 1;
@@ -101,7 +130,15 @@ static bb_status named_gpu(const cli_call *call, const char *name, const bb_cata
             cli_warn(&call->out, "this machine has %zu cards: planned is one, %s", cards, (*gpu)->name);
         return s;
     }
+    char base[64];
+    uint64_t number;
     *gpu = bb_gpu_find(cat, name, err);
+    if (!*gpu && several(cat, name, base, sizeof base, &number)) {
+        if (number != 1)
+            return number ? cli_no_several_cards("--gpu", name, err)
+                          : bb_fail(err, BB_E_ARG, "--gpu %s: expected at least one card", base);
+        *gpu = bb_gpu_find(cat, base, err);
+    }
     return *gpu ? BB_OK : BB_E_NAME;
 }
 
@@ -152,6 +189,8 @@ bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
     bb_status s = read_purpose(a, r, err);
     if (s == BB_OK) s = read_numbers(a, r, err);
     if (s == BB_OK) s = read_kv(a, r, err);
+    if (s == BB_OK && a->value[OPT_WEIGHTS] && !*a->value[OPT_WEIGHTS])
+        s = bb_fail(err, BB_E_ARG, "--weights '': expected a type, such as q4_K_M or bf16");
     if (s == BB_OK && a->value[OPT_WEIGHTS])
         s = copy(r->weights, sizeof r->weights, a->value[OPT_WEIGHTS], "--weights", err);
     if (s == BB_OK && a->value[OPT_ENGINE]) s = bb_engine_find(a->value[OPT_ENGINE], &r->engine, err);

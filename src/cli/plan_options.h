@@ -44,4 +44,6 @@ typedef struct cli_plan { /* what a command line asks about; clear in every case
 
 bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err);
 void cli_plan_clear(cli_plan *p);
+/* The sentence of BB_E_UNSUPPORTED for an option that names or counts several cards. */
+bb_status cli_no_several_cards(const char *option, const char *value, bb_error *err);
 #endif
