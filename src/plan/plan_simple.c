@@ -40,22 +40,22 @@ static bool cost_of(const bb_catalogue *cat, const bb_arch *arch, const char *we
 /* False when no model of the catalogue takes the mixture. */
 static bool mixture_cost_find(const bb_catalogue *cat, const bb_ftype *ft, uint64_t parameters, mixture_cost *cost) {
     const bb_dtype *base = bb_dtype_find(ft->base, NULL);
-    double nearest = HUGE_VAL, reach = NEAR;
+    double nearest = HUGE_VAL;
     *cost = (mixture_cost){.low = HUGE_VAL};
     /* first those near in size; the nearest of all where there is none */
-    for (int pass = 0; pass < 2 && !cost->models && cat; pass++, reach = HUGE_VAL)
+    for (int pass = 0; pass < 2 && !cost->models && cat; pass++)
         for (size_t i = 0; i < bb_catalogue_models(cat); i++) {
             const bb_arch *a = bb_catalogue_model(cat, i);
             double distance, each;
             /* llama-quantize's rules were checked tensor by tensor on this family */
             if (strcmp(a->family, "llama") != 0 || a->experts) continue;
-            if (!cost_of(cat, a, ft->name, (double)parameters, reach, &distance, &each)) continue;
+            if (!cost_of(cat, a, ft->name, (double)parameters, pass ? HUGE_VAL : NEAR, &distance, &each)) continue;
             if (distance < nearest) {
                 nearest = distance;
                 cost->per_parameter = each;
                 (void)snprintf(cost->model, sizeof cost->model, "%s", a->name);
             }
-            if (pass == 1) continue;
+            if (pass) continue;
             cost->models++;
             cost->low = fmin(cost->low, each);
             cost->high = fmax(cost->high, each);
