@@ -45,10 +45,10 @@ static bb_status read_filter(const cli_args *args, bool models, bb_data_filter *
                           .arch = args->value[OPT_ARCH],
                           .vendor = args->value[OPT_VENDOR],
                           .max = UINT64_MAX};
-    bb_status s = models ? cli_get_count(args, OPT_MIN_PARAMS, "--min-params", &f->min, err)
+    bb_status s = models ? cli_get_parameters(args, OPT_MIN_PARAMS, "--min-params", &f->min, err)
                          : cli_get_bytes(args, OPT_MIN_MEMORY, "--min-memory", &f->min, err);
     if (s == BB_OK)
-        s = models ? cli_get_count(args, OPT_MAX_PARAMS, "--max-params", &f->max, err)
+        s = models ? cli_get_parameters(args, OPT_MAX_PARAMS, "--max-params", &f->max, err)
                    : cli_get_bytes(args, OPT_MAX_MEMORY, "--max-memory", &f->max, err);
     if (s == BB_OK && f->min > f->max)
         s = bb_fail(err, BB_E_ARG, "data: %s is above %s", models ? "--min-params" : "--min-memory",

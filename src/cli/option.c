@@ -276,7 +276,7 @@ bb_status cli_get_bytes(const cli_args *args, cli_id id, const char *name, uint6
     return s == BB_OK ? s : bad_value(name, args->value[id], "a size with its unit such as 24GiB or 24GB", err);
 }
 
-bb_status cli_get_count(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err) {
+bb_status cli_get_parameters(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err) {
     if (!cli_has(args, id)) return BB_OK;
     if (bb_parse_count(args->value[id], out, NULL) == BB_OK) return BB_OK;
     return bad_value(name, args->value[id], "a count such as 7b or 1.5e9", err);

@@ -107,7 +107,7 @@ bb_status cli_get_count(const cli_args *args, cli_id id, const char *name, uint6
 bb_status cli_get_tokens(const cli_args *args, cli_id id, const char *name, const char *what, uint64_t *out,
                          bb_error *err);
 bb_status cli_get_bytes(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
-bb_status cli_get_count(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
+bb_status cli_get_parameters(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
 /* A number as `bits` reads it, positive and finite. */
 bb_status cli_get_positive(const cli_args *args, cli_id id, const char *name, double *out, bb_error *err);
 

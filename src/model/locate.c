@@ -120,7 +120,7 @@ static bb_status load_file(bb_model *m, const char *path, bb_error *err) {
         if (!st) take_arch(m, arch);
     } else if (beside(path, "config.json", config) && exists(config, &s)) {
         st = load_config(m, config, &why);
-    } else {
+    } else if (strcmp(bb_file_format(m->file), "npy") != 0) { /* an array alone is no model */
         add_note(m, "no config.json stands beside the file: its architecture is not known");
     }
     if (st == BB_E_NOMEM) {
