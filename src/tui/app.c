@@ -113,9 +113,23 @@ void bb_app_choose(bb_app *app, int field, const char *title, const char *head, 
     bb_chooser_start(&app->chooser, title, head, free_text);
 }
 
-void bb_app_read(bb_app *app, const char *title) {
+/* The text in the width of today's screen. */
+static void lay_reader(bb_app *app) {
+    bb_reader *r = &app->reader;
+    int width = bb_reader_width(&app->layout);
+    if (width != r->width) {
+        bb_str_clear(&r->text);
+        app->compose(app, width, &r->text);
+        r->width = width;
+    }
+    bb_reader_fit(r, bb_reader_page(r, &app->layout));
+}
+
+void bb_app_read(bb_app *app, const char *title, bb_compose compose) {
     app->mode = BB_MODE_READ;
+    app->compose = compose;
     bb_reader_start(&app->reader, title);
+    lay_reader(app);
 }
 
 void bb_field_draw(const bb_app *app, int field, bool focus, int y, int x, int label_w, int width, const char *label,
@@ -126,7 +140,7 @@ void bb_field_draw(const bb_app *app, int field, bool focus, int y, int x, int l
     if (edited)
         bb_edit_draw(&app->edit, y, x + label_w, width - label_w);
     else
-        (void)bb_put(y, x + label_w, width - label_w, focus ? BB_ROLE_FOCUS : BB_ROLE_TEXT, value);
+        (void)bb_put_cut(y, x + label_w, width - label_w, focus ? BB_ROLE_FOCUS : BB_ROLE_TEXT, value);
 }
 
 void bb_shell_word(bb_str *out, const char *word) {
@@ -162,13 +176,34 @@ static void draw_tabs(const bb_app *app, const bb_layout *l) {
     bb_put_right(0, x + 2, right - 9 - x - 2, BB_ROLE_DIM, about);
 }
 
+/* The first note; when there are more, or it is cut, the key that shows them whole. */
+static void draw_notes(const bb_app *app, const bb_rect *p) {
+    bb_str notes;
+    bb_str_init(&notes);
+    bb_view_of(app->screen)->notes(app->state[app->screen], &notes);
+    if (notes.data) {
+        char *end = strchr(notes.data, '\n'), more[48] = "";
+        size_t n = 0;
+        for (const char *s = notes.data; *s; s++) n += *s == '\n';
+        if (end) *end = 0;
+        if (n > 1)
+            (void)snprintf(more, sizeof more, "r reads all %zu", n);
+        else if (bb_text_columns(notes.data) > p->w)
+            (void)snprintf(more, sizeof more, "r reads it");
+        int room = p->w - (*more ? (int)strlen(more) + 3 : 0);
+        (void)bb_put_cut(p->y, p->x, room, BB_ROLE_DIM, notes.data);
+        bb_put_right(p->y, p->x + room + 1, p->w - room - 2, BB_ROLE_KEY, more);
+    }
+    bb_str_clear(&notes);
+}
+
 static void draw_foot(const bb_app *app, const bb_layout *l) {
+    const bb_rect *p = &l->message;
     if (app->message[0]) {
-        (void)bb_put(l->message.y, l->message.x, l->message.w, app->message_role, app->message);
+        bb_put_blank(p->y, 0, p->h, l->cols);
+        (void)bb_put_wrapped(p->y, p->x, p->h, p->w, app->message_role, app->message);
     } else {
-        char note[512] = "";
-        bb_view_of(app->screen)->note(app->state[app->screen], note, sizeof note);
-        (void)bb_put(l->message.y, l->message.x, l->message.w, BB_ROLE_DIM, note);
+        draw_notes(app, p);
     }
     bb_str hints;
     bb_str_init(&hints);
@@ -185,6 +220,7 @@ void bb_app_draw(bb_app *app) {
     getmaxyx(stdscr, rows, cols);
     bb_layout *l = &app->layout;
     bb_layout_make(app->screen, rows, cols, l);
+    if (app->message[0]) bb_layout_message(l, bb_wrap_lines(app->message, l->message.w));
     (void)erase();
     if (l->tiny) {
         (void)bb_putf(0, 0, cols, BB_ROLE_TEXT, "needs %dx%d, has %dx%d; q quits", BB_MIN_COLS, BB_MIN_ROWS, cols,
@@ -195,7 +231,10 @@ void bb_app_draw(bb_app *app) {
         bb_view_of(app->screen)->draw(app, app->state[app->screen], l);
         draw_foot(app, l);
         if (app->mode == BB_MODE_CHOOSE) bb_chooser_draw(&app->chooser, l);
-        if (app->mode == BB_MODE_READ) bb_reader_draw(&app->reader, l);
+        if (app->mode == BB_MODE_READ) {
+            lay_reader(app);
+            bb_reader_draw(&app->reader, l);
+        }
     }
     (void)refresh();
 }
@@ -226,23 +265,41 @@ static void write_report(bb_app *app) {
     bb_table_free(table);
 }
 
-static void show_command(bb_app *app) {
+static void compose_command(const bb_app *app, int width, bb_str *out) {
     bb_str text;
     bb_str_init(&text);
     bb_str_add(&text, "bitbudget ");
     bb_view_of(app->screen)->command(app->state[app->screen], &text);
-    bb_app_read(app, "the same as");
-    bb_wrap(&app->reader.text, bb_str_c(&text), bb_reader_width(&app->layout), 4);
+    bb_wrap(out, bb_str_c(&text), width, 4);
     bb_str_clear(&text);
+}
+
+static void compose_help(const bb_app *app, int width, bb_str *out) {
+    bb_keymap_help(app->screen, (size_t)width, out);
+    bb_str_add(out, "\n");
+    bb_wrap(out, "exact = counted; modelled = a formula with an error; assumed = a constant", width, 2);
+    bb_wrap(out, "full text: man bitbudget, man 7 bitbudget", width, 2);
 }
 
 static void show_help(bb_app *app) {
     char title[32];
     (void)snprintf(title, sizeof title, "Help - %s", bb_view_of(app->screen)->tab);
-    bb_app_read(app, title);
-    bb_keymap_help(app->screen, (size_t)bb_reader_width(&app->layout), &app->reader.text);
-    bb_str_add(&app->reader.text, "\nexact = counted; modelled = a formula with an error; assumed = a constant\n"
-                                  "full text: man bitbudget, man 7 bitbudget\n");
+    bb_app_read(app, title, compose_help);
+}
+
+static void compose_notes(const bb_app *app, int width, bb_str *out) {
+    bb_str notes;
+    bb_str_init(&notes);
+    bb_view_of(app->screen)->notes(app->state[app->screen], &notes);
+    for (char *s = notes.data; s && *s;) {
+        size_t n = strcspn(s, "\n");
+        bool more = s[n] == '\n';
+        s[n] = 0;
+        bb_wrap(out, s, width, 2);
+        s += n + more;
+    }
+    if (!notes.len) bb_str_add(out, "nothing is assumed or left out here\n");
+    bb_str_clear(&notes);
 }
 
 static void act(bb_app *app, bb_action action) {
@@ -257,7 +314,10 @@ static void act(bb_app *app, bb_action action) {
         show_help(app);
         return;
     case BB_ACT_COMMAND:
-        show_command(app);
+        bb_app_read(app, "the same as", compose_command);
+        return;
+    case BB_ACT_NOTES:
+        bb_app_read(app, "Notes", compose_notes);
         return;
     case BB_ACT_WRITE:
         write_report(app);
@@ -289,8 +349,10 @@ static void accept(bb_app *app, const char *text) {
 
 void bb_app_key(bb_app *app, int key) {
     if (key == BB_KEY_RESIZE || key == BB_KEY_NONE) return;
-    int page = app->layout.rows > 8 ? app->layout.rows - 8 : 1;
-    if (app->layout.tiny && app->mode != BB_MODE_EDIT && key == 'q') app->done = true;
+    if (app->layout.tiny) { /* nothing is seen: nothing else is done */
+        app->done = key == 'q';
+        return;
+    }
     bb_outcome o = BB_STAYS;
     switch (app->mode) {
     case BB_MODE_KEYS: {
@@ -303,11 +365,11 @@ void bb_app_key(bb_app *app, int key) {
         if (o == BB_TAKEN) accept(app, app->edit.text);
         break;
     case BB_MODE_CHOOSE:
-        o = bb_chooser_key(&app->chooser, key, page);
+        o = bb_chooser_key(&app->chooser, key, bb_chooser_page(&app->chooser, &app->layout));
         if (o == BB_TAKEN) accept(app, bb_chooser_value(&app->chooser));
         break;
     case BB_MODE_READ:
-        o = bb_reader_key(&app->reader, key, page);
+        o = bb_reader_key(&app->reader, key, bb_reader_page(&app->reader, &app->layout));
         break;
     }
     if (o == BB_DROPPED) {

@@ -10,6 +10,10 @@
 
 typedef enum bb_mode { BB_MODE_KEYS, BB_MODE_EDIT, BB_MODE_CHOOSE, BB_MODE_READ } bb_mode;
 
+struct bb_app;
+/* Appends a text in lines of at most `width` columns: called when a popup opens and when its width changes. */
+typedef void (*bb_compose)(const struct bb_app *app, int width, bb_str *out);
+
 typedef struct bb_app {
     bb_catalogue *cat;       /* owned */
     const bb_stores *stores; /* borrowed, or NULL */
@@ -20,6 +24,7 @@ typedef struct bb_app {
     bb_edit edit;
     bb_chooser chooser;
     bb_reader reader;
+    bb_compose compose; /* what is read */
     char message[512];
     bb_role message_role;
     bb_layout layout; /* of the last drawing */
@@ -39,7 +44,7 @@ typedef struct bb_view {
     bool (*accept)(bb_app *app, void *state, int field, const char *text, bb_error *err);
     bool (*tick)(bb_app *app, void *state);              /* true: draw again; NULL = never */
     void (*about)(void *state, char *text, size_t size); /* a few words for the first line of wide screens */
-    void (*note)(void *state, char *text, size_t size);  /* the message line when there is nothing else to say */
+    void (*notes)(void *state, bb_str *out);             /* the message line when there is nothing else to say: lines */
     void (*command)(void *state, bb_str *out);           /* the command that gives the same answer */
     bb_table *(*table)(void *state, bb_error *err);      /* what `w` writes; NULL with a sentence */
     void (*remember)(void *state, bb_str *out);          /* lines "key value" for the next start */
@@ -61,8 +66,7 @@ void bb_app_error(bb_app *app, const bb_error *err);
 void bb_app_edit(bb_app *app, int field, const char *text);
 /* Then bb_chooser_add and bb_chooser_mark on app->chooser. */
 void bb_app_choose(bb_app *app, int field, const char *title, const char *head, bool free_text);
-/* Then append to app->reader.text. */
-void bb_app_read(bb_app *app, const char *title);
+void bb_app_read(bb_app *app, const char *title, bb_compose compose);
 /* "Label value" at (y, x), value at x + label_w; with '>' before it when it has the focus; the field that is edited
  * shows what is typed. */
 void bb_field_draw(const bb_app *app, int field, bool focus, int y, int x, int label_w, int width, const char *label,

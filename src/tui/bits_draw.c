@@ -450,5 +450,6 @@ void bb_bits_draw(const bb_app *app, const bb_bits *b, const bb_layout *l) {
     }
     bb_bits_sentence(b, sentence, sizeof sentence);
     const bb_rect *p = &l->pane[BB_PANE_SENTENCE];
-    (void)bb_put(p->y, p->x, p->w, BB_ROLE_TEXT, sentence);
+    /* the row below is the message's, when there is one */
+    (void)bb_put_wrapped(p->y, p->x, app->message[0] ? 1 : 2, p->w, BB_ROLE_TEXT, sentence);
 }

@@ -120,6 +120,12 @@ int bb_put(int y, int x, int width, bb_role role, const char *utf8) {
     return used;
 }
 
+int bb_put_cut(int y, int x, int width, bb_role role, const char *utf8) {
+    if (bb_text_columns(utf8) <= width || width < 3) return bb_put(y, x, width, role, utf8);
+    int used = bb_put(y, x, width - 2, role, utf8);
+    return used + bb_put(y, x + used, 2, role, "..");
+}
+
 int bb_putf(int y, int x, int width, bb_role role, const char *fmt, ...) {
     char text[1024];
     va_list args;

@@ -15,6 +15,8 @@ int bb_text_columns(const char *utf8);
  * screen are allowed and draw nothing. Control characters appear as '?'. */
 int bb_put(int y, int x, int width, bb_role role, const char *utf8);
 int bb_putf(int y, int x, int width, bb_role role, const char *fmt, ...) BB_PRINTF(5, 6);
+/* The same; text that is too long ends with ".." so that it is seen to be cut. */
+int bb_put_cut(int y, int x, int width, bb_role role, const char *utf8);
 /* The same, ending at column x + width. */
 void bb_put_right(int y, int x, int width, bb_role role, const char *utf8);
 /* A sign n times. */

@@ -76,6 +76,7 @@ static const bb_binding bindings[] = {
 
     {BB_ACT_WRITE, BB_KEYS_ALL, {'w'}, "w", EVERYWHERE("write the csv"), EVERYWHERE("w csv")},
     {BB_ACT_COMMAND, BB_KEYS_ALL, {':'}, ":", EVERYWHERE("the same as a command"), EVERYWHERE(": command")},
+    {BB_ACT_NOTES, BB_KEYS_ALL, {'r'}, "r", EVERYWHERE("read the notes"), NOWHERE},
     {BB_ACT_SCREEN_1, BB_KEYS_ALL, {'1'}, "1", EVERYWHERE("Bits"), NOWHERE},
     {BB_ACT_SCREEN_2, BB_KEYS_ALL, {'2'}, "2", EVERYWHERE("Plan"), NOWHERE},
     {BB_ACT_SCREEN_3, BB_KEYS_ALL, {'3'}, "3", EVERYWHERE("Kernels"), NOWHERE},

@@ -52,6 +52,7 @@ typedef enum bb_action {
     BB_ACT_BACK,
     BB_ACT_HELP,
     BB_ACT_COMMAND,
+    BB_ACT_NOTES,
     BB_ACT_WRITE,
     BB_ACT_REDRAW,
     BB_ACT_QUIT,

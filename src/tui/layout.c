@@ -168,7 +168,14 @@ unsigned bb_layout_joint(const bb_layout *l, int y, int x) {
     return joint;
 }
 
+void bb_layout_message(bb_layout *l, int lines) {
+    if (l->tiny) return;
+    int h = clamp(lines, 1, BB_MESSAGE_ROWS);
+    l->message = (bb_rect){l->rows - 1 - h, 1, h, l->cols - 1};
+}
+
 bb_rect bb_layout_popup(const bb_layout *l, int rows, int cols) {
-    int h = clamp(rows, 1, l->rows > 4 ? l->rows - 4 : 1), w = clamp(cols, 1, l->cols > 6 ? l->cols - 6 : 1);
-    return (bb_rect){(l->rows - h) / 2, (l->cols - w) / 2, h, w};
+    int end = l->message.h ? l->message.y : l->rows; /* the frame's last row is above it */
+    int h = clamp(rows, 1, end > 5 ? end - 4 : 1), w = clamp(cols, 1, l->cols > 6 ? l->cols - 6 : 1);
+    return (bb_rect){least((l->rows - h) / 2, end - 1 - h), (l->cols - w) / 2, h, w};
 }

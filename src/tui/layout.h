@@ -5,7 +5,7 @@
 #include "tui/keymap.h"
 
 /* Below these there is no room for an answer: one line says so. */
-enum { BB_MIN_ROWS = 17, BB_MIN_COLS = 60, BB_WIDE_COLS = 110 };
+enum { BB_MIN_ROWS = 17, BB_MIN_COLS = 60, BB_WIDE_COLS = 110, BB_MESSAGE_ROWS = 4 };
 
 typedef struct bb_rect {
     int y, x, h, w; /* h 0: not shown */
@@ -54,6 +54,9 @@ typedef struct bb_layout {
 void bb_layout_make(bb_screen screen, int rows, int cols, bb_layout *l);
 /* How lines join at a place: bits 1 up, 2 down, 4 left, 8 right. */
 unsigned bb_layout_joint(const bb_layout *l, int y, int x);
-/* A box in the middle of the screen for `rows` x `cols` of text, frame not counted; smaller when they do not fit. */
+/* Gives the message that many rows, at most BB_MESSAGE_ROWS: it grows upwards, over what stands there. */
+void bb_layout_message(bb_layout *l, int lines);
+/* A box in the middle of the screen for `rows` x `cols` of text, frame not counted; smaller when they do not fit. Its
+ * frame ends above the message. */
 bb_rect bb_layout_popup(const bb_layout *l, int rows, int cols);
 #endif

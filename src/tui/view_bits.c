@@ -326,9 +326,9 @@ static void bits_about(void *state, char *text, size_t size) {
     (void)snprintf(text, size, "%zu formats", b->n);
 }
 
-static void bits_note(void *state, char *text, size_t size) {
+static void bits_notes(void *state, bb_str *out) {
     (void)state;
-    if (size) text[0] = 0;
+    (void)out;
 }
 
 static void bits_remember(void *state, bb_str *out) {
@@ -356,7 +356,7 @@ const bb_view bb_view_bits = {
     .act = bits_act,
     .accept = bits_accept,
     .about = bits_about,
-    .note = bits_note,
+    .notes = bits_notes,
     .command = bits_command,
     .table = bits_table,
     .remember = bits_remember,

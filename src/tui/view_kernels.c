@@ -382,15 +382,14 @@ static void kernels_about(void *state, char *text, size_t size) {
     (void)snprintf(text, size, "%s", k->report.cpu);
 }
 
-static void kernels_note(void *state, char *text, size_t size) {
+static void kernels_notes(void *state, bb_str *out) {
     const kernels *k = state;
-    text[0] = 0;
     bool other = k->report.n_rows && (k->shown.tokens != k->ask.tokens || k->shown.out != k->ask.out ||
                                       k->shown.in != k->ask.in || k->shown.threads != k->ask.threads);
     if (other)
-        (void)snprintf(text, size, "The table is of %llu x %llu x %llu: Enter runs the new shape.",
-                       (unsigned long long)k->shown.tokens, (unsigned long long)k->shown.out,
-                       (unsigned long long)k->shown.in);
+        bb_str_addf(out, "The table is of %llu x %llu x %llu: Enter runs the new shape.\n",
+                    (unsigned long long)k->shown.tokens, (unsigned long long)k->shown.out,
+                    (unsigned long long)k->shown.in);
 }
 
 static void kernels_remember(void *state, bb_str *out) {
@@ -415,7 +414,7 @@ const bb_view bb_view_kernels = {
     .accept = kernels_accept,
     .tick = kernels_tick,
     .about = kernels_about,
-    .note = kernels_note,
+    .notes = kernels_notes,
     .command = kernels_command,
     .table = kernels_table,
     .remember = kernels_remember,

@@ -317,7 +317,8 @@ static void step_field(bb_app *app, bb_plan_screen *s, bb_plan_field f, int step
 
 /* ---- keys ---- */
 
-static void show_formula(bb_app *app, const bb_plan_screen *s) {
+static void compose_formula(const bb_app *app, int w, bb_str *out) {
+    const bb_plan_screen *s = app->state[app->screen];
     size_t n = bb_plan_screen_lines(s);
     size_t at = s->focus >= BB_PLAN_FIELDS && s->focus < BB_PLAN_FIELDS + n ? s->focus - BB_PLAN_FIELDS : 0;
     const bb_plan_line *l = n ? bb_plan_screen_line(s, at) : NULL;
@@ -325,23 +326,21 @@ static void show_formula(bb_app *app, const bb_plan_screen *s) {
     char bytes[32], low[32], high[32];
     bb_str text;
     bb_str_init(&text);
-    bb_app_read(app, "formula and source");
-    int w = bb_reader_width(&app->layout);
     bb_str_addf(&text, "%s on %s: %llu bytes = %s", l->component, l->device, (unsigned long long)l->bytes,
                 bb_bytes_text(l->bytes, false, bytes));
-    bb_wrap(&app->reader.text, bb_str_c(&text), w, 2);
+    bb_wrap(out, bb_str_c(&text), w, 2);
     bb_str_clear(&text);
     if (l->low_bytes != l->high_bytes) {
         bb_str_addf(&text, "between %s and %s", bb_bytes_text(l->low_bytes, false, low),
                     bb_bytes_text(l->high_bytes, false, high));
-        bb_wrap(&app->reader.text, bb_str_c(&text), w, 2);
+        bb_wrap(out, bb_str_c(&text), w, 2);
         bb_str_clear(&text);
     }
     bb_str_addf(&text, "= %s", l->formula);
-    bb_wrap(&app->reader.text, bb_str_c(&text), w, 2);
+    bb_wrap(out, bb_str_c(&text), w, 2);
     bb_str_clear(&text);
     bb_str_addf(&text, "%s; source: %s", bb_evidence_name(l->status), l->source);
-    bb_wrap(&app->reader.text, bb_str_c(&text), w, 2);
+    bb_wrap(out, bb_str_c(&text), w, 2);
     bb_str_clear(&text);
 }
 
@@ -417,7 +416,7 @@ static bool plan_act(bb_app *app, void *state, bb_action action) {
         else if (on_way && s->n_ways)
             take_way(s, s->focus - BB_PLAN_FIELDS - lines);
         else
-            show_formula(app, s);
+            bb_app_read(app, "formula and source", compose_formula);
         return true;
     case BB_ACT_FIND:
         choose_model(app, s);
@@ -426,7 +425,7 @@ static bool plan_act(bb_app *app, void *state, bb_action action) {
         choose_gpu(app, s, true);
         return true;
     case BB_ACT_FORMULA:
-        show_formula(app, s);
+        bb_app_read(app, "formula and source", compose_formula);
         return true;
     case BB_ACT_SOLVE:
         solve_context(app, s);
@@ -499,16 +498,13 @@ static void plan_about(void *state, char *text, size_t size) {
     (void)snprintf(text, size, "%s, %s", s->model->title, bb_engine_name(s->ask.engine));
 }
 
-static void plan_note(void *state, char *text, size_t size) {
+static void plan_notes(void *state, bb_str *out) {
     const bb_plan_screen *s = state;
-    text[0] = 0;
     if (!s->planned) return;
-    if (*s->model->note)
-        (void)snprintf(text, size, "%s", s->model->note);
-    else if (*s->plan.note[0])
-        (void)snprintf(text, size, "%s", s->plan.note[0]);
-    else if (s->plan.used.limit_bytes && s->plan.used.limit_status == BB_ASSUMED)
-        (void)snprintf(text, size, "What a program can get of this card is assumed: 0.985 of what the driver shows.");
+    for (size_t i = 0; i < BB_PLAN_NOTES; i++)
+        if (*s->plan.note[i]) bb_str_addf(out, "%s\n", s->plan.note[i]);
+    if (s->plan.used.limit_bytes && s->plan.used.limit_status == BB_ASSUMED)
+        bb_str_add(out, "What a program can get of this card is assumed: 0.985 of what the driver shows.\n");
 }
 
 static void plan_remember(void *state, bb_str *out) {
@@ -547,7 +543,7 @@ const bb_view bb_view_plan = {
     .act = plan_act,
     .accept = plan_accept,
     .about = plan_about,
-    .note = plan_note,
+    .notes = plan_notes,
     .command = plan_command,
     .table = plan_table,
     .remember = plan_remember,

@@ -224,7 +224,7 @@ static bool contains_folded(const char *text, const char *part) {
 
 static bool shown_by_filter(const bb_chooser *c, size_t i) {
     const char *part = c->filter.text[0] == '/' ? c->filter.text + 1 : c->filter.text;
-    return contains_folded(c->items[i].value, part);
+    return contains_folded(c->items[i].value, part) || contains_folded(c->items[i].shown, part);
 }
 
 /* What was typed stands first when it cannot be a name, else last. -1 first, 1 last, 0 not at all. */
@@ -292,6 +292,14 @@ const char *bb_chooser_value(const bb_chooser *c) {
     return i == SIZE_MAX ? NULL : i == c->n ? c->filter.text : c->items[i].value;
 }
 
+static int head_rows(const bb_chooser *c) { return c->head[0] ? 2 : 1; }
+static int chooser_rows(const bb_chooser *c) { return (int)(c->n < 200 ? c->n : 200) + head_rows(c); }
+
+int bb_chooser_page(const bb_chooser *c, const bb_layout *l) {
+    int list = bb_layout_popup(l, chooser_rows(c), 1).h - head_rows(c);
+    return list > 1 ? list : 1;
+}
+
 void bb_chooser_draw(const bb_chooser *c, const bb_layout *l) {
     int width = bb_text_columns(c->head);
     for (size_t i = 0; i < c->n; i++) {
@@ -299,8 +307,8 @@ void bb_chooser_draw(const bb_chooser *c, const bb_layout *l) {
         width = w > width ? w : width;
     }
     if (width < 40) width = 40;
-    int head = c->head[0] ? 1 : 0;
-    bb_rect r = bb_layout_popup(l, (int)(c->n < 200 ? c->n : 200) + 1 + head, width + 2);
+    int head = head_rows(c) - 1;
+    bb_rect r = bb_layout_popup(l, chooser_rows(c), width + 2);
     popup_frame(&r, c->title, "type to find  Enter take  Esc back");
     (void)bb_put(r.y, r.x, 6, BB_ROLE_KEY, "Find /");
     bb_edit_draw(&c->filter, r.y, r.x + 7, r.w - 7);
@@ -318,7 +326,7 @@ void bb_chooser_draw(const bb_chooser *c, const bb_layout *l) {
         if (i == c->n)
             (void)bb_putf(y, r.x + 2, r.w - 2, role, "%s   as typed", c->filter.text);
         else if (i != SIZE_MAX)
-            (void)bb_put(y, r.x + 2, r.w - 2, role, c->items[i].shown);
+            (void)bb_put_cut(y, r.x + 2, r.w - 2, role, c->items[i].shown);
     }
 }
 
@@ -332,6 +340,7 @@ void bb_reader_start(bb_reader *r, const char *title) {
 void bb_reader_clear(bb_reader *r) {
     bb_str_clear(&r->text);
     r->top = 0;
+    r->width = 0;
     r->title[0] = 0;
 }
 
@@ -363,6 +372,16 @@ bb_outcome bb_reader_key(bb_reader *r, int key, int page) {
     default:
         return BB_DROPPED;
     }
+}
+
+int bb_reader_page(const bb_reader *r, const bb_layout *l) {
+    size_t n = reader_lines(r);
+    return bb_layout_popup(l, (int)(n < 500 ? n : 500), 1).h;
+}
+
+void bb_reader_fit(bb_reader *r, int page) {
+    size_t n = reader_lines(r), last = page > 0 && n > (size_t)page ? n - (size_t)page : 0;
+    if (r->top > last) r->top = last;
 }
 
 int bb_reader_width(const bb_layout *l) { return bb_layout_popup(l, 1, 1000).w; }
@@ -411,4 +430,31 @@ void bb_wrap(bb_str *out, const char *text, int width, int indent) {
         while (*text == ' ') text++;
         first = false;
     } while (*text);
+}
+
+int bb_wrap_lines(const char *text, int width) {
+    bb_str lines;
+    int n = 0;
+    bb_str_init(&lines);
+    bb_wrap(&lines, text, width, 0);
+    for (const char *s = bb_str_c(&lines); *s; s++) n += *s == '\n';
+    bb_str_clear(&lines);
+    return n;
+}
+
+int bb_put_wrapped(int y, int x, int rows, int width, bb_role role, const char *text) {
+    bb_str lines;
+    int row = 0;
+    bb_str_init(&lines);
+    bb_wrap(&lines, text, width, 0);
+    for (char *s = lines.data; s && *s && row < rows; row++) {
+        size_t n = strcspn(s, "\n");
+        bool more = row + 1 == rows && s[n] && s[n + 1];
+        s[n] = 0;
+        int used = bb_put(y + row, x, more ? width - 2 : width, role, s);
+        if (more) (void)bb_put(y + row, x + used, 2, role, "..");
+        s += n + 1;
+    }
+    bb_str_clear(&lines);
+    return row;
 }

@@ -73,6 +73,13 @@ START_TEST(popups_stay_inside) {
             bb_rect r = bb_layout_popup(&l, 500, 500), small = bb_layout_popup(&l, 1, 2);
             ck_assert(r.y >= 1 && r.x >= 2 && r.y + r.h + 1 <= rows && r.x + r.w + 2 <= cols);
             ck_assert(small.h == 1 && small.w == 2);
+            /* the message of one row or several stays in sight below it */
+            for (int n = 1; !l.tiny && n <= BB_MESSAGE_ROWS + 1; n++) {
+                bb_layout_message(&l, n);
+                r = bb_layout_popup(&l, 500, 500);
+                ck_assert(l.message.h == (n > BB_MESSAGE_ROWS ? BB_MESSAGE_ROWS : n));
+                ck_assert(l.message.y + l.message.h == l.hints.y && r.y + r.h < l.message.y && r.y >= 1 && r.h >= 5);
+            }
         }
 }
 END_TEST
