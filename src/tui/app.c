@@ -22,7 +22,7 @@ static void recall(bb_app *app) {
     bb_str text;
     bb_str_init(&text);
     bb_state_read(&text);
-    char line[BB_EDIT_MAX];
+    char line[BB_EDIT_MAX + 32]; /* a field and its key */
     for (const char *s = bb_str_c(&text); *s;) {
         size_t n = strcspn(s, "\n");
         if (n < sizeof line) {
@@ -60,6 +60,7 @@ bb_status bb_app_new(const struct bb_tui_opts *opts, bb_app **out, bb_error *err
     for (int v = 0; st == BB_OK && v < BB_SCREENS; v++)
         st = bb_view_of((bb_screen)v)->open(app, opts->model, &app->state[v], err);
     if (st == BB_OK) recall(app);
+    app->open = st == BB_OK;
 out:
     if (st != BB_OK)
         bb_app_free(app);
@@ -78,7 +79,7 @@ static void remember(const bb_app *app) {
 
 void bb_app_free(bb_app *app) {
     if (!app) return;
-    if (app->done) remember(app);
+    if (app->open) remember(app);
     for (int v = 0; v < BB_SCREENS; v++)
         if (app->state[v]) bb_view_of((bb_screen)v)->close(app->state[v]);
     bb_chooser_clear(&app->chooser);

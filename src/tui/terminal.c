@@ -185,13 +185,15 @@ static int take_byte(int c) {
     return good && !bb_glyphs_ascii() ? v : BB_KEY_OTHER;
 }
 
-/* ncurses tells of the change; with use_env(FALSE) it does not ask for the new size itself. */
-static void take_size(void) {
+/* With use_env(FALSE) ncurses does not ask for the new size itself, and of a change while the program was stopped it says
+ * nothing at all. */
+bool bb_term_resized(void) {
     struct winsize w;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) != 0 || !w.ws_row || !w.ws_col) return;
-    /* resizeterm would put a further KEY_RESIZE into the queue */
-    if (is_term_resized(w.ws_row, w.ws_col)) (void)resize_term(w.ws_row, w.ws_col);
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) != 0 || !w.ws_row || !w.ws_col) return false;
+    if (!is_term_resized(w.ws_row, w.ws_col)) return false;
+    (void)resize_term(w.ws_row, w.ws_col); /* resizeterm would put a further KEY_RESIZE into the queue */
     (void)clearok(stdscr, TRUE);
+    return true;
 }
 
 int bb_term_key(int timeout_ms) {
@@ -218,7 +220,10 @@ int bb_term_key(int timeout_ms) {
                 return BB_KEY_NONE;
             }
         }
-        if (c == KEY_RESIZE) take_size();
+        if (c == KEY_RESIZE) {
+            (void)bb_term_resized();
+            (void)clearok(stdscr, TRUE);
+        }
         for (size_t i = 0; i < sizeof function_keys / sizeof *function_keys; i++)
             if (function_keys[i].curses == c) return function_keys[i].key;
         if (c >= KEY_MIN) return BB_KEY_OTHER;

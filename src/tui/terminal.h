@@ -11,6 +11,8 @@ bb_status bb_term_start(int color, bool ascii, bb_error *err);
 void bb_term_stop(void);
 /* The next key, or BB_KEY_NONE after that many milliseconds, or BB_KEY_LOST. */
 int bb_term_key(int timeout_ms);
+/* Takes the terminal's size; true when it is another than before. */
+bool bb_term_resized(void);
 /* The signal that asked the program to end, 0 = none. */
 int bb_term_signal(void);
 #endif

@@ -27,6 +27,7 @@ int bb_tui_run(const struct bb_tui_opts *opts) {
     bool draw = true;
     while (!app->done && !bb_term_signal()) {
         if (bb_app_tick(app)) draw = true;
+        if (bb_term_resized()) draw = true;
         if (draw) bb_app_draw(app);
         int key = bb_term_key(TICK_MS);
         if (key == BB_KEY_LOST) break;

@@ -42,7 +42,7 @@ same_terminal() { # status expected
     wait_for "status=$1" && for _ in $(seq 40); do [ -s "$home/after" ] && break; sleep 0.05; done && cmp -s "$home/before" "$home/after"
 }
 child() { cat "$home/pid"; }
-echo 1..18
+echo 1..21
 
 start 80 24
 wait_for '[2 Plan]' && wait_for 'llama-3.1-8b'; ok $? 'starts on the Plan screen with the embedded default'
@@ -64,8 +64,13 @@ wait_for 'FITS'; keys Enter; wait_for 'Model'; keys '3.1-70b'; sleep 0.2; keys E
 wait_for 'DOES NOT FIT' && wait_for 'TO MAKE IT FIT'; ok $? 'task 1: the answer is no, and ways out are shown (2 keys and the name)'
 keys G; sleep 0.2; keys Enter; wait_for ' FITS'; ok $? 'task 1: the last way out, taken, fits (2 keys)'
 keys u; wait_for 'DOES NOT FIT'; ok $? 'u undoes it'
+keys C-z; wait_for 'Stopped'; tm resize-window -x 120 -y 40; sleep 0.2; keys fg Enter
+wait_for 'Precision ladder'; ok $? 'a change of size while it was stopped is seen'
+keys '?'; wait_for 'THIS SCREEN'; tm resize-window -x 70 -y 20; wait_for 'PgDn more'; ok $? 'a text that is open follows the size'
+keys Escape; sleep 0.2
 tm resize-window -x 50 -y 10; wait_for 'needs 60x17'; ok $? 'a window that is too small says so'
 tm resize-window -x 80 -y 24; wait_for 'DOES NOT FIT'; kill -TERM "$(child)"; same_terminal 143; ok $? 'SIGTERM leaves the terminal as it was'
+grep -q 'model llama-3.1-70b' "$home/.local/state/bitbudget/state"; ok $? 'what was looked at is remembered after a signal too'
 
 # Task 2: what is 1/3 in bf16, and its next value? At most 6 keys beside the digits.
 start 80 24 tui bits
