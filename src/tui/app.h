@@ -28,7 +28,7 @@ typedef struct bb_app {
     char message[512];
     bb_role message_role;
     bb_layout layout; /* of the last drawing */
-    bool open; /* every view has a state */
+    bool open;        /* every view has a state */
     bool done;
 } bb_app;
 

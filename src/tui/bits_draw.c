@@ -34,6 +34,15 @@ static const char *error_text(double e, number_form form, int digits, char *buf)
     return buf;
 }
 
+/* The error of a row. One that is smaller than the least double is not none. */
+static const char *error_words(const bb_encoding *e, number_form form, int digits, char *buf) {
+    if (e->error == 0 && e->flags & BB_FLAG_INEXACT)
+        (void)snprintf(buf, 32, "<5e-324");
+    else
+        (void)error_text(e->error, form, digits, buf);
+    return buf;
+}
+
 /* Binary digits of the low n bits. */
 static void digits_of(uint64_t v, unsigned n, char *out) {
     for (unsigned i = 0; i < n; i++) out[i] = v >> (n - 1 - i) & 1 ? '1' : '0';
@@ -81,59 +90,82 @@ static void draw_fields(const bb_app *app, const bb_bits *b, const bb_layout *l)
 
 typedef struct columns {
     int name, bits, hex, value, error, ulps; /* widths, 0 = left out */
+    int digits;                              /* of the error, after its point */
 } columns;
 
-static columns columns_for(int width) {
-    columns c = {.name = 9, .hex = width >= 72 ? 10 : 0, .value = 15, .error = 11, .ulps = width >= 84 ? 6 : 0};
-    c.bits = width - 1 - c.name - c.hex - c.value - c.error - c.ulps;
+enum { FP32_BITS = 34 }; /* columns of the longest bits that the list shows whole */
+
+/* Long names reach into the bits where the table has no room for both. */
+static columns columns_for(int width, bool wide) {
+    bool roomy = width >= 85;
+    columns c = {.name = wide && !roomy ? 9 : 12, .hex = width >= 64 ? 9 : 0, .error = wide && !roomy ? 9 : 10};
+    c.ulps = wide && width >= 76 ? 6 : 0;
+    c.digits = c.error - 8;
+    int rest = width - 1 - c.name - c.hex - c.error - c.ulps;
+    c.value = rest - FP32_BITS < 9 ? 9 : rest - FP32_BITS > 19 ? 19 : rest - FP32_BITS;
+    if (!c.hex) c.value = 12;
+    c.bits = rest - c.value;
     return c;
 }
 
-/* "0 10000000 1001001", cut with ".." */
-static void bits_text(const bb_encoding *e, int width, char *out, size_t size) {
+/* "0 10000000 1001001"; of an integer its digits. */
+static void bits_text(const bb_encoding *e, char *out, size_t size) {
     bb_fields f;
     char exponent[72], mantissa[72];
     bb_format_fields(e->format, e->code, &f);
     digits_of(f.exponent, f.exp_bits, exponent);
     digits_of(f.mantissa, f.man_bits, mantissa);
-    (void)snprintf(out, size, "%s%.64s%s%.64s%s", f.has_sign ? f.sign ? "1 " : "0 " : "", exponent,
-                   f.exp_bits ? " " : "", mantissa, e->format->kind == BB_KIND_INT ? "  two's complement x scale" : "");
-    if (width < 4 || (int)strlen(out) < width) return;
-    out[width - 1] = 0;
-    if (e->format->kind != BB_KIND_INT) memcpy(out + width - 3, "..", 3);
+    (void)snprintf(out, size, "%s%.64s%s%.64s", f.has_sign ? f.sign ? "1 " : "0 " : "", exponent, f.exp_bits ? " " : "",
+                   mantissa);
 }
 
-static void draw_row(const bb_bits *b, size_t i, const columns *c, int y, int x, int width) {
+/* At most `width` columns: 0.06, 12.3, 1234, 1e+06. */
+static const char *ulps_text(double ulps, int width, char *buf) {
+    (void)error_text(ulps, PLAIN, 2, buf);
+    for (int digits = 1; digits >= 0 && (int)strlen(buf) > width; digits--)
+        (void)snprintf(buf, 32, "%.*f", digits, ulps);
+    if ((int)strlen(buf) > width) (void)snprintf(buf, 32, "%.0e", ulps);
+    return buf;
+}
+
+static void draw_row(const bb_bits *b, size_t i, const columns *c, int y, int x) {
     const bb_encoding *e = &b->rows[i];
-    bool here = i == b->marked;
+    bool here = i == b->marked, integer = e->format->kind == BB_KIND_INT;
     bb_role role = here ? BB_ROLE_FOCUS : BB_ROLE_TEXT;
     char hex[24], value[32], error[32], bits[192], ulps[32];
     hex_of(e, hex, sizeof hex);
-    (void)value_text(e->value, c->value > 15 ? c->value - 1 : 18, value);
-    /* A wide code or value takes its room from the bits. */
-    int hex_w = c->hex && (int)strlen(hex) + 1 > c->hex ? (int)strlen(hex) + 1 : c->hex;
-    int value_w = (int)strlen(value) + 1 > c->value ? (int)strlen(value) + 1 : c->value;
-    int bits_w = c->bits - (hex_w - c->hex) - (value_w - c->value);
-    bits_text(e, bits_w, bits, sizeof bits);
+    bits_text(e, bits, sizeof bits);
+    int name = (int)strlen(e->format->name), spill = name >= c->name ? name + 1 - c->name : 0;
+    int hex_w = c->hex && (int)strlen(hex) >= c->hex ? (int)strlen(hex) + 1 : c->hex; /* fp64 */
+    int length = (int)strlen(bits), bits_w = c->bits - spill - (hex_w - c->hex);
+    /* bits that are cut anyway leave the value its digits */
+    (void)value_text(e->value, c->hex && length > bits_w ? 18 : c->value - 1, value);
+    int value_w = (int)strlen(value) >= c->value ? (int)strlen(value) + 1 : c->value;
+    bits_w -= value_w - c->value;
+    if (integer && length + 26 <= bits_w)
+        strcat(bits, "  two's complement x scale");
+    else if (integer && length + 9 <= bits_w)
+        strcat(bits, "  x scale");
     if (here) (void)bb_put(y, x, 1, BB_ROLE_FOCUS, "▌");
     int at = x + 1;
-    (void)bb_put(y, at, c->name - 1, role, e->format->name);
-    (void)bb_put(y, at += c->name, bits_w, role, bits);
+    (void)bb_put(y, at, name, role, e->format->name);
+    at += c->name + spill;
+    (void)bb_put_cut(y, at, bits_w, role, bits);
     at += bits_w;
     if (c->hex) bb_put_right(y, at, hex_w, role, hex);
-    at += hex_w;
-    bb_put_right(y, at, value_w, role, value);
+    bb_put_right(y, at += hex_w, value_w, role, value);
     at += value_w;
-    bb_put_right(y, at, c->error, role, error_text(e->error, SIGNED, 2, error));
+    for (int digits = c->digits; digits >= 0 && (int)strlen(error_words(e, SIGNED, digits, error)) >= c->error;)
+        digits--;
+    bb_put_right(y, at, c->error, role, error);
     at += c->error;
-    if (c->ulps) bb_put_right(y, at, c->ulps, role, error_text(e->ulps, PLAIN, 2, ulps));
-    (void)width;
+    if (c->ulps) bb_put_right(y, at, c->ulps, role, ulps_text(e->ulps, c->ulps - 1, ulps));
 }
 
 static void draw_list(const bb_bits *b, const bb_layout *l) {
     const bb_rect *p = &l->pane[BB_PANE_FORMATS];
     int x = p->x - 1, width = l->wide ? p->w + 1 : p->w;
-    columns c = columns_for(width);
+    columns c = columns_for(width, l->wide);
     int at = x + 1;
     (void)bb_put(p->y, at, c.name, BB_ROLE_HEAD, "FORMAT");
     (void)bb_put(p->y, at + c.name, c.bits, BB_ROLE_HEAD, c.bits >= 24 ? "S EXPONENT MANTISSA" : "S EXP MANTISSA");
@@ -143,7 +175,7 @@ static void draw_list(const bb_bits *b, const bb_layout *l) {
     bb_put_right(p->y, at += c.value, c.error, BB_ROLE_HEAD, "ERROR");
     if (c.ulps) bb_put_right(p->y, at + c.error, c.ulps, BB_ROLE_HEAD, "ULP");
     size_t shown = p->h > 1 ? (size_t)p->h - 1 : 0, top = bb_scroll(b->marked, b->n, shown);
-    for (size_t i = top; i < b->n && i < top + shown; i++) draw_row(b, i, &c, p->y + 1 + (int)(i - top), x, width);
+    for (size_t i = top; i < b->n && i < top + shown; i++) draw_row(b, i, &c, p->y + 1 + (int)(i - top), x);
 }
 
 /* ---- the bits of one format ---- */
@@ -243,7 +275,7 @@ static void draw_code(const bb_bits *b, const bb_layout *l) {
     bit_meaning(b, meaning, sizeof meaning);
     product_text(e, product, sizeof product);
     hex_of(e, hex, sizeof hex);
-    int name = l->wide ? 0 : 9, w = p->w - name - 1;
+    int name = l->wide ? 0 : 12, w = l->wide ? p->w : p->w - name - 1;
     bit_row(b, w, row, under);
     if (!l->wide) (void)bb_put(p->y, p->x, name, BB_ROLE_TITLE, e->format->name);
     (void)bb_put(p->y, p->x + name, w, BB_ROLE_HEAD, row);
@@ -251,12 +283,15 @@ static void draw_code(const bb_bits *b, const bb_layout *l) {
     bool beside = !l->wide && room >= bb_text_columns(meaning);
     if (beside) (void)bb_put(p->y, at, room, BB_ROLE_DIM, meaning);
     if (!l->wide) {
-        (void)bb_putf(p->y + 1, p->x + name, w, BB_ROLE_DIM, "%s  %s = %s%s%s", bb_format_class(e->format, e->code),
-                      product, value_text(e->value, 24, value), beside ? "" : "   ", beside ? "" : meaning);
+        char line[320];
+        (void)snprintf(line, sizeof line, "%s  %s = %s%s%s", bb_format_class(e->format, e->code), product,
+                       value_text(e->value, 24, value), beside ? "" : "   ", beside ? "" : meaning);
+        if (p->w < 78) name = 0;
+        (void)bb_put_cut(p->y + 1, p->x + name, p->w - name - 1, BB_ROLE_DIM, line);
         return;
     }
     (void)bb_put(p->y + 1, p->x, p->w, BB_ROLE_DIM, under);
-    (void)bb_putf(p->y + 2, p->x, p->w, BB_ROLE_TEXT, "marked    %s", meaning);
+    (void)bb_put_cut(p->y + 2, p->x, p->w, BB_ROLE_TEXT, meaning);
     (void)bb_putf(p->y + 3, p->x, p->w, BB_ROLE_TEXT, "product   %s", product);
     (void)bb_putf(p->y + 4, p->x, p->w, BB_ROLE_TEXT, "value     %s", value_text(e->value, 24, value));
     if (p->h > 5)
@@ -283,23 +318,26 @@ static void draw_near_wide(const bb_bits *b, const bb_rect *p, const neighbours 
     const bb_encoding *e = &b->rows[b->marked];
     char hex[24], value[32], a[32], c[32], flags[96];
     int y = p->y, end = p->y + p->h;
+    hex_of(e, hex, sizeof hex);
+    int room = p->w - 8 - (strlen(hex) > 8 ? (int)strlen(hex) : 8);
+    if (room > 20) room = 20;
     if (n->has_above) {
         hex_of(&n->above, hex, sizeof hex);
-        (void)bb_putf(y, p->x, p->w, BB_ROLE_TEXT, "above  %-8s %s", hex, value_text(n->above.value, 20, value));
+        (void)bb_putf(y, p->x, p->w, BB_ROLE_TEXT, "above  %-8s %s", hex, value_text(n->above.value, room, value));
     }
     hex_of(e, hex, sizeof hex);
-    (void)bb_putf(y + 1, p->x, p->w, BB_ROLE_FOCUS, "here   %-8s %s", hex, value_text(e->value, 20, value));
+    (void)bb_putf(y + 1, p->x, p->w, BB_ROLE_FOCUS, "here   %-8s %s", hex, value_text(e->value, room, value));
     if (n->has_below) {
         hex_of(&n->below, hex, sizeof hex);
-        (void)bb_putf(y + 2, p->x, p->w, BB_ROLE_TEXT, "below  %-8s %s", hex, value_text(n->below.value, 20, value));
+        (void)bb_putf(y + 2, p->x, p->w, BB_ROLE_TEXT, "below  %-8s %s", hex, value_text(n->below.value, room, value));
     }
     y += 3;
-    if (y < end)
-        (void)bb_putf(y++, p->x, p->w, BB_ROLE_TEXT, "error  %s  relative %s", error_text(e->error, SIGNED, 4, a),
+    if (y < end && !isnan(e->error))
+        (void)bb_putf(y++, p->x, p->w, BB_ROLE_TEXT, "error  %s  relative %s", error_words(e, SIGNED, 3, a),
                       error_text(e->rel_error, SCIENTIFIC, 2, c));
-    if (y < end) {
+    if (y < end && !isnan(e->error)) {
         if (e->rel_error > 0)
-            (void)bb_putf(y++, p->x, p->w, BB_ROLE_TEXT, "       %s ulp  about %.1f decimal digits",
+            (void)bb_putf(y++, p->x, p->w, BB_ROLE_TEXT, "       %s ulp  about %.1f digits",
                           error_text(e->ulps, PLAIN, 3, a), -log10(e->rel_error));
         else
             (void)bb_putf(y++, p->x, p->w, BB_ROLE_TEXT, "       %s ulp", error_text(e->ulps, PLAIN, 3, a));
@@ -343,7 +381,7 @@ static void draw_near(const bb_bits *b, const bb_layout *l) {
         (void)bb_putf(p->y + 1, p->x, p->w, BB_ROLE_TEXT,
                       p->w >= 78 ? "error  %s   relative %s   %s ulp   about %.1f decimal digits"
                                  : "error  %s  rel %s  %s ulp  %.1f digits",
-                      error_text(e->error, SIGNED, 4, a), error_text(e->rel_error, SCIENTIFIC, 2, c),
+                      error_words(e, SIGNED, 4, a), error_text(e->rel_error, SCIENTIFIC, 2, c),
                       error_text(e->ulps, PLAIN, 3, ulps), -log10(e->rel_error));
     else
         (void)bb_putf(p->y + 1, p->x, p->w, BB_ROLE_TEXT, "error  %s", error_text(e->error, SIGNED, 4, a));
@@ -354,22 +392,22 @@ static void draw_near(const bb_bits *b, const bb_layout *l) {
 
 static void draw_chart(const bb_bits *b, const bb_layout *l) {
     const bb_rect *p = &l->pane[BB_PANE_CHART];
-    int bar = p->w - 9 - 9, row = 0;
+    int name = 12, bar = p->w - name - 9, row = 0;
     size_t shown = (size_t)p->h, top = bb_scroll(b->marked, b->n, shown);
     for (size_t i = top; i < b->n && row < p->h; i++, row++) {
         const bb_encoding *e = &b->rows[i];
         char text[32];
         int y = p->y + row;
-        (void)bb_put(y, p->x, 9, i == b->marked ? BB_ROLE_FOCUS : BB_ROLE_TEXT, e->format->name);
-        bb_put_right(y, p->x + 9 + bar, 9, BB_ROLE_TEXT, error_text(e->rel_error, SCIENTIFIC, 1, text));
+        (void)bb_put(y, p->x, name, i == b->marked ? BB_ROLE_FOCUS : BB_ROLE_TEXT, e->format->name);
+        bb_put_right(y, p->x + name + bar, 9, BB_ROLE_TEXT, error_text(e->rel_error, SCIENTIFIC, 1, text));
         if (!(e->rel_error > 0)) continue;
         /* From 1e-17, beyond fp64, to 1. */
         double part = (log10(e->rel_error) + 17) / 17;
         int eighths = (int)((part < 0 ? 0 : part > 1 ? 1 : part) * bar * 8);
-        bb_put_times(y, p->x + 9, eighths / 8, BB_ROLE_WEIGHTS, "█");
+        bb_put_times(y, p->x + name, eighths / 8, BB_ROLE_WEIGHTS, "█");
         static const char *const ends[8] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
         if (eighths / 8 < bar && !(bb_glyphs_ascii() && eighths % 8 == 4))
-            (void)bb_put(y, p->x + 9 + eighths / 8, 1, BB_ROLE_WEIGHTS, ends[eighths % 8]);
+            (void)bb_put(y, p->x + name + eighths / 8, 1, BB_ROLE_WEIGHTS, ends[eighths % 8]);
     }
 }
 
@@ -417,9 +455,13 @@ void bb_bits_sentence(const bb_bits *b, char *text, size_t size) {
         (void)snprintf(text, size, isinf(e->value) ? "Infinity in %s." : "%s has no infinity: %s was taken.", name,
                        bb_f64_shortest(e->value, a));
     } else if (e->flags & BB_FLAG_OVERFLOW || !isfinite(e->value)) {
-        (void)snprintf(text, size, "The value lies beyond %s, the largest of %s; %s was taken.",
-                       value_text(bb_format_max(e->format) * bb_scale_f64(&e->scale), 18, a), name,
+        double most = bb_format_max(e->format) * bb_scale_f64(&e->scale);
+        (void)snprintf(text, size, "The value lies beyond %s, the %s of %s; %s was taken.",
+                       value_text(b->number.sign ? -most : most, 18, a), b->number.sign ? "least" : "largest", name,
                        value_text(e->value, 18, c));
+    } else if (e->error == 0 && e->flags & BB_FLAG_INEXACT) {
+        (void)snprintf(text, size, "%s, the nearest of %s, is closer than a double can tell.",
+                       value_text(e->value, 24, a), name);
     } else if (e->error == 0) {
         (void)snprintf(text, size, "The value is exactly one of %s.", name);
     } else if (e->error > 0 && n.has_below) {
@@ -445,7 +487,7 @@ void bb_bits_draw(const bb_app *app, const bb_bits *b, const bb_layout *l) {
     bb_title_draw(l, &l->pane[BB_PANE_CODE], BB_ROLE_TITLE, b->rows[b->marked].format->name);
     bb_title_draw(l, &l->pane[BB_PANE_NEAR], BB_ROLE_HEAD, "Neighbours");
     if (l->pane[BB_PANE_CHART].h) {
-        bb_title_draw(l, &l->pane[BB_PANE_CHART], BB_ROLE_HEAD, "Relative error by format (log scale)");
+        bb_title_draw(l, &l->pane[BB_PANE_CHART], BB_ROLE_HEAD, "Relative error (log scale)");
         draw_chart(b, l);
     }
     bb_bits_sentence(b, sentence, sizeof sentence);

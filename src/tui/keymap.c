@@ -66,6 +66,7 @@ static const bb_binding bindings[] = {
     {BB_ACT_NAN, BB_KEYS_SCREEN, {'a'}, "a", BITS("not a number"), NOWHERE},
     {BB_ACT_ROUND, BB_KEYS_SCREEN, {'m'}, "m", BITS("rounding mode"), BITS("m rounding")},
     {BB_ACT_OVERFLOW, BB_KEYS_SCREEN, {'v'}, "v", BITS("what overflow gives"), NOWHERE},
+    {BB_ACT_FORMATS, BB_KEYS_SCREEN, {'t'}, "t", BITS("which formats are shown"), BITS("t formats")},
     {BB_ACT_SOLVE, BB_KEYS_SCREEN, {'s'}, "s", PLAN("longest context"), PLAN("s solve")},
     {BB_ACT_GPUS, BB_KEYS_SCREEN, {'p'}, "p", PLAN("plan on every card"), PLAN("p GPUs")},
     {BB_ACT_FORMULA, BB_KEYS_SCREEN, {'f'}, "f", PLAN("formula and its source"), PLAN("f formula")},

@@ -65,6 +65,7 @@ typedef enum bb_action {
     BB_ACT_NAN,
     BB_ACT_ROUND,
     BB_ACT_OVERFLOW,
+    BB_ACT_FORMATS,
     BB_ACT_SOLVE,
     BB_ACT_GPUS,
     BB_ACT_FORMULA,

@@ -42,7 +42,7 @@ static void bits_narrow(bb_layout *l, int bottom) {
 }
 
 static void bits_wide(bb_layout *l, int bottom) {
-    int split = l->cols - clamp(l->cols * 2 / 5, 40, 60), top = 2, end = bottom - 1, y = 1;
+    int split = l->cols - clamp(l->cols / 3 + 1, 41, 60), top = 2, end = bottom - 1, y = 1;
     l->pane[BB_PANE_VALUE] = take(&y, 1, 1, l->cols - 1);
     frame(l, top, 0, end - 1, l->cols - 1);
     post(l, top, split, end - top);

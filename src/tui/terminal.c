@@ -185,8 +185,8 @@ static int take_byte(int c) {
     return good && !bb_glyphs_ascii() ? v : BB_KEY_OTHER;
 }
 
-/* With use_env(FALSE) ncurses does not ask for the new size itself, and of a change while the program was stopped it says
- * nothing at all. */
+/* With use_env(FALSE) ncurses does not ask for the new size itself, and of a change while the program was stopped it
+ * says nothing at all. */
 bool bb_term_resized(void) {
     struct winsize w;
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) != 0 || !w.ws_row || !w.ws_col) return false;

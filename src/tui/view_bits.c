@@ -2,6 +2,7 @@
 /* view_bits.c - the Bits screen: type a number, all formats answer; flip a bit, the value moves. */
 #include "base/mem.h"
 #include "report/report.h"
+#include "report/show.h"
 #include "tui/bits.h"
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 #define FIRST_VALUE "3.14159265358979323846"
 /* Largest magnitude that the integer formats cover at the start, as in `bitbudget bits --absmax`. */
 #define FIRST_ABSMAX 6.0
+/* What `bitbudget bits` shows without --to. */
+#define USUAL_FORMATS "fp64,fp32,tf32,fp16,bf16,e4m3fn,e5m2,int8,int4"
 
 static bb_scale scale_of(const bb_bits *b, const bb_format *f) {
     return f->kind == BB_KIND_INT ? bb_int_scale(f, b->absmax) : (bb_scale){1, 1};
@@ -19,14 +22,14 @@ static bb_scale scale_of(const bb_bits *b, const bb_format *f) {
 
 static void encode_all(bb_bits *b) {
     for (size_t i = 0; i < b->n; i++) {
-        const bb_format *f = bb_format_at(i);
+        const bb_format *f = b->formats[i];
         bb_scale scale = scale_of(b, f);
         if (f == b->from)
             bb_decode_code(f, b->from_code, &scale, &b->rows[i]);
         else if (bb_encode_number(f, &b->number, &b->opts, &scale, &b->rows[i], NULL) != BB_OK)
             bb_decode_code(f, 0, &scale, &b->rows[i]);
     }
-    unsigned bits = bb_format_bits(bb_format_at(b->marked));
+    unsigned bits = bb_format_bits(b->formats[b->marked]);
     if (b->bit >= bits) b->bit = bits - 1;
 }
 
@@ -52,35 +55,108 @@ static void set_code(bb_bits *b, const bb_format *f, uint64_t code) {
     encode_all(b);
 }
 
-static const bb_format *marked_format(const bb_bits *b) { return bb_format_at(b->marked); }
+static const bb_format *marked_format(const bb_bits *b) { return b->formats[b->marked]; }
+
+/* ---- which formats ---- */
+
+static bool is_shown(const bb_bits *b, const bb_format *f) {
+    for (size_t i = 0; i < b->n; i++)
+        if (b->formats[i] == f) return true;
+    return false;
+}
+
+/* Shows those of a list "fp32,bf16", in the order of the table; the mark stays on its format when that is among them.
+ * False when the list names none. */
+static bool show_formats(bb_bits *b, const char *list) {
+    const bb_format *was = b->n ? marked_format(b) : NULL;
+    size_t n = 0, marked = 0;
+    for (size_t i = 0; i < bb_format_count(); i++) {
+        const bb_format *f = bb_format_at(i);
+        size_t len = strlen(f->name);
+        const char *at = list;
+        while (at && !(strncmp(at, f->name, len) == 0 && (at[len] == ',' || at[len] == 0))) {
+            at = strchr(at, ',');
+            at += at != NULL;
+        }
+        if (!at) continue;
+        if (f == was) marked = n;
+        b->formats[n++] = f;
+    }
+    if (!n) return false;
+    b->n = n;
+    b->marked = marked;
+    return true;
+}
+
+static void shown_list(const bb_bits *b, const bb_format *toggled, bb_str *out) {
+    for (size_t i = 0; i < bb_format_count(); i++) {
+        const bb_format *f = bb_format_at(i);
+        if (is_shown(b, f) != (f == toggled)) bb_str_addf(out, "%s%s", out->len ? "," : "", f->name);
+    }
+}
+
+static void choose_formats(bb_app *app, const bb_bits *b, const char *marked) {
+    char shown[96];
+    bb_app_choose(app, BB_BITS_SHOWN, "Formats that are shown", "Enter puts one in or out", false);
+    bb_chooser_add(&app->chooser, "all", "all       every format");
+    bb_chooser_add(&app->chooser, "usual", "usual     " USUAL_FORMATS);
+    for (size_t i = 0; i < bb_format_count(); i++) {
+        const bb_format *f = bb_format_at(i);
+        (void)snprintf(shown, sizeof shown, "[%c] %s", is_shown(b, f) ? 'x' : ' ', f->name);
+        bb_chooser_add(&app->chooser, f->name, shown);
+    }
+    bb_chooser_mark(&app->chooser, marked);
+}
+
+/* The list stays open, so that several can be chosen. */
+static bool accept_shown(bb_app *app, bb_bits *b, const char *text, bb_error *err) {
+    bb_str list;
+    bb_str_init(&list);
+    if (strcmp(text, "usual") == 0)
+        bb_str_add(&list, USUAL_FORMATS);
+    else if (strcmp(text, "all") == 0)
+        for (size_t i = 0; i < bb_format_count(); i++) bb_str_addf(&list, "%s%s", i ? "," : "", bb_format_at(i)->name);
+    else
+        shown_list(b, bb_format_find(text, NULL), &list);
+    bool ok = show_formats(b, bb_str_c(&list));
+    bb_str_clear(&list);
+    if (!ok) {
+        (void)bb_fail(err, BB_E_VALUE, "one format at least has to be shown");
+        return false;
+    }
+    encode_all(b);
+    choose_formats(app, b, text);
+    return true;
+}
+
+static void bits_close(void *state) {
+    bb_bits *b = state;
+    free(b->formats);
+    free(b->rows);
+    free(b);
+}
 
 static bb_status bits_open(bb_app *app, const char *model, void **state, bb_error *err) {
     (void)app;
     (void)model;
     bb_bits *b = bb_alloc(1, sizeof *b);
+    if (!b) return bb_fail(err, BB_E_NOMEM, "out of memory");
     size_t n = bb_format_count();
-    if (b) b->rows = bb_alloc(n, sizeof *b->rows);
-    if (!b || !b->rows) {
-        free(b);
-        return bb_fail(err, BB_E_NOMEM, "out of memory");
-    }
-    b->n = n;
+    b->rows = bb_alloc(n, sizeof *b->rows);
+    b->formats = bb_alloc(n, sizeof *b->formats);
     b->absmax = FIRST_ABSMAX;
-    for (size_t i = 0; i < n; i++)
-        if (bb_name_eq(bb_format_name(bb_format_at(i)), "bf16")) b->marked = i;
-    if (!set_text(b, FIRST_VALUE, err)) {
-        free(b->rows);
-        free(b);
-        return err ? err->status : BB_E_BUG;
+    b->n = b->rows && b->formats ? n : 0;
+    for (size_t i = 0; i < b->n; i++) {
+        b->formats[i] = bb_format_at(i);
+        if (bb_name_eq(b->formats[i]->name, "bf16")) b->marked = i;
     }
-    *state = b;
-    return BB_OK;
-}
-
-static void bits_close(void *state) {
-    bb_bits *b = state;
-    free(b->rows);
-    free(b);
+    bb_status st = b->n ? BB_OK : bb_fail(err, BB_E_NOMEM, "out of memory");
+    if (st == BB_OK && !set_text(b, FIRST_VALUE, err)) st = err ? err->status : BB_E_BUG;
+    if (st == BB_OK)
+        *state = b;
+    else
+        bits_close(b);
+    return st;
 }
 
 /* ---- words ---- */
@@ -103,7 +179,24 @@ const char *bb_bits_overflow_words(bb_overflow o) {
 
 /* ---- keys ---- */
 
+/* The code of the negative, where the value has a code and the format a negative of it. */
+static bool negate_code(bb_bits *b) {
+    const bb_format *f = b->from;
+    if (!f) return false;
+    uint64_t sign = (uint64_t)1 << (f->bits - 1), mask = sign | (sign - 1);
+    bool one_zero = f->kind == BB_KIND_FNUZ || f->kind == BB_KIND_P3109; /* the code of -0 is the NaN */
+    if (f->kind == BB_KIND_E8M0) return false;
+    if (f->kind == BB_KIND_INT) {
+        if (b->from_code == sign) return false;
+        set_code(b, f, (~b->from_code + 1) & mask);
+    } else if (!one_zero || (b->from_code & ~sign)) {
+        set_code(b, f, b->from_code ^ sign);
+    }
+    return true;
+}
+
 static void negate(bb_bits *b) {
+    if (negate_code(b)) return;
     char text[BB_EDIT_MAX + 1];
     if (b->text[0] == '-')
         (void)snprintf(text, sizeof text, "%s", b->text + 1);
@@ -181,11 +274,11 @@ static bool bits_act(bb_app *app, void *state, bb_action action) {
         b->field = (b->field + BB_BITS_FIELDS - 1) % BB_BITS_FIELDS;
         return true;
     case BB_ACT_ENTER:
+    case BB_ACT_EDIT:
         edit_field(app, b);
         return true;
-    case BB_ACT_EDIT:
-        b->field = b->field == BB_BITS_ABSMAX ? BB_BITS_ABSMAX : BB_BITS_VALUE;
-        edit_field(app, b);
+    case BB_ACT_FORMATS:
+        choose_formats(app, b, f->name);
         return true;
     case BB_ACT_FLIP:
         set_code(b, f, code ^ (uint64_t)1 << b->bit);
@@ -210,12 +303,10 @@ static bool bits_act(bb_app *app, void *state, bb_action action) {
         return true;
     case BB_ACT_ROUND:
         b->opts.round = (bb_round)(((int)b->opts.round + 1) % ROUNDS);
-        b->from = NULL;
         encode_all(b);
         return true;
     case BB_ACT_OVERFLOW:
         b->opts.overflow = (bb_overflow)(((int)b->opts.overflow + 1) % OVERFLOWS);
-        b->from = NULL;
         encode_all(b);
         return true;
     default:
@@ -261,13 +352,22 @@ static bool accept_value(bb_bits *b, const char *text, bb_error *err) {
         return false;
     }
     char shortest[32];
+    bb_number n;
+    bb_encoding e;
+    static const bb_encode_opts plain = {.round = BB_ROUND_NE};
+    static const bb_scale one = {1, 1};
     bb_scale scale = scale_of(b, f);
-    double scaled = v * bb_scale_f64(&scale);
-    return set_text(b, bb_f64_shortest(minus ? -scaled : scaled, shortest), err);
+    bb_number_from_f64(minus ? -v : v, &n);
+    /* limits are values of the format, and integers count in steps of their scale: by code nothing is rounded */
+    if (bb_encode_number(f, &n, &plain, &one, &e, NULL) == BB_OK && !e.flags) {
+        set_code(b, f, e.code);
+        return true;
+    }
+    v *= bb_scale_f64(&scale);
+    return set_text(b, bb_f64_shortest(minus ? -v : v, shortest), err);
 }
 
 static bool bits_accept(bb_app *app, void *state, int field, const char *text, bb_error *err) {
-    (void)app;
     bb_bits *b = state;
     double v;
     switch (field) {
@@ -279,30 +379,37 @@ static bool bits_accept(bb_app *app, void *state, int field, const char *text, b
     case BB_BITS_OVERFLOW:
         if (bb_overflow_find(text, &b->opts.overflow, err) != BB_OK) return false;
         break;
+    case BB_BITS_SHOWN:
+        return accept_shown(app, b, text, err);
     default:
         if (!bb_parse_f64(text, &v) || !(v > 0) || !(v <= 1e300) || v < 1e-300) {
             (void)bb_fail(err, BB_E_VALUE, "'%.40s' is no magnitude: expected a positive number", text);
             return false;
         }
         b->absmax = v;
+        if (b->from && b->from->kind == BB_KIND_INT)
+            set_code(b, b->from, b->from_code); /* another scale, another value */
         break;
     }
-    b->from = NULL;
     encode_all(b);
     return true;
 }
 
 /* ---- the same elsewhere ---- */
 
+/* What the command line takes for the value: the code where there is one, for its decimal is not all of it. */
+static const char *input_text(const bb_bits *b, char *buf) {
+    return b->from ? bb_show_code(b->from_code, b->from->bits, buf) : b->text;
+}
+
 static void bits_command(void *state, bb_str *out) {
     const bb_bits *b = state;
-    char number[32];
+    char number[32], code[32];
     bb_str_add(out, "bits ");
-    if (b->from && b->number.cls == BB_CLASS_NAN) { /* only its code says which NaN */
-        bb_str_addf(out, "0x%llX --from %s", (unsigned long long)b->from_code, b->from->name);
-    } else {
-        bb_shell_word(out, b->text);
-    }
+    bb_shell_word(out, input_text(b, code));
+    if (b->from) bb_str_addf(out, " --from %s", b->from->name);
+    bb_str_add(out, " --to ");
+    for (size_t i = 0; i < b->n; i++) bb_str_addf(out, "%s%s", i ? "," : "", b->formats[i]->name);
     if (b->opts.round != BB_ROUND_NE) bb_str_addf(out, " --round %s", bb_round_name(b->opts.round));
     if (b->opts.overflow != BB_OVERFLOW_NATIVE) bb_str_addf(out, " --overflow %s", bb_overflow_name(b->opts.overflow));
     bb_str_addf(out, " --absmax %s", bb_f64_shortest(b->absmax, number));
@@ -312,8 +419,10 @@ static bb_table *bits_table(void *state, bb_error *err) {
     const bb_bits *b = state;
     bb_bits_row *rows = bb_alloc(b->n, sizeof *rows);
     bb_table *t = NULL;
+    char code[32];
+    const char *input = input_text(b, code);
     if (rows) {
-        for (size_t i = 0; i < b->n; i++) rows[i] = (bb_bits_row){.input = b->text, .enc = b->rows[i]};
+        for (size_t i = 0; i < b->n; i++) rows[i] = (bb_bits_row){.input = input, .enc = b->rows[i]};
         t = bb_report_bits(rows, b->n, false);
     }
     if (!t) (void)bb_fail(err, BB_E_NOMEM, "out of memory");
@@ -333,7 +442,9 @@ static void bits_notes(void *state, bb_str *out) {
 
 static void bits_remember(void *state, bb_str *out) {
     const bb_bits *b = state;
-    bb_str_addf(out, "value %s\nformat %s\n", b->text, marked_format(b)->name);
+    bb_str_addf(out, "value %s\nformats ", b->text);
+    for (size_t i = 0; i < b->n; i++) bb_str_addf(out, "%s%s", i ? "," : "", b->formats[i]->name);
+    bb_str_addf(out, "\nformat %s\n", marked_format(b)->name);
 }
 
 static void bits_recall(bb_app *app, void *state, const char *key, const char *value) {
@@ -342,7 +453,8 @@ static void bits_recall(bb_app *app, void *state, const char *key, const char *v
     if (strcmp(key, "value") == 0) (void)set_text(b, value, NULL);
     if (strcmp(key, "format") == 0)
         for (size_t i = 0; i < b->n; i++)
-            if (strcmp(bb_format_name(bb_format_at(i)), value) == 0) mark(b, i);
+            if (strcmp(b->formats[i]->name, value) == 0) mark(b, i);
+    if (strcmp(key, "formats") == 0 && show_formats(b, value)) encode_all(b);
 }
 
 static void bits_draw(bb_app *app, void *state, const bb_layout *l) { bb_bits_draw(app, state, l); }

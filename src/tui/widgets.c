@@ -420,8 +420,11 @@ void bb_wrap(bb_str *out, const char *text, int width, int indent) {
         if (n > fits) {
             cut = fits;
             while (cut > 0 && text[cut] != ' ') cut--;
-            if (cut == 0) /* one long word */
-                for (cut = fits; cut > 1 && inside_sign(text[cut]);) cut--;
+            if (cut == 0) { /* one long word: after a comma, else anywhere */
+                for (cut = fits; cut > 0 && text[cut - 1] != ',';) cut--;
+                if (cut == 0)
+                    for (cut = fits; cut > 1 && inside_sign(text[cut]);) cut--;
+            }
         }
         bb_str_addc(out, ' ', margin);
         bb_str_addn(out, text, cut);

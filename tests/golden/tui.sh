@@ -11,10 +11,10 @@ update=
 [ "${1:-}" = --update ] && update=1 && shift
 mapfile -t cases < <(printf '%s\n' tests/golden/tui/*/*/keys | grep -e "${1:-keys}")
 [ -n "$update" ] || echo "1..${#cases[@]}"
-home=$(mktemp -d) || exit 1
+top=$(mktemp -d) || exit 1
 socket=bb-golden-$$ # and a number: a server that ends must not meet the next one
 tm() { tmux -L "$socket-${server:-0}" -f /dev/null "$@"; }
-trap 'tm kill-server 2>/dev/null; sleep 0.2; rm -rf "$home"' EXIT
+trap 'tm kill-server 2>/dev/null; sleep 0.2; rm -rf "$top"' EXIT
 screen() { tm capture-pane -p 2>/dev/null; }
 # the screen once it has stood still for three looks
 settled() {
@@ -34,7 +34,8 @@ for keys in "${cases[@]}"; do
     dir=${keys%/keys}
     view=${dir#tests/golden/tui/} view=${view%%/*}
     read -r cols rows ascii <"$dir/size"
-    rm -rf "$home"/* "$home"/.[a-z]*
+    home=$top/$n # of its own: the program of the case before may still write what it remembers
+    mkdir "$home"
     locale=C.UTF-8
     [ -n "$ascii" ] && locale=C
     tm kill-server 2>/dev/null

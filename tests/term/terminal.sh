@@ -7,10 +7,10 @@ cd "$(dirname "$0")/../.." || exit 1
 bin=${BB_BIN:-build/bitbudget}
 case $bin in /*) ;; *) bin=$PWD/$bin ;; esac
 if ! command -v tmux >/dev/null 2>&1; then echo '1..0 # SKIP tmux is not installed'; exit 0; fi
-home=$(mktemp -d) || exit 1
+top=$(mktemp -d) || exit 1
 socket=bb-test-$$ # and a number: a server that ends must not meet the next one
 tm() { tmux -L "$socket-${server:-0}" -f /dev/null "$@"; }
-trap 'tm kill-server 2>/dev/null; sleep 0.2; rm -rf "$home"' EXIT
+trap 'tm kill-server 2>/dev/null; sleep 0.2; rm -rf "$top"' EXIT
 n=0 failed=0
 ok() { # 0 or not, name
     n=$((n + 1))
@@ -22,7 +22,8 @@ start() { # columns rows [arguments]: the program inside a shell that outlives i
     shift 2
     tm kill-server 2>/dev/null
     server=$((${server:-0} + 1))
-    rm -rf "$home"/*
+    home=$top/$server # of its own: the program before may still write what it remembers
+    mkdir "$home"
     tm new-session -d -x "$cols" -y "$rows" "env -i PATH=$PATH HOME=$home TERM=screen LC_ALL=C.UTF-8 PS1='ready> ' bash --norc --noprofile"
     wait_for 'ready>'
     # the script outlives a Ctrl-C that the whole foreground group gets
