@@ -220,7 +220,10 @@ void bb_app_draw(bb_app *app) {
     int rows, cols;
     getmaxyx(stdscr, rows, cols);
     bb_layout *l = &app->layout;
-    bb_layout_make(app->screen, rows, cols, l);
+    bb_wants wants = {0, 0};
+    const bb_view *view = bb_view_of(app->screen);
+    if (view->wants) view->wants(app->state[app->screen], &wants);
+    bb_layout_make(app->screen, rows, cols, &wants, l);
     if (app->message[0]) bb_layout_message(l, bb_wrap_lines(app->message, l->message.w));
     (void)erase();
     if (l->tiny) {
@@ -229,7 +232,7 @@ void bb_app_draw(bb_app *app) {
     } else {
         draw_tabs(app, l);
         bb_lines_draw(l);
-        bb_view_of(app->screen)->draw(app, app->state[app->screen], l);
+        view->draw(app, app->state[app->screen], l);
         draw_foot(app, l);
         if (app->mode == BB_MODE_CHOOSE) bb_chooser_draw(&app->chooser, l);
         if (app->mode == BB_MODE_READ) {

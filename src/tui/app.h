@@ -38,6 +38,7 @@ typedef struct bb_view {
     const char *tab;
     bb_status (*open)(bb_app *app, const char *model, void **state, bb_error *err);
     void (*close)(void *state);
+    void (*wants)(void *state, bb_wants *wants); /* NULL = none */
     void (*draw)(bb_app *app, void *state, const bb_layout *l);
     /* False: the action means nothing here. */
     bool (*act)(bb_app *app, void *state, bb_action action);

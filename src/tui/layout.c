@@ -29,7 +29,8 @@ static bb_rect take(int *y, int h, int x, int w) {
     return r;
 }
 
-static void bits_narrow(bb_layout *l, int bottom) {
+static void bits_narrow(bb_layout *l, const bb_wants *wants, int bottom) {
+    (void)wants;
     bool roomy = l->rows >= 21; /* rules cost two rows */
     int w = l->cols - 1, y = 1;
     l->pane[BB_PANE_VALUE] = take(&y, 2, 1, w);
@@ -41,7 +42,8 @@ static void bits_narrow(bb_layout *l, int bottom) {
     l->pane[BB_PANE_SENTENCE] = take(&y, 1, 1, w);
 }
 
-static void bits_wide(bb_layout *l, int bottom) {
+static void bits_wide(bb_layout *l, const bb_wants *wants, int bottom) {
+    (void)wants;
     int split = l->cols - clamp(l->cols / 3 + 1, 41, 60), top = 2, end = bottom - 1, y = 1;
     l->pane[BB_PANE_VALUE] = take(&y, 1, 1, l->cols - 1);
     frame(l, top, 0, end - 1, l->cols - 1);
@@ -63,29 +65,32 @@ static void bits_wide(bb_layout *l, int bottom) {
     l->pane[BB_PANE_SENTENCE] = take(&y, 1, 1, l->cols - 1);
 }
 
-static void plan_narrow(bb_layout *l, int bottom) {
+static void plan_narrow(bb_layout *l, const bb_wants *wants, int bottom) {
     bool roomy = l->rows >= 22;
     int w = l->cols - 1, y = 1;
     l->pane[BB_PANE_ASK] = take(&y, 4, 1, w);
     if (roomy) rule(l, y++, 1, l->cols - 2);
     l->pane[BB_PANE_NEEDS] = take(&y, roomy ? 3 : 2, 1, w);
     int left = bottom - y - (roomy ? 1 : 0);
-    int more = clamp(left - 6, 4, roomy ? 6 : 4);
-    l->pane[BB_PANE_LINES] = take(&y, least(left - more, 16), 1, w);
+    int lines = clamp(wants->lines ? wants->lines : 16, 4, left - 4); /* the table first */
+    int more = clamp(left - lines, 4, clamp(wants->more, 4, 8));
+    if (left - more - lines < 8) lines = left - more; /* no room for the ladder */
+    l->pane[BB_PANE_LINES] = take(&y, lines, 1, w);
     if (roomy) rule(l, y++, 1, l->cols - 2);
     l->pane[BB_PANE_MORE] = take(&y, more, 1, w);
-    if (bottom - y >= 4) { /* a high screen has the ladder as well */
+    if (bottom - y >= 8) { /* a high screen has the ladder as well */
         rule(l, y++, 1, l->cols - 2);
         l->pane[BB_PANE_LADDER] = take(&y, bottom - y, 1, w);
     }
 }
 
-static void plan_wide(bb_layout *l, int bottom) {
+static void plan_wide(bb_layout *l, const bb_wants *wants, int bottom) {
+    (void)wants;
     int split = clamp(l->cols * 3 / 10, 34, 46), top = 1, end = bottom - 1;
     frame(l, top, 0, end, l->cols - 1);
     post(l, top, split, end - top + 1);
     int y = top + 1;
-    l->pane[BB_PANE_ASK] = take(&y, least(8, end - y - 5), 2, split - 3);
+    l->pane[BB_PANE_ASK] = take(&y, clamp(end - y - 13, 8, 11), 2, split - 3);
     rule(l, y++, 0, split + 1);
     l->pane[BB_PANE_MORE] = take(&y, end - y, 2, split - 3);
 
@@ -107,7 +112,8 @@ static void plan_wide(bb_layout *l, int bottom) {
     }
 }
 
-static void kernels_narrow(bb_layout *l, int bottom) {
+static void kernels_narrow(bb_layout *l, const bb_wants *wants, int bottom) {
+    (void)wants;
     bool roomy = l->rows >= 21;
     int w = l->cols - 1, y = 1;
     l->pane[BB_PANE_SHAPE] = take(&y, 1, 1, w);
@@ -119,7 +125,8 @@ static void kernels_narrow(bb_layout *l, int bottom) {
     l->pane[BB_PANE_PLOT] = take(&y, plot, 1, w);
 }
 
-static void kernels_wide(bb_layout *l, int bottom) {
+static void kernels_wide(bb_layout *l, const bb_wants *wants, int bottom) {
+    (void)wants;
     int split = clamp(l->cols * 3 / 5, 74, 100), top = 2, end = bottom - 1, y = 1;
     if (l->cols - split < 36) split = l->cols - 36;
     l->pane[BB_PANE_SHAPE] = take(&y, 1, 1, l->cols - 1);
@@ -138,7 +145,7 @@ static void kernels_wide(bb_layout *l, int bottom) {
     l->pane[BB_PANE_PLOT] = take(&y, end - y, x, w);
 }
 
-void bb_layout_make(bb_screen screen, int rows, int cols, bb_layout *l) {
+void bb_layout_make(bb_screen screen, int rows, int cols, const bb_wants *wants, bb_layout *l) {
     memset(l, 0, sizeof *l);
     l->rows = rows;
     l->cols = cols;
@@ -148,12 +155,13 @@ void bb_layout_make(bb_screen screen, int rows, int cols, bb_layout *l) {
     if (l->tiny) return;
     l->message = (bb_rect){rows - 2, 1, 1, cols - 1};
     l->hints = (bb_rect){rows - 1, 1, 1, cols - 1};
-    static void (*const make[BB_SCREENS][2])(bb_layout *, int) = {
+    static const bb_wants none = {0, 0};
+    static void (*const make[BB_SCREENS][2])(bb_layout *, const bb_wants *, int) = {
         [BB_SCREEN_BITS] = {bits_narrow, bits_wide},
         [BB_SCREEN_PLAN] = {plan_narrow, plan_wide},
         [BB_SCREEN_KERNELS] = {kernels_narrow, kernels_wide},
     };
-    if (screen < BB_SCREENS) make[screen][l->wide](l, rows - 2);
+    if (screen < BB_SCREENS) make[screen][l->wide](l, wants ? wants : &none, rows - 2);
 }
 
 unsigned bb_layout_joint(const bb_layout *l, int y, int x) {

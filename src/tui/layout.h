@@ -40,6 +40,11 @@ typedef struct bb_rule_line {
     int y, x, length;
 } bb_rule_line;
 
+/* Rows that a screen has something for: the Plan table with its heading, and the pane below it. 0 = not known. */
+typedef struct bb_wants {
+    int lines, more;
+} bb_wants;
+
 enum { BB_LAYOUT_LINES = 12 };
 typedef struct bb_layout {
     int rows, cols;
@@ -51,7 +56,8 @@ typedef struct bb_layout {
     size_t n_lines;
 } bb_layout;
 
-void bb_layout_make(bb_screen screen, int rows, int cols, bb_layout *l);
+/* wants may be NULL. */
+void bb_layout_make(bb_screen screen, int rows, int cols, const bb_wants *wants, bb_layout *l);
 /* How lines join at a place: bits 1 up, 2 down, 4 left, 8 right. */
 unsigned bb_layout_joint(const bb_layout *l, int y, int x);
 /* Gives the message that many rows, at most BB_MESSAGE_ROWS: it grows upwards, over what stands there. */

@@ -13,38 +13,7 @@
 #define FIRST_WEIGHTS "q4_K_M"
 #define FIRST_GPU     "RTX 4090"
 
-static const char *const kv_types[] = {"f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "f32"};
-static const char *const weight_types[] = {"f32",    "f16",    "bf16",   "q8_0", "q6_K",   "q5_K_M", "q5_K_S",
-                                           "q4_K_M", "q4_K_S", "iq4_xs", "q4_0", "q3_K_M", "q2_K"};
-enum { KV_TYPES = sizeof kv_types / sizeof *kv_types, WEIGHT_TYPES = sizeof weight_types / sizeof *weight_types };
-
 /* ---- changing the request ---- */
-
-static bb_status set_model(bb_plan_screen *s, const char *text, bb_error *err) {
-    bb_model *model = NULL;
-    bb_subject subject;
-    char copy[sizeof s->model_text];
-    (void)snprintf(copy, sizeof copy, "%s", text);
-    bb_status st = bb_model_locate(s->cat, s->stores, copy, &model, err);
-    if (st != BB_OK) return st;
-    if ((st = bb_subject_init(&subject, model, s->cat, err)) != BB_OK) {
-        bb_model_free(model);
-        return st;
-    }
-    bb_subject_clear(&s->subject);
-    bb_model_free(s->model);
-    s->subject = subject;
-    s->model = model;
-    (void)snprintf(s->model_text, sizeof s->model_text, "%s", copy);
-    return BB_OK;
-}
-
-static void set_gpu(bb_plan_request *ask, const bb_gpu *g) {
-    ask->no_gpu = false;
-    (void)snprintf(ask->gpu, sizeof ask->gpu, "%s", g->name);
-    ask->limit_bytes = g->usable_bytes;
-    ask->limit_status = g->usable_status;
-}
 
 static void keep_for_undo(bb_plan_screen *s) {
     if (s->n_undo == BB_UNDO) {
@@ -59,7 +28,7 @@ static void keep_for_undo(bb_plan_screen *s) {
 static void first_request(bb_plan_screen *s) {
     s->ask = (bb_plan_request){.purpose = BB_FOR_INFER};
     const bb_gpu *g = bb_gpu_find(s->cat, FIRST_GPU, NULL);
-    if (g) set_gpu(&s->ask, g);
+    if (g) bb_plan_screen_gpu(&s->ask, g);
 }
 
 static bb_status plan_open(bb_app *app, const char *model, void **state, bb_error *err) {
@@ -69,7 +38,7 @@ static bb_status plan_open(bb_app *app, const char *model, void **state, bb_erro
     s->stores = app->stores;
     s->given = model && *model;
     first_request(s);
-    bb_status st = set_model(s, s->given ? model : FIRST_MODEL, err);
+    bb_status st = bb_plan_screen_model(s, s->given ? model : FIRST_MODEL, err);
     if (st != BB_OK) {
         free(s);
         return st;
@@ -85,67 +54,8 @@ static void plan_close(void *state) {
     bb_plan_clear(&s->plan);
     bb_subject_clear(&s->subject);
     bb_model_free(s->model);
+    bb_str_clear(&s->kept);
     free(s);
-}
-
-/* Text of a field into the request. */
-static bb_status set_field(bb_plan_screen *s, bb_plan_field f, const char *text, bb_error *err) {
-    bb_plan_request *u = &s->ask;
-    uint64_t n;
-    switch (f) {
-    case BB_PLAN_MODEL: {
-        bb_status st = set_model(s, text, err);
-        /* a file has its own types; what was chosen for another model says nothing about it */
-        if (st == BB_OK && s->subject.from_file) u->weights[0] = 0;
-        return st;
-    }
-    case BB_PLAN_PURPOSE:
-        if (strcmp(text, "infer") != 0 && strcmp(text, "load") != 0)
-            return bb_fail(err, BB_E_VALUE, "expected infer or load");
-        u->purpose = strcmp(text, "load") == 0 ? BB_FOR_LOAD : BB_FOR_INFER;
-        return BB_OK;
-    case BB_PLAN_WEIGHTS:
-        if (strcmp(text, "file") != 0 && !bb_ftype_find(text, NULL) && !bb_dtype_find(text, err)) return BB_E_NAME;
-        (void)snprintf(u->weights, sizeof u->weights, "%s", text);
-        return BB_OK;
-    case BB_PLAN_CTX: {
-        bb_status st = bb_parse_tokens(text, &n, err);
-        if (st == BB_OK && (n == 0 || n > (uint64_t)1 << 40))
-            st = bb_fail(err, BB_E_VALUE, "a context of %llu tokens", (unsigned long long)n);
-        if (st == BB_OK) u->ctx = n;
-        return st;
-    }
-    case BB_PLAN_KV:
-        if (!bb_dtype_find(text, err)) return BB_E_NAME;
-        (void)snprintf(u->kv_k, sizeof u->kv_k, "%s", bb_dtype_name(bb_dtype_find(text, NULL)));
-        (void)snprintf(u->kv_v, sizeof u->kv_v, "%s", u->kv_k);
-        return BB_OK;
-    case BB_PLAN_SEQS:
-        if (!bb_parse_u64(text, &n) || n == 0 || n > 1u << 20)
-            return bb_fail(err, BB_E_VALUE, "'%.40s' is not a number of sequences", text);
-        u->parallel = n;
-        return BB_OK;
-    case BB_PLAN_GPU:
-    case BB_PLAN_FIELDS:
-        break;
-    }
-    if (strcmp(text, "none") == 0) {
-        u->no_gpu = true;
-        u->limit_bytes = 0;
-        u->gpu[0] = 0;
-        return BB_OK;
-    }
-    if (bb_parse_bytes(text, &n, NULL) == BB_OK && n > 0) {
-        u->no_gpu = false;
-        u->gpu[0] = 0;
-        u->limit_bytes = n;
-        u->limit_status = BB_EXACT;
-        return BB_OK;
-    }
-    const bb_gpu *g = bb_gpu_find(s->cat, text, err);
-    if (!g) return BB_E_NAME;
-    set_gpu(u, g);
-    return BB_OK;
 }
 
 static bool plan_accept(bb_app *app, void *state, int field, const char *text, bb_error *err) {
@@ -154,7 +64,7 @@ static bool plan_accept(bb_app *app, void *state, int field, const char *text, b
     (void)app;
     (void)snprintf(before.model_text, sizeof before.model_text, "%s", s->model_text);
     keep_for_undo(s);
-    if (set_field(s, (bb_plan_field)field, text, err) != BB_OK) {
+    if (bb_plan_screen_set(s, (bb_plan_field)field, text, err) != BB_OK) {
         s->n_undo--;
         return false;
     }
@@ -225,15 +135,14 @@ static void choose_gpu(bb_app *app, const bb_plan_screen *s, bool plans) {
     bb_chooser_mark(&app->chooser, s->ask.no_gpu ? "none" : s->ask.gpu);
 }
 
-static void choose_words(bb_app *app, bb_plan_field f, const char *title, const char *const *words, size_t n,
-                         const char *now) {
+static void choose_words(bb_app *app, bb_plan_field f, const char *title, const char *const *words, const char *now) {
     bb_app_choose(app, (int)f, title, "", true);
-    for (size_t i = 0; i < n; i++) bb_chooser_add(&app->chooser, words[i], words[i]);
+    for (size_t i = 0; words[i]; i++) bb_chooser_add(&app->chooser, words[i], words[i]);
     bb_chooser_mark(&app->chooser, now);
 }
 
 static void open_field(bb_app *app, bb_plan_screen *s, bb_plan_field f) {
-    static const char *const purposes[] = {"infer", "load"};
+    static const char *const purposes[] = {"infer", "load", NULL};
     char value[160];
     const bb_plan_request *u = s->planned ? &s->plan.used : &s->ask;
     switch (f) {
@@ -241,17 +150,22 @@ static void open_field(bb_app *app, bb_plan_screen *s, bb_plan_field f) {
         choose_model(app, s);
         break;
     case BB_PLAN_PURPOSE:
-        choose_words(app, f, "Purpose", purposes, 2, s->ask.purpose == BB_FOR_LOAD ? "load" : "infer");
+        choose_words(app, f, "Purpose", purposes, s->ask.purpose == BB_FOR_LOAD ? "load" : "infer");
         break;
     case BB_PLAN_WEIGHTS:
-        choose_words(app, f, "Weights", weight_types, WEIGHT_TYPES, u->weights);
+        choose_words(app, f, "Weights", bb_plan_weight_types, u->weights);
         if (s->subject.from_file) bb_chooser_add(&app->chooser, "file", "file      as in the file");
         break;
     case BB_PLAN_KV:
-        choose_words(app, f, "KV type", kv_types, KV_TYPES, u->kv_k);
+        choose_words(app, f, "KV type", bb_plan_kv_types, u->kv_k);
         break;
     case BB_PLAN_GPU:
         choose_gpu(app, s, false);
+        break;
+    case BB_PLAN_LAYERS:
+        (void)snprintf(value, sizeof value, "all");
+        if (s->ask.gpu_layers_set) (void)snprintf(value, sizeof value, "%llu", (unsigned long long)s->ask.gpu_layers);
+        bb_app_edit(app, (int)f, value);
         break;
     default:
         bb_app_edit(app, (int)f, bb_plan_screen_value(s, f, value, sizeof value));
@@ -259,60 +173,11 @@ static void open_field(bb_app *app, bb_plan_screen *s, bb_plan_field f) {
     }
 }
 
-/* ---- stepping through the values of a field ---- */
-
-static const char *neighbour(const char *const *words, size_t n, const char *now, int step) {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(words[i], now) == 0) return words[(i + n + (size_t)(step + (int)n)) % n];
-    return words[0];
-}
-
 static void step_field(bb_app *app, bb_plan_screen *s, bb_plan_field f, int step) {
-    const bb_plan_request *u = s->planned ? &s->plan.used : &s->ask;
-    char text[64] = "";
-    const char *word = text;
-    switch (f) {
-    case BB_PLAN_PURPOSE:
-        word = s->ask.purpose == BB_FOR_LOAD ? "infer" : "load";
-        break;
-    case BB_PLAN_WEIGHTS:
-        word = neighbour(weight_types, WEIGHT_TYPES, u->weights, step);
-        break;
-    case BB_PLAN_KV:
-        word = neighbour(kv_types, KV_TYPES, u->kv_k, step);
-        break;
-    case BB_PLAN_CTX: {
-        uint64_t n = u->ctx ? u->ctx : 1024;
-        n = step > 0 ? n * 2 : n / 2;
-        (void)snprintf(text, sizeof text, "%llu", (unsigned long long)(n < 256 ? 256 : n));
-        break;
-    }
-    case BB_PLAN_SEQS: {
-        uint64_t n = u->parallel ? u->parallel : 1;
-        n = step > 0 ? n + 1 : n - 1;
-        (void)snprintf(text, sizeof text, "%llu", (unsigned long long)(n < 1 ? 1 : n));
-        break;
-    }
-    case BB_PLAN_MODEL:
-    case BB_PLAN_GPU: {
-        bool model = f == BB_PLAN_MODEL;
-        size_t n = model ? bb_catalogue_models(s->cat) : bb_catalogue_gpus(s->cat), at = 0;
-        for (size_t i = 0; i < n; i++)
-            if (bb_name_eq(model ? bb_catalogue_model(s->cat, i)->name : bb_catalogue_gpu(s->cat, i)->name,
-                           model ? s->model_text : u->gpu))
-                at = i;
-        for (size_t tries = 0; tries < n; tries++) {
-            at = (at + (step > 0 ? 1 : n - 1)) % n;
-            if (model || bb_catalogue_gpu(s->cat, at)->usable_bytes) break;
-        }
-        word = model ? bb_catalogue_model(s->cat, at)->name : bb_catalogue_gpu(s->cat, at)->name;
-        break;
-    }
-    case BB_PLAN_FIELDS:
-        return;
-    }
+    char text[128];
     bb_error err = {.status = BB_OK};
-    if (!plan_accept(app, s, (int)f, word, &err)) bb_app_error(app, &err);
+    if (!bb_plan_screen_beside(s, f, step, text, sizeof text)) return;
+    if (!plan_accept(app, s, (int)f, text, &err)) bb_app_error(app, &err);
 }
 
 /* ---- keys ---- */
@@ -352,9 +217,13 @@ static void solve_context(bb_app *app, bb_plan_screen *s) {
     keep_for_undo(s);
     s->ask.ctx = s->fit.answer;
     bool limit = s->fit.model_limit;
+    const bb_arch *a = s->model->arch;
+    bool all = a && s->fit.answer >= a->context; /* sequences share it in equal steps, which may leave a rest */
     bb_plan_screen_update(s);
     bb_app_say(app, BB_ROLE_OK, "%llu tokens is the longest context that %s", (unsigned long long)s->ask.ctx,
-               limit ? "the model knows, and it fits" : "fits");
+               !limit ? "fits"
+               : all  ? "the model knows, and it fits"
+                      : "these sequences can share, and it fits");
 }
 
 static void undo(bb_app *app, bb_plan_screen *s) {
@@ -363,7 +232,7 @@ static void undo(bb_app *app, bb_plan_screen *s) {
         return;
     }
     const bb_before *b = &s->undo[--s->n_undo];
-    if (strcmp(b->model_text, s->model_text) != 0) (void)set_model(s, b->model_text, NULL);
+    if (strcmp(b->model_text, s->model_text) != 0) (void)bb_plan_screen_model(s, b->model_text, NULL);
     s->ask = b->ask;
     bb_plan_screen_update(s);
 }
@@ -376,9 +245,25 @@ static void take_way(bb_plan_screen *s, size_t i) {
     bb_plan_screen_update(s);
 }
 
+/* Tab: every field, then the first line, then the first way out, and round again. */
+static size_t next_box(const bb_plan_screen *s, bool forward) {
+    size_t lines = bb_plan_screen_lines(s), stops[BB_PLAN_FIELDS + 2], n = 0, at = 0;
+    while (n < BB_PLAN_FIELDS) {
+        stops[n] = n;
+        n++;
+    }
+    if (lines) stops[n++] = BB_PLAN_FIELDS;
+    if (s->n_ways) stops[n++] = BB_PLAN_FIELDS + lines;
+    for (size_t i = 0; i < n; i++)
+        if (stops[i] <= s->focus) at = i;
+    if (!forward && stops[at] < s->focus) return stops[at]; /* back to the head of its box first */
+    return stops[(at + (forward ? 1 : n - 1)) % n];
+}
+
 static bool plan_act(bb_app *app, void *state, bb_action action) {
     bb_plan_screen *s = state;
     size_t lines = bb_plan_screen_lines(s), last = BB_PLAN_FIELDS + lines + s->n_ways - 1;
+    size_t page = app->layout.pane[BB_PANE_LINES].h > 2 ? (size_t)app->layout.pane[BB_PANE_LINES].h - 1 : 1;
     bool on_field = s->focus < BB_PLAN_FIELDS, on_way = s->focus >= BB_PLAN_FIELDS + lines;
     switch (action) {
     case BB_ACT_UP:
@@ -388,18 +273,20 @@ static bool plan_act(bb_app *app, void *state, bb_action action) {
         s->focus += s->focus < last;
         return true;
     case BB_ACT_FIRST:
-    case BB_ACT_PAGE_UP:
         s->focus = 0;
         return true;
     case BB_ACT_LAST:
-    case BB_ACT_PAGE_DOWN:
         s->focus = last;
         return true;
-    case BB_ACT_NEXT_FIELD:
-        s->focus = on_field ? (s->focus + 1) % BB_PLAN_FIELDS : 0;
+    case BB_ACT_PAGE_UP:
+        s->focus -= s->focus < page ? s->focus : page;
         return true;
+    case BB_ACT_PAGE_DOWN:
+        s->focus = s->focus + page < last ? s->focus + page : last;
+        return true;
+    case BB_ACT_NEXT_FIELD:
     case BB_ACT_PREV_FIELD:
-        s->focus = on_field ? (s->focus + BB_PLAN_FIELDS - 1) % BB_PLAN_FIELDS : 0;
+        s->focus = next_box(s, action == BB_ACT_NEXT_FIELD);
         return true;
     case BB_ACT_LEFT:
     case BB_ACT_LESS:
@@ -509,28 +396,39 @@ static void plan_notes(void *state, bb_str *out) {
 
 static void plan_remember(void *state, bb_str *out) {
     const bb_plan_screen *s = state;
-    if (s->given) return; /* a model of one command line is not the user's last choice */
+    if (s->given) { /* a model of one command line is not the user's last choice */
+        bb_str_add(out, bb_str_c(&s->kept));
+        return;
+    }
     bb_str_addf(out, "model %s\n", s->model_text);
     bb_str_addf(out, "weights %s\n", *s->ask.weights ? s->ask.weights : "file");
-    bb_str_addf(out, "gpu %s\n", s->ask.no_gpu ? "none" : s->ask.gpu);
+    if (*s->ask.gpu || !s->ask.limit_bytes)
+        bb_str_addf(out, "gpu %s\n", s->ask.no_gpu ? "none" : s->ask.gpu);
+    else
+        bb_str_addf(out, "gpu %lluB\n", (unsigned long long)s->ask.limit_bytes);
 }
 
 static void plan_recall(bb_app *app, void *state, const char *key, const char *value) {
     bb_plan_screen *s = state;
     (void)app;
-    if (s->given) return;
     bb_plan_field f = strcmp(key, "model") == 0     ? BB_PLAN_MODEL
                       : strcmp(key, "weights") == 0 ? BB_PLAN_WEIGHTS
                       : strcmp(key, "gpu") == 0     ? BB_PLAN_GPU
                                                     : BB_PLAN_FIELDS;
     if (f == BB_PLAN_FIELDS || !*value) return;
+    if (s->given) {
+        bb_str_addf(&s->kept, "%s %s\n", key, value);
+        return;
+    }
     if (f == BB_PLAN_WEIGHTS && strcmp(value, "file") == 0) {
         s->ask.weights[0] = 0;
         bb_plan_screen_update(s);
         return;
     }
-    if (set_field(s, f, value, NULL) == BB_OK) bb_plan_screen_update(s);
+    if (bb_plan_screen_set(s, f, value, NULL) == BB_OK) bb_plan_screen_update(s);
 }
+
+static void plan_wants(void *state, bb_wants *wants) { bb_plan_screen_wants(state, wants); }
 
 static void plan_draw(bb_app *app, void *state, const bb_layout *l) { bb_plan_screen_draw(app, state, l); }
 
@@ -539,6 +437,7 @@ const bb_view bb_view_plan = {
     .tab = "Plan",
     .open = plan_open,
     .close = plan_close,
+    .wants = plan_wants,
     .draw = plan_draw,
     .act = plan_act,
     .accept = plan_accept,

@@ -19,9 +19,9 @@ static void mark(const bb_layout *l, bb_rect r, const char *what, int id) {
         }
 }
 
-static void check_size(bb_screen screen, int rows, int cols) {
+static void check_size(bb_screen screen, int rows, int cols, const bb_wants *wants) {
     bb_layout l;
-    bb_layout_make(screen, rows, cols, &l);
+    bb_layout_make(screen, rows, cols, wants, &l);
     ck_assert(!l.tiny && l.wide == (cols >= BB_WIDE_COLS));
     memset(grid, 0, sizeof grid);
     mark(&l, l.tabs, "tabs", 0);
@@ -44,14 +44,32 @@ static void check_size(bb_screen screen, int rows, int cols) {
     ck_assert_int_ge(l.pane[1].h, 1);
     if (screen == BB_SCREEN_BITS)
         ck_assert(l.pane[BB_PANE_FORMATS].h >= 4 && l.pane[BB_PANE_NEAR].h >= 3 && l.pane[BB_PANE_SENTENCE].h == 1);
-    if (screen == BB_SCREEN_PLAN) ck_assert(l.pane[BB_PANE_LINES].h >= 4 && l.pane[BB_PANE_MORE].h >= 4);
+    if (screen == BB_SCREEN_PLAN)
+        ck_assert(l.pane[BB_PANE_LINES].h >= 4 && l.pane[BB_PANE_MORE].h >= (l.wide ? 3 : 4) &&
+                  l.pane[BB_PANE_ASK].h >= (l.wide ? 8 : 4));
+    /* No row of the table is hidden while the pane below has more than it needs. */
+    if (screen == BB_SCREEN_PLAN && !l.wide && wants && l.pane[BB_PANE_LINES].h < wants->lines)
+        ck_assert_int_eq(l.pane[BB_PANE_MORE].h, 4);
+    if (screen == BB_SCREEN_BITS) /* its second row is the message's, when that says nothing */
+        ck_assert_int_eq(l.pane[BB_PANE_SENTENCE].y + 1, l.message.y);
     if (screen == BB_SCREEN_KERNELS) ck_assert(l.pane[BB_PANE_TABLE].h >= 5 && l.pane[BB_PANE_PLOT].h >= 6);
 }
 
 START_TEST(every_size) {
     for (int s = 0; s < BB_SCREENS; s++)
         for (int rows = BB_MIN_ROWS; rows <= MAX_ROWS; rows++)
-            for (int cols = BB_MIN_COLS; cols <= MAX_COLS; cols++) check_size((bb_screen)s, rows, cols);
+            for (int cols = BB_MIN_COLS; cols <= MAX_COLS; cols++) check_size((bb_screen)s, rows, cols, NULL);
+}
+END_TEST
+
+START_TEST(every_want) {
+    for (int rows = BB_MIN_ROWS; rows <= MAX_ROWS; rows++)
+        for (int lines = 1; lines < 30; lines++)
+            for (int more = 1; more < 9; more++)
+                for (int cols = BB_MIN_COLS; cols <= 130; cols += 35) {
+                    bb_wants wants = {lines, more};
+                    check_size(BB_SCREEN_PLAN, rows, cols, &wants);
+                }
 }
 END_TEST
 
@@ -59,7 +77,7 @@ START_TEST(small_sizes_have_no_panes) {
     for (int rows = 0; rows < 40; rows++)
         for (int cols = 0; cols < BB_MIN_COLS; cols++) {
             bb_layout l;
-            bb_layout_make(BB_SCREEN_PLAN, rows, cols, &l);
+            bb_layout_make(BB_SCREEN_PLAN, rows, cols, NULL, &l);
             ck_assert(l.tiny && l.n_lines == 0 && l.pane[0].h == 0 && l.hints.h == 0);
         }
 }
@@ -69,7 +87,7 @@ START_TEST(popups_stay_inside) {
     for (int rows = 5; rows < 60; rows++)
         for (int cols = 8; cols < 130; cols++) {
             bb_layout l;
-            bb_layout_make(BB_SCREEN_BITS, rows, cols, &l);
+            bb_layout_make(BB_SCREEN_BITS, rows, cols, NULL, &l);
             bb_rect r = bb_layout_popup(&l, 500, 500), small = bb_layout_popup(&l, 1, 2);
             ck_assert(r.y >= 1 && r.x >= 2 && r.y + r.h + 1 <= rows && r.x + r.w + 2 <= cols);
             ck_assert(small.h == 1 && small.w == 2);
@@ -86,7 +104,7 @@ END_TEST
 
 START_TEST(joints_close_a_frame) {
     bb_layout l;
-    bb_layout_make(BB_SCREEN_PLAN, 40, 120, &l);
+    bb_layout_make(BB_SCREEN_PLAN, 40, 120, NULL, &l);
     int bottom = l.message.y - 1;
     ck_assert_uint_eq(bb_layout_joint(&l, 1, 0), 2 | 8);
     ck_assert_uint_eq(bb_layout_joint(&l, 1, 119), 2 | 4);
@@ -104,6 +122,7 @@ static Suite *make(void) {
     TCase *t = tcase_create("layout");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, every_size);
+    tcase_add_test(t, every_want);
     tcase_add_test(t, small_sizes_have_no_panes);
     tcase_add_test(t, popups_stay_inside);
     tcase_add_test(t, joints_close_a_frame);

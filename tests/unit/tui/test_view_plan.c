@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* test_view_plan.c - the Plan screen without a terminal: what fields keep and forget, what stands beside a value, what
+ * is remembered. */
+#include "base/units.h"
+#include "harness.h"
+#include "tui/plan_screen.h"
+#include <string.h>
+#include <sys/stat.h>
+
+static const bb_view *const view = &bb_view_plan;
+static bb_app *app;
+static bb_plan_screen *plan;
+
+static void open_view(const char *model) {
+    void *state = NULL;
+    ck_assert_int_eq(view->open(app, model, &state, NULL), BB_OK);
+    plan = state;
+    app->state[BB_SCREEN_PLAN] = state;
+    app->screen = BB_SCREEN_PLAN;
+}
+static void setup(void) {
+    app = calloc(1, sizeof *app);
+    ck_assert_int_eq(bb_catalogue_load(NULL, NULL, &app->cat, NULL), BB_OK);
+    open_view(NULL);
+}
+static void teardown(void) {
+    view->close(plan);
+    bb_catalogue_free(app->cat);
+    free(app);
+}
+
+static bool enter(bb_plan_field field, const char *text) {
+    bb_error err = {.status = BB_OK};
+    return view->accept(app, plan, (int)field, text, &err);
+}
+static bool command_has(const char *part) {
+    bb_str out;
+    bb_str_init(&out);
+    view->command(plan, &out);
+    bool has = strstr(bb_str_c(&out), part) != NULL;
+    bb_str_clear(&out);
+    return has;
+}
+static bool remembers(const char *part) {
+    bb_str out;
+    bb_str_init(&out);
+    view->remember(plan, &out);
+    bool has = strstr(bb_str_c(&out), part) != NULL;
+    bb_str_clear(&out);
+    return has;
+}
+static const char *beside(bb_plan_field field, int step) {
+    static char text[128];
+    ck_assert(bb_plan_screen_beside(plan, field, step, text, sizeof text));
+    return text;
+}
+static const char *shown(bb_plan_field field) {
+    static char text[160];
+    return bb_plan_screen_value(plan, field, text, sizeof text);
+}
+
+START_TEST(layers_are_a_field) {
+    ck_assert_str_eq(shown(BB_PLAN_LAYERS), "all");
+    ck_assert(enter(BB_PLAN_LAYERS, "20"));
+    ck_assert_str_eq(shown(BB_PLAN_LAYERS), "20 of 33");
+    ck_assert(command_has("--gpu-layers 20"));
+    ck_assert_str_eq(beside(BB_PLAN_LAYERS, 1), "21");
+    ck_assert_str_eq(beside(BB_PLAN_LAYERS, -1), "19");
+    ck_assert(!enter(BB_PLAN_LAYERS, "34") && !enter(BB_PLAN_LAYERS, "few"));
+    ck_assert(enter(BB_PLAN_GPU, "T4"));
+    ck_assert(!command_has("--gpu-layers")); /* another card, another share */
+    ck_assert(enter(BB_PLAN_LAYERS, "0"));
+    ck_assert(enter(BB_PLAN_MODEL, "demo"));
+    ck_assert(!command_has("--gpu-layers"));
+    ck_assert(enter(BB_PLAN_LAYERS, "2"));
+    ck_assert(enter(BB_PLAN_GPU, "24GiB") && !command_has("--gpu-layers"));
+    ck_assert(enter(BB_PLAN_LAYERS, "2"));
+    ck_assert(enter(BB_PLAN_GPU, "none") && !command_has("--gpu-layers"));
+    ck_assert_str_eq(shown(BB_PLAN_LAYERS), "-");
+    ck_assert(!enter(BB_PLAN_LAYERS, "2"));
+}
+END_TEST
+
+START_TEST(a_way_out_shows_its_layers) {
+    ck_assert(enter(BB_PLAN_MODEL, "llama-3.1-70b"));
+    plan->focus = BB_PLAN_FIELDS + bb_plan_screen_lines(plan);
+    ck_assert(view->act(app, plan, BB_ACT_ENTER));
+    ck_assert_str_eq(shown(BB_PLAN_LAYERS), "42 of 81");
+    ck_assert(view->act(app, plan, BB_ACT_UNDO));
+    ck_assert_str_eq(shown(BB_PLAN_LAYERS), "all");
+}
+END_TEST
+
+/* Every step is another plan, one way is the other's way back, and what is not in the list has its place there. */
+START_TEST(weights_beside) {
+    ck_assert(enter(BB_PLAN_MODEL, "7b"));
+    ck_assert_str_eq(plan->plan.used.weights, "q4_K");
+    ck_assert_str_eq(beside(BB_PLAN_WEIGHTS, 1), "iq4_xs");
+    ck_assert_str_eq(beside(BB_PLAN_WEIGHTS, -1), "q5_K_S");
+    ck_assert(enter(BB_PLAN_WEIGHTS, "q4_K"));
+    ck_assert_str_eq(beside(BB_PLAN_WEIGHTS, 1), "iq4_xs");
+    ck_assert_str_eq(beside(BB_PLAN_WEIGHTS, -1), "q5_K_S");
+    ck_assert(enter(BB_PLAN_WEIGHTS, "q4_1"));
+    ck_assert_str_ne(beside(BB_PLAN_WEIGHTS, 1), "f32");
+    ck_assert(enter(BB_PLAN_MODEL, "llama-3.1-8b"));
+    ck_assert(enter(BB_PLAN_WEIGHTS, "q6_K"));
+    for (int i = 0; i < 12; i++) {
+        char was[24];
+        strcpy(was, plan->plan.used.weights);
+        ck_assert(enter(BB_PLAN_WEIGHTS, beside(BB_PLAN_WEIGHTS, 1)));
+        ck_assert(plan->planned && strcmp(plan->plan.used.weights, was) != 0);
+        ck_assert_str_eq(beside(BB_PLAN_WEIGHTS, -1), was);
+    }
+}
+END_TEST
+
+START_TEST(tab_reaches_every_box) {
+    size_t seen = 0;
+    ck_assert(enter(BB_PLAN_MODEL, "llama-3.1-70b"));
+    size_t lines = bb_plan_screen_lines(plan);
+    for (size_t i = 0; i < BB_PLAN_FIELDS + 2; i++) {
+        seen |= (size_t)1 << plan->focus;
+        ck_assert(view->act(app, plan, BB_ACT_NEXT_FIELD));
+    }
+    ck_assert_uint_eq(plan->focus, 0);
+    ck_assert(seen >> BB_PLAN_FIELDS & 1 && seen >> (BB_PLAN_FIELDS + lines) & 1);
+    ck_assert(view->act(app, plan, BB_ACT_PREV_FIELD));
+    ck_assert_uint_eq(plan->focus, BB_PLAN_FIELDS + lines);
+    app->layout.pane[BB_PANE_LINES].h = 6;
+    ck_assert(view->act(app, plan, BB_ACT_PAGE_UP));
+    ck_assert_uint_eq(plan->focus, BB_PLAN_FIELDS + lines - 5);
+}
+END_TEST
+
+START_TEST(remembered) {
+    ck_assert(enter(BB_PLAN_GPU, "20GiB"));
+    ck_assert(remembers("gpu 21474836480B\n"));
+    ck_assert(enter(BB_PLAN_GPU, "none"));
+    view->recall(app, plan, "gpu", "21474836480B");
+    ck_assert_uint_eq(plan->plan.limit_bytes, (uint64_t)20 << 30);
+    /* a model of the command line leaves what was remembered alone */
+    view->close(plan);
+    open_view("7b");
+    view->recall(app, plan, "model", "llama-3.1-70b");
+    view->recall(app, plan, "gpu", "T4");
+    ck_assert_str_eq(plan->model->title, "7b");
+    ck_assert(remembers("model llama-3.1-70b\n") && remembers("gpu T4\n"));
+}
+END_TEST
+
+START_TEST(long_paths) {
+    char path[512] = "/tmp/bb-plan-XXXXXX", file[512], demo[400], name[101];
+    ck_assert_ptr_nonnull(mkdtemp(path));
+    size_t top = strlen(path);
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = 0;
+    for (int i = 0; i < 3; i++) {
+        size_t n = strlen(path);
+        (void)snprintf(path + n, sizeof path - n, "/%s", name);
+        ck_assert_int_eq(mkdir(path, 0700), 0);
+    }
+    ck_assert_int_eq(bb_data_path("demo.gguf", demo, sizeof demo, NULL), BB_OK);
+    char *whole = realpath(demo, NULL);
+    ck_assert_int_lt(snprintf(file, sizeof file, "%.*s/demo.gguf", 480, path), 500);
+    ck_assert_int_eq(symlink(whole, file), 0);
+    bool ok = enter(BB_PLAN_MODEL, file);
+    free(whole);
+    (void)unlink(file);
+    for (size_t n = strlen(path); n > top; n -= sizeof name) {
+        path[n] = 0;
+        (void)rmdir(path);
+    }
+    path[top] = 0;
+    (void)rmdir(path);
+    ck_assert(ok && strcmp(plan->model_text, file) == 0);
+}
+END_TEST
+
+static Suite *make(void) {
+    Suite *s = suite_create("view_plan");
+    TCase *t = tcase_create("view_plan");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, layers_are_a_field);
+    tcase_add_test(t, a_way_out_shows_its_layers);
+    tcase_add_test(t, weights_beside);
+    tcase_add_test(t, tab_reaches_every_box);
+    tcase_add_test(t, remembered);
+    tcase_add_test(t, long_paths);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+TEST_MAIN(make)
