@@ -52,7 +52,7 @@ static const bb_binding bindings[] = {
      BB_KEYS_EDIT,
      {BB_KEY_ENTER},
      "Enter",
-     {"edit or choose", "choose; take a way out", "run"},
+     {"edit or choose", "choose; take a way out", "run; then the marked one"},
      {NULL, "Enter choose", "Enter run"}},
     {BB_ACT_EDIT, BB_KEYS_EDIT, {'e'}, "e", EVERYWHERE("edit the field"), {"e enter", NULL, "e edit"}},
     {BB_ACT_FIND, BB_KEYS_EDIT, {'/'}, "/", {NULL, "find a model", NULL}, NOWHERE},
@@ -72,6 +72,7 @@ static const bb_binding bindings[] = {
     {BB_ACT_FORMULA, BB_KEYS_SCREEN, {'f'}, "f", PLAN("formula and its source"), PLAN("f formula")},
     {BB_ACT_UNDO, BB_KEYS_SCREEN, {'u'}, "u", PLAN("undo the last change"), NOWHERE},
     {BB_ACT_RESET, BB_KEYS_SCREEN, {'R'}, "R", PLAN("back to the start"), NOWHERE},
+    {BB_ACT_ALL, BB_KEYS_SCREEN, {'a'}, "a", KERNELS("run every kernel"), KERNELS("a all")},
     {BB_ACT_PRESET, BB_KEYS_SCREEN, {'p'}, "p", KERNELS("next shape of a list"), KERNELS("p preset")},
     {BB_ACT_SORT, BB_KEYS_SCREEN, {'o'}, "o", KERNELS("order of the rows"), KERNELS("o sort")},
 

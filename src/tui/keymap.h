@@ -71,6 +71,7 @@ typedef enum bb_action {
     BB_ACT_FORMULA,
     BB_ACT_UNDO,
     BB_ACT_RESET,
+    BB_ACT_ALL,
     BB_ACT_SORT,
     BB_ACT_PRESET,
     BB_ACTIONS,

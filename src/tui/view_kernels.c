@@ -2,34 +2,13 @@
 /* view_kernels.c - the Kernels screen: one worker measures, the screen watches it. */
 #include "base/mem.h"
 #include "report/report.h"
-#include "tui/app.h"
-#include <math.h>
-#include <pthread.h>
+#include "tui/kernels.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { F_TOKENS, F_OUT, F_IN, F_THREADS, FIELDS };
-
-typedef struct kernels {
-    bb_bench_opts ask;
-    int field;
-    size_t marked, order;
-    bb_bench_report report; /* the last that ended well; n_rows 0 = none */
-    bb_bench_opts shown;    /* of that report */
-    /* the worker: started and joined by the thread of the screen only */
-    pthread_t thread;
-    bool running;
-    atomic_bool ended;
-    bb_progress progress;
-    bb_bench_opts job;
-    bb_bench_report made;
-    bb_status status;
-    bb_error err;
-} kernels;
-
 static void *work(void *arg) {
-    kernels *k = arg;
+    bb_kernels *k = arg;
     k->status = bb_bench_study(&k->job, &k->progress, &k->made, &k->err);
     atomic_store(&k->ended, true);
     return NULL;
@@ -38,7 +17,7 @@ static void *work(void *arg) {
 static bb_status kernels_open(bb_app *app, const char *model, void **state, bb_error *err) {
     (void)app;
     (void)model;
-    kernels *k = bb_alloc(1, sizeof *k);
+    bb_kernels *k = bb_alloc(1, sizeof *k);
     if (!k) return bb_fail(err, BB_E_NOMEM, "out of memory");
     k->ask = (bb_bench_opts){.tokens = 1, .out = 1024, .in = 1024, .threads = 1, .seed = 1, .seconds = 0.2};
     bb_progress_init(&k->progress);
@@ -47,14 +26,14 @@ static bb_status kernels_open(bb_app *app, const char *model, void **state, bb_e
     return BB_OK;
 }
 
-static void finish(kernels *k) {
+static void finish(bb_kernels *k) {
     if (!k->running) return;
     pthread_join(k->thread, NULL);
     k->running = false;
 }
 
 static void kernels_close(void *state) {
-    kernels *k = state;
+    bb_kernels *k = state;
     atomic_store(&k->progress.cancel, true);
     bool ran = k->running;
     finish(k);
@@ -63,7 +42,13 @@ static void kernels_close(void *state) {
     free(k);
 }
 
-static void start(bb_app *app, kernels *k) {
+bool bb_kernels_stale(const bb_kernels *k) {
+    return k->shown.tokens != k->ask.tokens || k->shown.out != k->ask.out || k->shown.in != k->ask.in ||
+           k->shown.threads != k->ask.threads;
+}
+
+/* only: a kernel, NULL = all. */
+static void start(bb_app *app, bb_kernels *k, const char *only) {
     if (k->running) {
         bb_app_say(app, BB_ROLE_DIM, "running; Esc cancels");
         return;
@@ -71,23 +56,70 @@ static void start(bb_app *app, kernels *k) {
     bb_progress_init(&k->progress);
     atomic_store(&k->ended, false);
     k->job = k->ask;
+    k->job.only = only;
     if (pthread_create(&k->thread, NULL, work, k) != 0)
         bb_app_say(app, BB_ROLE_BAD, "no thread could be started");
     else
         k->running = true;
 }
 
-static bool kernels_tick(bb_app *app, void *state) {
-    kernels *k = state;
-    if (!k->running) return false;
-    if (!atomic_load(&k->ended)) return true;
-    finish(k);
-    if (k->status == BB_OK) {
+/* By time, by error against float64, by name. */
+static int by_time(const void *a, const void *b) {
+    const bb_bench_row *x = a, *y = b;
+    return (x->ns > y->ns) - (x->ns < y->ns);
+}
+static int by_error(const void *a, const void *b) {
+    const bb_bench_row *x = a, *y = b;
+    return (x->error_rel > y->error_rel) - (x->error_rel < y->error_rel);
+}
+static int by_name(const void *a, const void *b) {
+    const bb_bench_row *x = a, *y = b;
+    return strcmp(x->kernel, y->kernel);
+}
+
+const char *bb_kernels_order_words(bb_kernels_order order) {
+    static const char *const words[BB_KERNELS_ORDERS] = {"time", "error", "name"};
+    return words[order];
+}
+
+/* The mark stays on its kernel. */
+static void sort_rows(bb_kernels *k) {
+    static int (*const orders[BB_KERNELS_ORDERS])(const void *, const void *) = {by_time, by_error, by_name};
+    bb_bench_report *r = &k->report;
+    if (!r->n_rows) return;
+    bb_bench_row was = r->rows[k->marked < r->n_rows ? k->marked : 0];
+    qsort(r->rows, r->n_rows, sizeof *r->rows, orders[k->order]);
+    for (size_t i = 0; i < r->n_rows; i++)
+        if (strcmp(r->rows[i].kernel, was.kernel) == 0 && strcmp(r->rows[i].isa, was.isa) == 0) k->marked = i;
+}
+
+/* What was measured again takes the place of its former row; a whole run takes the place of all. */
+static void take_report(bb_kernels *k) {
+    if (!k->job.only) {
         bb_bench_report_clear(&k->report);
         k->report = k->made;
         k->shown = k->job;
-        if (k->marked >= k->report.n_rows) k->marked = 0;
-    } else if (k->status == BB_E_CANCELLED)
+        sort_rows(k);
+        k->marked = 0;
+    } else {
+        for (size_t i = 0; i < k->made.n_rows; i++)
+            for (size_t n = 0; n < k->report.n_rows; n++)
+                if (strcmp(k->report.rows[n].kernel, k->made.rows[i].kernel) == 0 &&
+                    strcmp(k->report.rows[n].isa, k->made.rows[i].isa) == 0)
+                    k->report.rows[n] = k->made.rows[i];
+        bb_bench_report_clear(&k->made);
+        sort_rows(k);
+    }
+}
+
+static bool kernels_tick(bb_app *app, void *state) {
+    bb_kernels *k = state;
+    if (!k->running) return false;
+    if (!atomic_load(&k->ended)) return true;
+    finish(k);
+    if (k->status == BB_OK)
+        take_report(k);
+    else if (k->status == BB_E_CANCELLED)
         bb_app_say(app, BB_ROLE_DIM, "cancelled");
     else
         bb_app_error(app, &k->err);
@@ -96,24 +128,28 @@ static bool kernels_tick(bb_app *app, void *state) {
 
 /* ---- fields ---- */
 
-static const char *const labels[FIELDS] = {"tokens", "out", "in", "threads"};
+static const char *const labels[BB_KERNELS_FIELDS] = {"tokens", "out", "in", "threads"};
+const char *bb_kernels_label(int field) { return labels[field]; }
 
-static uint64_t value_of(const kernels *k, int f) {
-    return f == F_TOKENS ? k->ask.tokens : f == F_OUT ? k->ask.out : f == F_IN ? k->ask.in : k->ask.threads;
+uint64_t bb_kernels_value(const bb_kernels *k, int f) {
+    return f == BB_KERNELS_TOKENS ? k->ask.tokens
+           : f == BB_KERNELS_OUT  ? k->ask.out
+           : f == BB_KERNELS_IN   ? k->ask.in
+                                  : k->ask.threads;
 }
 
-static bool set_value(kernels *k, int f, uint64_t v, bb_error *err) {
-    static const uint64_t most[FIELDS] = {8192, 65536, 65536, 256};
-    if (v == 0 || v > most[f] || (f == F_IN && v % 32 != 0)) {
+static bool set_value(bb_kernels *k, int f, uint64_t v, bb_error *err) {
+    static const uint64_t most[BB_KERNELS_FIELDS] = {8192, 65536, 65536, 256};
+    if (v == 0 || v > most[f] || (f == BB_KERNELS_IN && v % 32 != 0)) {
         (void)bb_fail(err, BB_E_VALUE, "%s: expected 1 to %llu%s", labels[f], (unsigned long long)most[f],
-                      f == F_IN ? ", a multiple of 32" : "");
+                      f == BB_KERNELS_IN ? ", a multiple of 32" : "");
         return false;
     }
-    if (f == F_TOKENS)
+    if (f == BB_KERNELS_TOKENS)
         k->ask.tokens = v;
-    else if (f == F_OUT)
+    else if (f == BB_KERNELS_OUT)
         k->ask.out = v;
-    else if (f == F_IN)
+    else if (f == BB_KERNELS_IN)
         k->ask.in = v;
     else
         k->ask.threads = (unsigned)v;
@@ -130,14 +166,15 @@ static bool kernels_accept(bb_app *app, void *state, int field, const char *text
     return set_value(state, field, v, err);
 }
 
-static void step(kernels *k, int direction) {
-    uint64_t v = value_of(k, k->field);
+static void step(bb_app *app, bb_kernels *k, int direction) {
+    uint64_t v = bb_kernels_value(k, k->field);
     uint64_t next = direction > 0 ? v * 2 : v / 2;
-    (void)set_value(k, k->field, next, NULL);
+    bb_error err = {.status = BB_OK};
+    if (!set_value(k, k->field, next, &err)) bb_app_error(app, &err);
 }
 
 /* Shapes of a 7B model's matrices: one token and a prompt. */
-static void next_preset(kernels *k) {
+static void next_preset(bb_kernels *k) {
     static const uint64_t presets[][3] = {
         {1, 1024, 1024}, {1, 4096, 4096}, {1, 11008, 4096}, {64, 1024, 1024}, {64, 4096, 4096}};
     size_t n = sizeof presets / sizeof *presets, at = n - 1;
@@ -149,30 +186,11 @@ static void next_preset(kernels *k) {
     k->ask.in = presets[at][2];
 }
 
-/* By time, then by error, then as the kernels are listed. */
-static int by_time(const void *a, const void *b) {
-    const bb_bench_row *x = a, *y = b;
-    return (x->ns > y->ns) - (x->ns < y->ns);
-}
-static int by_error(const void *a, const void *b) {
-    const bb_bench_row *x = a, *y = b;
-    return (x->error_rel > y->error_rel) - (x->error_rel < y->error_rel);
-}
-static int by_name(const void *a, const void *b) {
-    const bb_bench_row *x = a, *y = b;
-    return strcmp(x->kernel, y->kernel);
-}
-
-static void sort_rows(kernels *k) {
-    static int (*const orders[])(const void *, const void *) = {by_time, by_error, by_name};
-    if (k->report.n_rows) qsort(k->report.rows, k->report.n_rows, sizeof *k->report.rows, orders[k->order]);
-    k->order = (k->order + 1) % (sizeof orders / sizeof *orders);
-}
-
 static bool kernels_act(bb_app *app, void *state, bb_action action) {
-    kernels *k = state;
+    bb_kernels *k = state;
     char text[32];
     size_t last = k->report.n_rows ? k->report.n_rows - 1 : 0;
+    size_t page = app->layout.pane[BB_PANE_TABLE].h > 2 ? (size_t)app->layout.pane[BB_PANE_TABLE].h - 1 : 1;
     switch (action) {
     case BB_ACT_UP:
         k->marked -= k->marked > 0;
@@ -181,38 +199,46 @@ static bool kernels_act(bb_app *app, void *state, bb_action action) {
         k->marked += k->marked < last;
         return true;
     case BB_ACT_FIRST:
-    case BB_ACT_PAGE_UP:
         k->marked = 0;
         return true;
     case BB_ACT_LAST:
-    case BB_ACT_PAGE_DOWN:
         k->marked = last;
         return true;
+    case BB_ACT_PAGE_UP:
+        k->marked -= k->marked < page ? k->marked : page;
+        return true;
+    case BB_ACT_PAGE_DOWN:
+        k->marked = k->marked + page < last ? k->marked + page : last;
+        return true;
     case BB_ACT_NEXT_FIELD:
-        k->field = (k->field + 1) % FIELDS;
+        k->field = (k->field + 1) % BB_KERNELS_FIELDS;
         return true;
     case BB_ACT_PREV_FIELD:
-        k->field = (k->field + FIELDS - 1) % FIELDS;
+        k->field = (k->field + BB_KERNELS_FIELDS - 1) % BB_KERNELS_FIELDS;
         return true;
     case BB_ACT_LEFT:
     case BB_ACT_LESS:
-        step(k, -1);
+        step(app, k, -1);
         return true;
     case BB_ACT_RIGHT:
     case BB_ACT_MORE:
-        step(k, 1);
+        step(app, k, 1);
         return true;
     case BB_ACT_EDIT:
-        (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value_of(k, k->field));
+        (void)snprintf(text, sizeof text, "%llu", (unsigned long long)bb_kernels_value(k, k->field));
         bb_app_edit(app, k->field, text);
         return true;
     case BB_ACT_ENTER:
-        start(app, k);
+        start(app, k, k->report.n_rows && !bb_kernels_stale(k) ? k->report.rows[k->marked].kernel : NULL);
+        return true;
+    case BB_ACT_ALL:
+        start(app, k, NULL);
         return true;
     case BB_ACT_PRESET:
         next_preset(k);
         return true;
     case BB_ACT_SORT:
+        k->order = (bb_kernels_order)((k->order + 1) % BB_KERNELS_ORDERS);
         sort_rows(k);
         return true;
     case BB_ACT_BACK:
@@ -223,151 +249,17 @@ static bool kernels_act(bb_app *app, void *state, bb_action action) {
     }
 }
 
-/* ---- drawing ---- */
-
-static void draw_shape(const bb_app *app, const kernels *k, const bb_layout *l) {
-    const bb_rect *p = &l->pane[BB_PANE_SHAPE];
-    static const int at[FIELDS] = {7, 22, 34, 45};
-    char text[32];
-    (void)bb_put(p->y, p->x, 6, BB_ROLE_HEAD, "Shape");
-    for (int f = 0; f < FIELDS; f++) {
-        (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value_of(k, f));
-        bb_field_draw(app, f, k->field == f, p->y, p->x + at[f], (int)strlen(labels[f]) + 1, 14, labels[f], text);
-    }
-    if (k->running) {
-        uint64_t total = atomic_load(&k->progress.total), done = atomic_load(&k->progress.done);
-        (void)snprintf(text, sizeof text, "running %3.0f%%", total ? 100.0 * (double)done / (double)total : 0);
-        bb_put_right(p->y, p->x + 60, p->w - 61, BB_ROLE_WARN, text);
-    } else if (k->report.n_rows)
-        bb_put_right(p->y, p->x + 60, p->w - 61, BB_ROLE_DIM, "ISA scalar");
-}
-
-static void draw_roof(const kernels *k, const bb_layout *l) {
-    const bb_rect *p = &l->pane[BB_PANE_ROOF];
-    const bb_bench_report *r = &k->report;
-    if (!r->n_rows) {
-        (void)bb_put(p->y, p->x, p->w, BB_ROLE_DIM, "Roof   measured with the first run: press Enter");
-        if (l->wide) bb_title_draw(l, p, BB_ROLE_TITLE, "Roof");
-        return;
-    }
-    if (l->wide) {
-        bb_title_draw(l, p, BB_ROLE_TITLE, "Roof, one thread, measured");
-        (void)bb_putf(p->y, p->x, p->w, BB_ROLE_TEXT, "read  %8.1f GB/s", r->read_gbps);
-        (void)bb_putf(p->y + 1, p->x, p->w, BB_ROLE_TEXT, "fp32  %8.1f GFLOP/s", r->fp32_gops);
-        (void)bb_putf(p->y + 2, p->x, p->w, BB_ROLE_TEXT, "int8  %8.1f GOP/s", r->int8_gops);
-        return;
-    }
-    (void)bb_putf(p->y, p->x, p->w, BB_ROLE_TEXT,
-                  "Roof   read %.1f GB/s   fp32 %.1f GFLOP/s   int8 %.1f GOP/s   (measured)", r->read_gbps,
-                  r->fp32_gops, r->int8_gops);
-}
-
-static void draw_table(const kernels *k, const bb_layout *l) {
-    const bb_rect *p = &l->pane[BB_PANE_TABLE];
-    const bb_bench_report *r = &k->report;
-    if (p->h < 2) return;
-    (void)bb_putf(p->y, p->x, p->w, BB_ROLE_HEAD, " %-10s %-7s %10s %5s %7s %7s %6s  %-8s %8s", "KERNEL", "ISA",
-                  "TIME us", "+-%", "GOP/s", "GB/s", "%ROOF", "bound", "REL ERR");
-    if (!r->n_rows) {
-        (void)bb_put(p->y + 1, p->x + 1, p->w, BB_ROLE_DIM,
-                     k->running ? "measuring"
-                                : "Enter runs every kernel on this shape and measures its error against float64.");
-        return;
-    }
-    size_t room = (size_t)p->h - 1, top = bb_scroll(k->marked, r->n_rows, room);
-    for (size_t i = top; i < r->n_rows && i < top + room; i++) {
-        const bb_bench_row *b = &r->rows[i];
-        bool focus = i == k->marked;
-        int y = p->y + 1 + (int)(i - top);
-        (void)bb_putf(y, p->x, p->w, focus ? BB_ROLE_FOCUS : BB_ROLE_TEXT,
-                      "%s%-10s %-7s %10.1f %5.1f %7.1f %7.1f %6.0f  %-8s %8.1e", focus ? ">" : " ", b->kernel, b->isa,
-                      b->ns / 1000, 100 * b->spread, b->gops, b->gbps, 100 * b->roof_fraction, b->bound_by,
-                      b->error_rel);
-    }
-}
-
-/* Operations for each byte of weights. */
-static double intensity(const bb_bench_row *b) { return b->gops / b->gbps; }
-
-static int to_cell(double v, double low, double high, int cells) {
-    double t = (log2(v) - log2(low)) / (log2(high) - log2(low));
-    int c = (int)lround(t * (cells - 1));
-    return c < 0 ? 0 : c >= cells ? cells - 1 : c;
-}
-
-/* Roofline on two logarithmic axes: speed over operations per byte. */
-static void draw_plot(const kernels *k, const bb_layout *l) {
-    const bb_rect *p = &l->pane[BB_PANE_PLOT];
-    const bb_bench_report *r = &k->report;
-    if (p->h < 5 || p->w < 30 || !r->n_rows) return;
-    double x_low = 0.25, x_high = 8, y_high = r->fp32_gops > r->int8_gops ? r->fp32_gops : r->int8_gops, y_low = y_high;
-    for (size_t i = 0; i < r->n_rows; i++) {
-        const bb_bench_row *b = &r->rows[i];
-        if (intensity(b) * 2 > x_high) x_high = intensity(b) * 2;
-        if (intensity(b) / 2 < x_low) x_low = intensity(b) / 2;
-        if (b->gops > y_high) y_high = b->gops;
-        if (b->gops < y_low) y_low = b->gops;
-    }
-    y_low /= 2;
-    y_high *= 1.2;
-    int left = p->x + 8, w = p->w - 10, h = p->h - 2, bottom = p->y + h;
-    (void)bb_put(p->y, p->x, 8, BB_ROLE_HEAD, "GOP/s");
-    for (int i = 1; i < h; i++) (void)bb_put(p->y + i, left - 1, 1, BB_ROLE_DIM, "|");
-    (void)bb_putf(p->y + 1, p->x, 7, BB_ROLE_DIM, "%6.4g", y_high);
-    (void)bb_putf(bottom - 1, p->x, 7, BB_ROLE_DIM, "%6.3g", y_low);
-    bb_put_times(bottom, left - 1, w, BB_ROLE_DIM, "-");
-    (void)bb_putf(bottom + 1, left, w, BB_ROLE_DIM, "%-10.3g%*s", x_low, w - 12, "operations per byte of weights");
-    for (int c = 0; c < w; c++) {
-        double x = x_low * exp2((double)c / (w - 1) * log2(x_high / x_low)), y = x * r->read_gbps;
-        double peak = r->fp32_gops > r->int8_gops ? r->fp32_gops : r->int8_gops;
-        if (y > peak) y = peak;
-        if (y < y_low) continue;
-        (void)bb_put(bottom - 1 - to_cell(y, y_low, y_high, h - 1), left + c, 1, BB_ROLE_DIM, y == peak ? "_" : ".");
-    }
-    for (size_t i = 0; i < r->n_rows; i++) {
-        const bb_bench_row *b = &r->rows[i];
-        int x = left + to_cell(intensity(b), x_low, x_high, w), y = bottom - 1 - to_cell(b->gops, y_low, y_high, h - 1);
-        (void)bb_put(y, x, w - (x - left), i == k->marked ? BB_ROLE_FOCUS : BB_ROLE_OK, i == k->marked ? b->type : "x");
-    }
-}
-
-static void draw_speed(const kernels *k, const bb_layout *l) {
-    const bb_rect *p = &l->pane[BB_PANE_SPEED];
-    const bb_bench_report *r = &k->report;
-    if (p->h < 1 || !r->n_rows) return;
-    bb_title_draw(l, p, BB_ROLE_TITLE, "Error against speed");
-    double fastest = 0;
-    for (size_t i = 0; i < r->n_rows; i++) fastest = r->rows[i].gops > fastest ? r->rows[i].gops : fastest;
-    for (size_t i = 0; i < r->n_rows && (int)i < p->h; i++) {
-        const bb_bench_row *b = &r->rows[i];
-        int room = p->w - 22, n = fastest > 0 ? (int)lround(b->gops / fastest * room) : 0;
-        (void)bb_put(p->y + (int)i, p->x, 6, BB_ROLE_TEXT, b->type);
-        bb_put_times(p->y + (int)i, p->x + 7, n, BB_ROLE_WEIGHTS, "█");
-        (void)bb_putf(p->y + (int)i, p->x + p->w - 12, 12, BB_ROLE_TEXT, "%8.1e", b->error_rel);
-    }
-}
-
-static void kernels_draw(bb_app *app, void *state, const bb_layout *l) {
-    const kernels *k = state;
-    draw_shape(app, k, l);
-    draw_roof(k, l);
-    draw_table(k, l);
-    draw_plot(k, l);
-    draw_speed(k, l);
-    if (l->wide) bb_title_draw(l, &l->pane[BB_PANE_TABLE], BB_ROLE_TITLE, "Kernels");
-}
-
 /* ---- the same elsewhere ---- */
 
 static void kernels_command(void *state, bb_str *out) {
-    const kernels *k = state;
+    const bb_kernels *k = state;
+    const bb_bench_opts *o = k->report.n_rows ? &k->shown : &k->ask; /* what is seen, as `w` writes it */
     bb_str_addf(out, "bench --tokens %llu --out %llu --in %llu --threads %u --seconds 0.2",
-                (unsigned long long)k->ask.tokens, (unsigned long long)k->ask.out, (unsigned long long)k->ask.in,
-                k->ask.threads);
+                (unsigned long long)o->tokens, (unsigned long long)o->out, (unsigned long long)o->in, o->threads);
 }
 
 static bb_table *kernels_table(void *state, bb_error *err) {
-    const kernels *k = state;
+    const bb_kernels *k = state;
     if (!k->report.n_rows) {
         (void)bb_fail(err, BB_E_ARG, "nothing was measured yet: Enter runs");
         return NULL;
@@ -378,18 +270,19 @@ static bb_table *kernels_table(void *state, bb_error *err) {
 }
 
 static void kernels_about(void *state, char *text, size_t size) {
-    const kernels *k = state;
+    const bb_kernels *k = state;
     (void)snprintf(text, size, "%s", k->report.cpu);
 }
 
 static void kernels_notes(void *state, bb_str *out) {
-    const kernels *k = state;
-    bool other = k->report.n_rows && (k->shown.tokens != k->ask.tokens || k->shown.out != k->ask.out ||
-                                      k->shown.in != k->ask.in || k->shown.threads != k->ask.threads);
-    if (other)
-        bb_str_addf(out, "The table is of %llu x %llu x %llu: Enter runs the new shape.\n",
+    const bb_kernels *k = state;
+    if (!k->report.n_rows) return;
+    if (bb_kernels_stale(k))
+        bb_str_addf(out, "The table is of %llu x %llu x %llu, threads %u: Enter runs the new shape.\n",
                     (unsigned long long)k->shown.tokens, (unsigned long long)k->shown.out,
-                    (unsigned long long)k->shown.in);
+                    (unsigned long long)k->shown.in, k->shown.threads);
+    bb_str_addf(out, "Rows by %s; o changes the order. Enter measures the marked kernel again.\n",
+                bb_kernels_order_words(k->order));
 }
 
 static void kernels_remember(void *state, bb_str *out) {
@@ -403,6 +296,8 @@ static void kernels_recall(bb_app *app, void *state, const char *key, const char
     (void)key;
     (void)value;
 }
+
+static void kernels_draw(bb_app *app, void *state, const bb_layout *l) { bb_kernels_draw(app, state, l); }
 
 const bb_view bb_view_kernels = {
     .name = "kernels",

@@ -43,7 +43,7 @@ same_terminal() { # status expected
     wait_for "status=$1" && for _ in $(seq 40); do [ -s "$home/after" ] && break; sleep 0.05; done && cmp -s "$home/before" "$home/after"
 }
 child() { cat "$home/pid"; }
-echo 1..21
+echo 1..25
 
 start 80 24
 wait_for '[2 Plan]' && wait_for 'llama-3.1-8b'; ok $? 'starts on the Plan screen with the embedded default'
@@ -78,6 +78,14 @@ start 80 24 tui bits
 wait_for '[1 Bits]'; keys e; keys C-u; keys '1/3' Enter; wait_for '3EAB'; ok $? 'task 2: 1/3 in bf16 is 3EAB (3 keys and the digits)'
 keys +; wait_for '3EAC'; ok $? 'task 2: the next one is 3EAC (1 key)'
 kill -SEGV "$(child)"; same_terminal 139; ok $? 'a crash leaves the terminal as it was'
+
+# Kernels: measured here, so only the form is looked at.
+start 120 40 tui kernels
+wait_for '[3 Kernels]'; keys Enter; wait_for 'Kernels, by time'; ok $? 'Enter measures the kernels'
+screen | grep -q 'REL ERR.*read .* GB/s' && screen | grep -q 'gemm_f32.* [0-9].[0-9]e-0[0-9]'; ok $? 'the error stands in the table at 120 columns'
+screen | grep -q 'SPEED .*GOP/s  REL ERR' && screen | grep -q '+-.*-+'; ok $? 'error against speed and the axis have their headings'
+keys o; wait_for 'Kernels, by error'; ok $? 'o names the order'
+keys q
 
 TERM=dumb "$bin" tui </dev/null >/dev/null 2>"$home/err"; [ $? = 2 ] && [ -s "$home/err" ]; ok $? 'without a terminal it says so and exits with 2'
 exit $failed

@@ -39,6 +39,7 @@ START_TEST(rulings) {
     ck_assert_int_eq(bb_keymap_find(BB_SCREEN_PLAN, 'p'), BB_ACT_GPUS);
     ck_assert_int_eq(bb_keymap_find(BB_SCREEN_BITS, 'a'), BB_ACT_NAN);
     ck_assert_int_eq(bb_keymap_find(BB_SCREEN_BITS, 't'), BB_ACT_FORMATS);
+    ck_assert_int_eq(bb_keymap_find(BB_SCREEN_KERNELS, 'a'), BB_ACT_ALL);
     ck_assert_int_eq(bb_keymap_find(BB_SCREEN_PLAN, 'a'), BB_ACT_NONE);
     ck_assert_int_eq(bb_keymap_find(BB_SCREEN_BITS, BB_KEY_OTHER), BB_ACT_NONE);
     ck_assert_int_eq(bb_keymap_find(BB_SCREEN_BITS, 0), BB_ACT_NONE);
