@@ -43,7 +43,7 @@ same_terminal() { # status expected
     wait_for "status=$1" && for _ in $(seq 40); do [ -s "$home/after" ] && break; sleep 0.05; done && cmp -s "$home/before" "$home/after"
 }
 child() { cat "$home/pid"; }
-echo 1..25
+echo 1..26
 
 start 80 24
 wait_for '[2 Plan]' && wait_for 'llama-3.1-8b'; ok $? 'starts on the Plan screen with the embedded default'
@@ -72,6 +72,11 @@ keys Escape; sleep 0.2
 tm resize-window -x 50 -y 10; wait_for 'needs 60x17'; ok $? 'a window that is too small says so'
 tm resize-window -x 80 -y 24; wait_for 'DOES NOT FIT'; kill -TERM "$(child)"; same_terminal 143; ok $? 'SIGTERM leaves the terminal as it was'
 grep -q 'model llama-3.1-70b' "$home/.local/state/bitbudget/state"; ok $? 'what was looked at is remembered after a signal too'
+
+# A field is open and the window gets too small: q is the key that it names.
+start 80 24
+wait_for 'FITS'; keys Tab Tab Tab Enter; wait_for 'Enter take'; tm resize-window -x 50 -y 10
+wait_for 'q quits' && keys x q; wait_for 'status=0'; ok $? 'too small, q quits with a field open too'
 
 # Task 2: what is 1/3 in bf16, and its next value? At most 6 keys beside the digits.
 start 80 24 tui bits
