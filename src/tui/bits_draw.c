@@ -93,7 +93,7 @@ typedef struct columns {
     int digits;                              /* of the error, after its point */
 } columns;
 
-enum { FP32_BITS = 34 }; /* columns of the longest bits that the list shows whole */
+enum { FP32_BITS = 34, FP64_BITS = 74 }; /* columns of their bits; fp32's are shown whole from 80 columns on */
 
 /* Long names reach into the bits where the table has no room for both. */
 static columns columns_for(int width, bool wide) {
@@ -104,7 +104,7 @@ static columns columns_for(int width, bool wide) {
     int rest = width - 1 - c.name - c.hex - c.error - c.ulps;
     c.value = rest - FP32_BITS < 9 ? 9 : rest - FP32_BITS > 19 ? 19 : rest - FP32_BITS;
     if (!c.hex) c.value = 12;
-    c.bits = rest - c.value;
+    c.bits = rest - c.value < FP64_BITS ? rest - c.value : FP64_BITS; /* a wider screen does not stretch it */
     return c;
 }
 

@@ -159,8 +159,9 @@ static int to_cell(double v, double low, double high, int cells) {
 static void draw_ticks(double low, double high, int y, int x, int w) {
     enum { LABEL = 7 };
     double doubling = (w - 1) / log2(high / low);
-    int step = (int)ceil(LABEL / doubling);
-    for (double v = exp2(ceil(log2(low))); v <= high; v *= exp2(step)) {
+    int step = (int)ceil(LABEL / doubling), last = (int)floor(log2(high));
+    for (int power = (int)ceil(log2(low)); power <= last; power += step) {
+        double v = exp2(power);
         char text[32];
         int at = to_cell(v, low, high, w);
         (void)snprintf(text, sizeof text, "%g", v);

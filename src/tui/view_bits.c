@@ -88,10 +88,14 @@ static bool show_formats(bb_bits *b, const char *list) {
     return true;
 }
 
+/* "fp32,bf16": those that are shown, and toggled (NULL = none) when it is not, without it when it is. */
 static void shown_list(const bb_bits *b, const bb_format *toggled, bb_str *out) {
+    bool first = true;
     for (size_t i = 0; i < bb_format_count(); i++) {
         const bb_format *f = bb_format_at(i);
-        if (is_shown(b, f) != (f == toggled)) bb_str_addf(out, "%s%s", out->len ? "," : "", f->name);
+        if (is_shown(b, f) == (toggled && f == toggled)) continue;
+        bb_str_addf(out, "%s%s", first ? "" : ",", f->name);
+        first = false;
     }
 }
 
@@ -329,16 +333,20 @@ static bool limit_by_name(const bb_format *f, const char *name, double *v) {
     return true;
 }
 
+static bool read_code(const bb_format *f, const char *digits, uint64_t *code) {
+    size_t n = strlen(digits);
+    if (n == 0 || n > 16 || strspn(digits, "0123456789abcdefABCDEF") != n) return false;
+    *code = strtoull(digits, NULL, 16);
+    return f->bits >= 64 || *code >> f->bits == 0;
+}
+
 static bool accept_value(bb_bits *b, const char *text, bb_error *err) {
     const bb_format *f = marked_format(b);
     if (text[0] == '#') {
-        char *end;
-        unsigned long long code = strtoull(text + 1, &end, 16);
-        unsigned bits = bb_format_bits(f);
-        bool digits = text[1] && strspn(text + 1, "0123456789abcdefABCDEF") == strlen(text + 1) && strlen(text) <= 17;
-        if (!digits || *end || (bits < 64 && code >> bits)) {
+        uint64_t code;
+        if (!read_code(f, text + 1, &code)) {
             (void)bb_fail(err, BB_E_VALUE, "'%.40s' is no code of %s: expected # and hexadecimal digits, %u bits", text,
-                          f->name, bits);
+                          f->name, bb_format_bits(f));
             return false;
         }
         set_code(b, f, code);
@@ -409,7 +417,7 @@ static void bits_command(void *state, bb_str *out) {
     bb_shell_word(out, input_text(b, code));
     if (b->from) bb_str_addf(out, " --from %s", b->from->name);
     bb_str_add(out, " --to ");
-    for (size_t i = 0; i < b->n; i++) bb_str_addf(out, "%s%s", i ? "," : "", b->formats[i]->name);
+    shown_list(b, NULL, out);
     if (b->opts.round != BB_ROUND_NE) bb_str_addf(out, " --round %s", bb_round_name(b->opts.round));
     if (b->opts.overflow != BB_OVERFLOW_NATIVE) bb_str_addf(out, " --overflow %s", bb_overflow_name(b->opts.overflow));
     bb_str_addf(out, " --absmax %s", bb_f64_shortest(b->absmax, number));
@@ -442,15 +450,33 @@ static void bits_notes(void *state, bb_str *out) {
 
 static void bits_remember(void *state, bb_str *out) {
     const bb_bits *b = state;
-    bb_str_addf(out, "value %s\nformats ", b->text);
-    for (size_t i = 0; i < b->n; i++) bb_str_addf(out, "%s%s", i ? "," : "", b->formats[i]->name);
-    bb_str_addf(out, "\nformat %s\n", marked_format(b)->name);
+    bb_str_addf(out, "value %s\n", b->text);
+    if (b->from) bb_str_addf(out, "code %s %llX\n", b->from->name, (unsigned long long)b->from_code);
+    if (b->n < bb_format_count()) { /* all of them: also those that a later version knows */
+        bb_str_add(out, "formats ");
+        shown_list(b, NULL, out);
+        bb_str_add(out, "\n");
+    }
+    bb_str_addf(out, "format %s\n", marked_format(b)->name);
+}
+
+/* "fp32 40490FDC" */
+static void recall_code(bb_bits *b, const char *value) {
+    char name[32];
+    size_t n = strcspn(value, " ");
+    if (n >= sizeof name || !value[n]) return;
+    memcpy(name, value, n);
+    name[n] = 0;
+    const bb_format *f = bb_format_find(name, NULL);
+    uint64_t code;
+    if (f && read_code(f, value + n + 1, &code)) set_code(b, f, code);
 }
 
 static void bits_recall(bb_app *app, void *state, const char *key, const char *value) {
     (void)app;
     bb_bits *b = state;
     if (strcmp(key, "value") == 0) (void)set_text(b, value, NULL);
+    if (strcmp(key, "code") == 0) recall_code(b, value);
     if (strcmp(key, "format") == 0)
         for (size_t i = 0; i < b->n; i++)
             if (strcmp(b->formats[i]->name, value) == 0) mark(b, i);

@@ -151,6 +151,34 @@ START_TEST(formats_in_and_out) {
 }
 END_TEST
 
+START_TEST(a_code_is_remembered) {
+    bb_str lines;
+    bb_str_init(&lines);
+    mark("fp32");
+    ck_assert(enter(BB_BITS_VALUE, "0.1"));
+    act(BB_ACT_MORE);
+    uint64_t code = row()->code;
+    view->remember(bits, &lines);
+    ck_assert(strstr(bb_str_c(&lines), "formats") == NULL && strstr(bb_str_c(&lines), "format fp32\n") != NULL);
+    ck_assert(enter(BB_BITS_VALUE, "7"));
+    static const char *const keys[] = {"value", "code"};
+    for (size_t i = 0; i < 2; i++) {
+        char part[16], text[64];
+        (void)snprintf(part, sizeof part, "%s ", keys[i]);
+        const char *at = strstr(bb_str_c(&lines), part);
+        ck_assert_ptr_nonnull(at);
+        at += strlen(part);
+        (void)snprintf(text, sizeof text, "%.*s", (int)strcspn(at, "\n"), at);
+        view->recall(app, bits, keys[i], text);
+    }
+    ck_assert(row()->code == code && row()->error == 0 && row()->flags == 0);
+    view->recall(app, bits, "code", "fp32");
+    view->recall(app, bits, "code", "int4 FF");
+    ck_assert_uint_eq(row()->code, code);
+    bb_str_clear(&lines);
+}
+END_TEST
+
 START_TEST(e_edits_the_field_it_stands_on) {
     act(BB_ACT_NEXT_FIELD);
     act(BB_ACT_EDIT);
@@ -167,6 +195,7 @@ static Suite *make(void) {
     tcase_add_test(t, limits_are_exact);
     tcase_add_test(t, sentences);
     tcase_add_test(t, formats_in_and_out);
+    tcase_add_test(t, a_code_is_remembered);
     tcase_add_test(t, e_edits_the_field_it_stands_on);
     suite_add_tcase(s, t);
     return s;
