@@ -226,7 +226,8 @@ lint-clang:
 	@$(MAKE) --no-print-directory B=$(B)/lint-clang CC=clang WERROR=-Werror build-all tests-all
 
 lint-tidy:
-	clang-tidy --quiet $(LIB_SRC) $(APP_SRC) -- -std=c11 $(ALL_CPPFLAGS) 2>&1 | sed '/warnings generated/d'
+	@found=$$(clang-tidy --quiet $(LIB_SRC) $(APP_SRC) -- -std=c11 $(ALL_CPPFLAGS) 2>/dev/null); status=$$?; \
+	  [ -z "$$found" ] || printf '%s\n' "$$found"; exit $$status
 
 lint-cppcheck:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,portability -D__GNUC__=12 -Isrc \

@@ -83,7 +83,7 @@ static bool keeps_nan_sign(const bb_format *f) { return f->kind == BB_KIND_IEEE 
 
 /* The top bit of the mantissa is 0 (IEEE 754-2019 6.2.1); formats with one NaN have a quiet one. */
 static bool is_signalling(const bb_format *f, uint64_t code) {
-    return f->kind == BB_KIND_IEEE && is_nan(f, code) && !(code >> (f->man_bits - 1) & 1);
+    return f->kind == BB_KIND_IEEE && f->man_bits && is_nan(f, code) && !(code >> (f->man_bits - 1) & 1);
 }
 
 /* ---- scales of integer formats ---- */

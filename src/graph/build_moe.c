@@ -79,7 +79,7 @@ static void add_shared(bb_builder *b, const char *in) {
     uint64_t f = a->shared_ffn;
     int32_t gate = -1;
     if (b->t->shared_gate) {
-        gate = bb_add_weight(b, NULL, "mlp.shared_expert_gate.weight", (bb_dims){{a->hidden, 1}});
+        (void)bb_add_weight(b, NULL, "mlp.shared_expert_gate.weight", (bb_dims){{a->hidden, 1}});
         gate = bb_add_weight(b, "ffn_gate_inp_shexp.weight", NULL, (bb_dims){{a->hidden}});
     }
     bb_add_linear(b, "shared_gate", in, "ffn_gate_shexp", hf->s_gate, false, a->hidden, f);

@@ -74,20 +74,19 @@ static prefix find_prefix(const matcher *m) {
     return (prefix){"", 0, false};
 }
 
-/* The graph's name for a name of the file; NULL for one outside the prefix. The head of several towers stands beside
- * them, and a base that is left out is left out of the names that have it only. */
-static const char *graph_name(const matcher *m, const char *name, char *buf, size_t size) {
-    const char *base = m->want->t[0].name;
+/* The graph's name for a name of the file into *own; false for one outside the prefix. The head of several towers
+ * stands beside them, and a base that is left out is left out of the names that have it only. */
+static bool graph_name(const matcher *m, const char *name, const char **own, char *buf, size_t size) {
     size_t n = strlen(m->at.add);
-    if (n && starts(name, m->at.add))
-        name += n;
-    else if (n && !starts(name, "lm_head."))
-        return NULL;
-    else if (n)
-        return name;
-    if (!m->at.drop || (n && starts(name, "lm_head."))) return name;
-    (void)snprintf(buf, size, "%.*s%s", (int)m->at.drop, base, name);
-    return buf;
+    bool head = n && starts(name, "lm_head.");
+    *own = name;
+    if (head) return true;
+    if (n && !starts(name, m->at.add)) return false;
+    *own = name + n;
+    if (!m->at.drop) return true;
+    (void)snprintf(buf, size, "%.*s%s", (int)m->at.drop, m->want->t[0].name, name + n);
+    *own = buf;
+    return true;
 }
 
 static size_t find(const matcher *m, const char *name) {
@@ -194,17 +193,15 @@ static bool same_shape(const bb_tensor *t, const bb_stored *s) {
     return true;
 }
 
-/* Zero biases of AutoGPTQ and adapters stand beside a matrix that is known. */
 static void match(matcher *m, const bb_tensor *t) {
     char buf[BB_GRAPH_NAME + 160];
-    const char *name = graph_name(m, t->name, buf, sizeof buf);
-    size_t i = name ? find(m, name) : SIZE_MAX;
+    const char *name;
+    bool inside = graph_name(m, t->name, &name, buf, sizeof buf);
+    size_t i = inside ? find(m, name) : SIZE_MAX;
+    /* what the base class leaves out may stand under its full name too: the head */
+    if (i == SIZE_MAX && m->at.drop) i = find(m, t->name);
     if (i == SIZE_MAX) {
-        /* what the base class leaves out may stand under its full name too: the head */
-        if (m->at.drop && (i = find(m, t->name)) != SIZE_MAX) name = t->name;
-    }
-    if (i == SIZE_MAX) {
-        bb_diff_reason why = reason_of(m, name ? name : t->name, name == NULL);
+        bb_diff_reason why = reason_of(m, name, !inside);
         /* of the full rotation, whose length follows from the head */
         if (why == BB_DIFF_BUFFER && ends(t->name, "inv_freq")) m->known_buffer_bytes += m->g->arch->head_dim / 2 * 4;
         add(m, why, t->name, t->elements, t->bytes);
@@ -290,7 +287,8 @@ static bb_status compare(matcher *m) {
     if (!m->sorted || !m->seen) return BB_E_NOMEM;
     for (size_t i = 0; i < n; i++) m->sorted[i] = &m->want->t[i];
     qsort(m->sorted, n, sizeof *m->sorted, by_name);
-    if (n) m->at = find_prefix(m);
+    if (!n) return BB_OK; /* a family without names in this container */
+    m->at = find_prefix(m);
     for (size_t i = 0; i < bb_file_tensor_count(m->f); i++) match(m, bb_file_tensor(m->f, i));
     missing(m);
     if (!m->gguf) totals(m);
@@ -307,7 +305,7 @@ bb_status bb_graph_differences(const bb_graph *graph, const bb_quantization *q, 
     bb_difference *made = st ? NULL : bb_alloc(BB_DIFF_REASONS, sizeof *made);
     if (!st && (!m || !made)) st = BB_E_NOMEM;
     if (!st) {
-        *m = (matcher){.g = graph, .f = file, .want = &want, .gguf = gguf};
+        *m = (matcher){.g = graph, .f = file, .want = &want, .at = {"", 0, false}, .gguf = gguf};
         st = compare(m);
     }
     size_t used = 0;

@@ -160,15 +160,35 @@ static void put_mxfp4(writer *w, const matrix *m) {
 }
 
 static void put_matrix(writer *w, const matrix *m) {
-    static void (*const layouts[])(writer *, const matrix *) = {[BB_QUANT_GPTQ] = put_gptq,
-                                                                [BB_QUANT_AWQ] = put_awq,
-                                                                [BB_QUANT_BNB_INT8] = put_bnb_int8,
-                                                                [BB_QUANT_BNB_4BIT] = put_bnb_4bit,
-                                                                [BB_QUANT_MLX] = put_mlx,
-                                                                [BB_QUANT_FP8] = put_fp8,
-                                                                [BB_QUANT_COMPRESSED] = put_compressed,
-                                                                [BB_QUANT_MXFP4] = put_mxfp4};
-    layouts[w->q->method](w, m);
+    switch (w->q->method) {
+    case BB_QUANT_GPTQ:
+        put_gptq(w, m);
+        break;
+    case BB_QUANT_AWQ:
+        put_awq(w, m);
+        break;
+    case BB_QUANT_BNB_INT8:
+        put_bnb_int8(w, m);
+        break;
+    case BB_QUANT_BNB_4BIT:
+        put_bnb_4bit(w, m);
+        break;
+    case BB_QUANT_MLX:
+        put_mlx(w, m);
+        break;
+    case BB_QUANT_FP8:
+        put_fp8(w, m);
+        break;
+    case BB_QUANT_COMPRESSED:
+        put_compressed(w, m);
+        break;
+    case BB_QUANT_MXFP4:
+        put_mxfp4(w, m);
+        break;
+    case BB_QUANT_NONE:
+    case BB_QUANT_OTHER:
+        break;
+    }
 }
 
 static bool ends(const char *text, const char *end) {
@@ -182,7 +202,7 @@ static bool quantized(const writer *w, const bb_graph_tensor *t, matrix *m) {
     const bb_weight *weight = &w->g->weights[t->weight];
     bool router = strstr(weight->gguf_name, "ffn_gate_inp.") != NULL, named = ends(t->name, ".weight");
     bool deepseek = strcmp(w->g->arch->family, "deepseek2") == 0;
-    if (!q || q->method == BB_QUANT_NONE) return false;
+    if (q->method == BB_QUANT_NONE) return false;
     *m = (matrix){.t = t};
     (void)snprintf(m->module, sizeof m->module, "%s", t->name);
     if (named) m->module[strlen(m->module) - 7] = '\0';
@@ -213,8 +233,9 @@ bb_status bb_stored_hf(const bb_graph *graph, const bb_quantization *q, const ch
     size_t n = 0;
     if (q && q->method == BB_QUANT_OTHER)
         return bb_fail(err, BB_E_UNSUPPORTED, "the layout of a checkpoint quantized with %s is not known", q->label);
+    static const bb_quantization none = {.method = BB_QUANT_NONE};
     const char *plain = *dtype ? dtype : "bf16";
-    writer w = {.g = graph, .q = q, .dtype = plain, .scales = plain, .list = &made};
+    writer w = {.g = graph, .q = q ? q : &none, .dtype = plain, .scales = plain, .list = &made};
     if (strcmp(plain, "bf16") != 0 && strcmp(plain, "f32") != 0) w.scales = "f16";
     w.st = bb_graph_tensors(graph, true, &t, &n);
     for (size_t i = 0; i < n && !w.st; i++) {

@@ -94,11 +94,11 @@ END_TEST
 /* Every step is another plan, one way is the other's way back, and what is not in the list has its place there. */
 START_TEST(weights_beside) {
     ck_assert(enter(BB_PLAN_MODEL, "7b"));
-    ck_assert_str_eq(plan->plan.used.weights, "q4_K");
-    ck_assert_str_eq(beside(BB_PLAN_WEIGHTS, 1), "iq4_xs");
+    ck_assert_str_eq(plan->plan.used.weights, "q4_K_M");
+    ck_assert_str_eq(beside(BB_PLAN_WEIGHTS, 1), "q4_K_S");
     ck_assert_str_eq(beside(BB_PLAN_WEIGHTS, -1), "q5_K_S");
     ck_assert(enter(BB_PLAN_WEIGHTS, "q4_K"));
-    ck_assert_str_eq(beside(BB_PLAN_WEIGHTS, 1), "iq4_xs");
+    ck_assert_str_eq(beside(BB_PLAN_WEIGHTS, 1), "q4_K_M");
     ck_assert_str_eq(beside(BB_PLAN_WEIGHTS, -1), "q5_K_S");
     ck_assert(enter(BB_PLAN_WEIGHTS, "q4_1"));
     ck_assert_str_ne(beside(BB_PLAN_WEIGHTS, 1), "f32");
