@@ -43,7 +43,7 @@ typedef struct bb_before { /* for undo */
 
 typedef struct bb_plan_screen {
     const bb_catalogue *cat;
-    const bb_stores *stores; /* borrowed, or NULL */
+    const bb_stores *stores;      /* borrowed, or NULL */
     char model_text[BB_EDIT_MAX]; /* as it was typed or chosen */
     bb_model *model;              /* owned */
     bb_subject subject;           /* of the model */
