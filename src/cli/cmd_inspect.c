@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "report/report.h"
 #include <stdlib.h>
+#include <string.h>
 
 /* What the architecture has, and how the file differs from it. */
 static bb_status look(const bb_model *m, const bb_graph *g, bb_stored_list *stored, bb_difference **list,
@@ -13,12 +14,16 @@ static bb_status look(const bb_model *m, const bb_graph *g, bb_stored_list *stor
     if (s != BB_OK) return bb_fail(err, s, "the parameters of %s pass 2^64", m->title);
     /* without a type: the shapes alone */
     in->typed = *m->arch->dtype || m->quant.method != BB_QUANT_NONE;
-    if (!m->file && m->quant.method != BB_QUANT_OTHER) {
-        s = bb_stored_hf(g, &m->quant, m->arch->dtype, stored, err);
+    bool gguf = m->file && strcmp(bb_file_format(m->file), "gguf") == 0;
+    if (m->quant.method == BB_QUANT_OTHER) return BB_OK; /* how it is stored is not known */
+    if (!gguf) {
+        s = bb_stored_hf(g, &m->quant, m->arch->dtype, stored, &why);
+        if (s == BB_E_LIMIT) return BB_OK; /* counted, not listed */
+        if (s != BB_OK) return bb_fail(err, s, "%s: %s", m->title, why.text);
         in->stored = stored;
     }
-    if (s != BB_OK || !file || m->quant.method == BB_QUANT_OTHER) return s;
-    s = bb_graph_differences(g, &m->quant, file, list, &in->n_differences, &why);
+    if (!file) return BB_OK;
+    s = bb_graph_differences(g, stored, file, list, &in->n_differences, &why);
     in->differences = *list;
     in->compared = s == BB_OK;
     if (s == BB_E_NOMEM) *err = why;

@@ -296,16 +296,16 @@ static bb_status compare(matcher *m) {
     return BB_OK;
 }
 
-bb_status bb_graph_differences(const bb_graph *graph, const bb_quantization *q, const bb_file *file,
+bb_status bb_graph_differences(const bb_graph *graph, const bb_stored_list *stored, const bb_file *file,
                                bb_difference **list, size_t *n, bb_error *err) {
-    bb_stored_list want = {0};
+    bb_stored_list own = {0};
     bool gguf = strcmp(bb_file_format(file), "gguf") == 0;
-    bb_status st = gguf ? gguf_list(graph, &want) : bb_stored_hf(graph, q, graph->arch->dtype, &want, err);
+    bb_status st = gguf ? gguf_list(graph, &own) : BB_OK;
     matcher *m = st ? NULL : bb_alloc(1, sizeof *m);
     bb_difference *made = st ? NULL : bb_alloc(BB_DIFF_REASONS, sizeof *made);
     if (!st && (!m || !made)) st = BB_E_NOMEM;
     if (!st) {
-        *m = (matcher){.g = graph, .f = file, .want = &want, .at = {"", 0, false}, .gguf = gguf};
+        *m = (matcher){.g = graph, .f = file, .want = gguf ? &own : stored, .at = {"", 0, false}, .gguf = gguf};
         st = compare(m);
     }
     size_t used = 0;
@@ -316,7 +316,7 @@ bb_status bb_graph_differences(const bb_graph *graph, const bb_quantization *q, 
         free(m->seen);
     }
     free(m);
-    bb_stored_clear(&want);
+    bb_stored_clear(&own);
     if (st) {
         free(made);
         return st == BB_E_NOMEM ? bb_fail(err, st, "no memory to compare a file with its architecture") : st;

@@ -32,8 +32,9 @@ typedef struct bb_difference {
 
 const char *bb_diff_word(bb_diff_reason reason); /* "buffer", "tied-head", "mtp", ... */
 
-/* Compares the tensors of `file` with those of the graph, HF or GGUF by the file's format; q as in bb_stored_hf, NULL =
- * none. Reasons in the order of bb_diff_reason, each once; *n = 0 when all agrees. The caller frees the array. */
-bb_status bb_graph_differences(const bb_graph *graph, const bb_quantization *q, const bb_file *file,
+/* Compares the tensors of `file` with those of the graph: of a checkpoint with `stored`, which bb_stored_hf made; of a
+ * GGUF file, where stored is not read, with the graph's own list. Reasons in the order of bb_diff_reason, each once;
+ * *n = 0 when all agrees. The caller frees the array. */
+bb_status bb_graph_differences(const bb_graph *graph, const bb_stored_list *stored, const bb_file *file,
                                bb_difference **list, size_t *n, bb_error *err);
 #endif

@@ -88,6 +88,7 @@ typedef struct bb_graph_tensor {
 } bb_graph_tensor;
 
 /* The tensor list under GGUF names (file order: token_embd, rope_freqs, layers, output_norm, output) or HF names; an
- * array that the caller frees. Empty under GGUF names for a family that llama.cpp does not load. */
+ * array that the caller frees. Empty under GGUF names for a family that llama.cpp does not load. BB_E_LIMIT for more
+ * than 2^18 tensors. */
 bb_status bb_graph_tensors(const bb_graph *graph, bool hf_names, bb_graph_tensor **tensors, size_t *n);
 #endif

@@ -61,6 +61,8 @@ static void expand(const char *template, uint64_t a, uint64_t b, char *out, size
     out[n] = '\0';
 }
 
+enum { MAX_LISTED = 1 << 18 }; /* the largest checkpoints have 1.4 * 10^5 */
+
 typedef struct tensor_list {
     bb_graph_tensor *t;
     size_t n, cap;
@@ -98,9 +100,24 @@ static bool list_weight(tensor_list *l, const bb_graph *g, uint32_t index, bool 
     return true;
 }
 
+/* How many tensors the list has, so that it is allocated once: models have up to 10^5. 0 when there are none; SIZE_MAX
+ * when that passes a size. */
+static size_t count(const bb_graph *g, bool hf) {
+    size_t n = 0, times;
+    for (size_t i = 0; i < g->n_weights; i++) {
+        const bb_weight *w = &g->weights[i];
+        if (!*(hf ? w->hf_name : w->gguf_name)) continue;
+        if (!bb_mul_size((size_t)occurrences(g, w), hf ? (size_t)w->hf_split : 1, &times) || !bb_add_size(n, times, &n))
+            return SIZE_MAX;
+    }
+    return n;
+}
+
 bb_status bb_graph_tensors(const bb_graph *graph, bool hf_names, bb_graph_tensor **tensors, size_t *n) {
-    tensor_list l = {0};
+    tensor_list l = {.cap = count(graph, hf_names)};
     bool ok = true;
+    if (l.cap > MAX_LISTED) return BB_E_LIMIT;
+    if (!(l.t = bb_alloc(l.cap, sizeof *l.t))) return BB_E_NOMEM;
     for (uint32_t i = 0; ok && i < graph->n_weights; i++)
         if (graph->weights[i].part == BB_PART_INPUT) ok = list_weight(&l, graph, i, hf_names, 0, -1);
     for (size_t k = 0; ok && k < graph->n_layers; k++)

@@ -95,6 +95,7 @@ static bb_status fill(bb_subject *s, bb_error *err) {
         st = take_file(s, m->file);
     else if (s->graph.n_nodes)
         st = take_graph(s);
+    if (st == BB_E_LIMIT) return bb_fail(err, st, "%s would have more than 2^18 tensors", m->title);
     if (st) return bb_fail(err, st, "no memory for the tensors of %s", m->title);
     if (!s->active_parameters) s->active_parameters = s->parameters;
     for (size_t i = 0; i < s->n_tensors; i++)

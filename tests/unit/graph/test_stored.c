@@ -73,7 +73,7 @@ START_TEST(real_indexes) {
         bb_error err = {0};
         if (!from_folder(&c, folders[i].folder, folders[i].index)) return;
         ck_assert_msg(bb_stored_hf(&c.graph, &c.q, c.arch->dtype, &list, &err) == BB_OK, "%s", err.text);
-        ck_assert_int_eq(bb_graph_differences(&c.graph, &c.q, c.file, &d, &n, &err), BB_OK);
+        ck_assert_int_eq(bb_graph_differences(&c.graph, &list, c.file, &d, &n, &err), BB_OK);
         uint64_t buffers = 0;
         for (size_t k = 0; k < n; k++) {
             fprintf(stderr, "# %s: %s: %s\n", folders[i].folder, bb_diff_word(d[k].reason), d[k].text);
