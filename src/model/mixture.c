@@ -153,7 +153,7 @@ typedef struct state {
     bool imatrix, tied;
     int64_t layers; /* block_count: n of the ffn_* rules */
     int64_t experts, gqa;
-    bool is_70b;
+    bool is_70b, falcon;
     int64_t n_v;                       /* tensors that count as attn_v */
     int64_t i_v, i_down, i_gate, i_up; /* running counts in llama-quantize's order */
 } state;
@@ -200,10 +200,11 @@ static int64_t layer_of(const char *name) {
     return *p == '.' ? n : -1;
 }
 
-/* Vectors, norms and the router of a mixture of experts stay as they are: F32. */
+/* Vectors, norms, the router of a mixture of experts and tables of positions stay as they are: F32. */
 static bool quantized(const bb_mix_tensor *t) {
     return t->n_dims >= 2 && ends_with(t->name, "weight") && !ends_with(t->name, "_norm.weight") &&
-           !has(t->name, "ffn_gate_inp.weight");
+           !has(t->name, "ffn_gate_inp.weight") && strcmp(t->name, "position_embd.weight") != 0 &&
+           strcmp(t->name, "token_types.weight") != 0;
 }
 
 /* llama-quantize works through the tensors by layer, those without a layer first, then by name. */
@@ -220,7 +221,7 @@ static bool is_iq1_or_iq2(ftype ft) {
 }
 
 static qtype output_type(const state *s, uint64_t ne0, uint64_t base_block) {
-    if (ne0 % base_block) return Q8_0;
+    if (ne0 % base_block || s->falcon) return Q8_0;
     if (is_iq1_or_iq2(s->ft) || s->ft == FT_IQ3_XXS) return Q5_K;
     return s->base == Q8_0 ? Q8_0 : Q6_K;
 }
@@ -238,6 +239,7 @@ static qtype embedding_type(const state *s) {
         return IQ3_S;
     case FT_TQ1_0:
     case FT_TQ2_0:
+    case FT_Q2_0:
         return Q4_K;
     default:
         return s->base;
@@ -309,9 +311,27 @@ static qtype attn_v_type(state *s) {
     return s->experts == 8 ? Q8_0 : t;
 }
 
+/* llama-quant.cpp has falcon's feed-forward matrices apart; false where its rule is that of the others. */
+static bool falcon_down_type(const state *s, int64_t i, qtype *t) {
+    int64_t n = s->layers;
+    if (s->ft == FT_Q3_K_M)
+        *t = i < n / 16 ? Q5_K : use_more_bits(i, n) ? Q4_K : Q3_K;
+    else if (s->ft == FT_Q3_K_L)
+        *t = Q4_K;
+    else if (s->ft == FT_Q4_K_M)
+        *t = i < n / 16 ? Q6_K : use_more_bits(i, n) ? Q5_K : Q4_K;
+    else if (s->ft == FT_Q4_K_S)
+        *t = s->base;
+    else
+        return false;
+    return true;
+}
+
 static qtype ffn_down_type(const state *s, int64_t i) {
     int64_t n = s->layers;
     bool first = i < n / 8;
+    qtype special;
+    if (s->falcon && falcon_down_type(s, i, &special)) return special;
     switch (s->ft) {
     case FT_Q2_K:
         return Q3_K;
@@ -343,6 +363,7 @@ static qtype ffn_down_type(const state *s, int64_t i) {
 }
 
 static qtype attn_output_type(const state *s) {
+    if (s->falcon) return s->ft == FT_Q3_K_L ? Q4_K : s->base;
     if (s->experts == 8) {
         switch (s->ft) {
         case FT_Q2_K:
@@ -456,6 +477,13 @@ static bb_status find_types(const bb_dtype **types, bb_error *err) {
     return BB_OK;
 }
 
+/* What llama.cpp calls a 70B model (src/models/llama.cpp, qwen2.cpp, olmo.cpp). */
+static bool is_70b(const bb_arch *a) {
+    if (a->layers != 80) return false;
+    if (strcmp(a->family, "llama") == 0) return a->heads != a->kv_heads;
+    return strcmp(a->family, "qwen2") == 0 || strcmp(a->family, "olmo") == 0;
+}
+
 bb_status bb_mixture(const bb_ftype *ft, const bb_arch *arch, bool has_imatrix, bb_mix_tensor *tensors, size_t n,
                      bb_error *err) {
     const bb_dtype *types[QTYPES];
@@ -469,7 +497,8 @@ bb_status bb_mixture(const bb_ftype *ft, const bb_arch *arch, bool has_imatrix, 
                .layers = (int64_t)arch->layers,
                .experts = (int64_t)arch->experts,
                .gqa = arch->kv_heads ? (int64_t)(arch->heads / arch->kv_heads) : 1,
-               .is_70b = arch->layers == 80 && arch->heads != arch->kv_heads};
+               .is_70b = is_70b(arch),
+               .falcon = strcmp(arch->family, "falcon") == 0};
     while (s.base < QTYPES && strcmp(type_names[s.base], ft->base) != 0) s.base++;
     for (size_t i = 0; i < n; i++) {
         items[i] = (item){&tensors[i], layer_of(tensors[i].name), role_of(tensors[i].name)};

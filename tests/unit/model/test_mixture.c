@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* test_mixture.c - types per tensor against llama-quantize's own choice for six models and 32 file types. */
+/* test_mixture.c - types per tensor against llama-quantize's own choice for eleven models and 32 file types. */
 #include "base/csv.h"
 #include "base/source.h"
 #include "graph/graph.h"
@@ -87,7 +87,7 @@ START_TEST(sizes) {
     bb_catalogue *cat = catalogue();
     ck_assert(bb_source_slurp(TEST_DATA("mixture/quant_sizes.csv"), 1 << 20, &text, &n, NULL) == BB_OK);
     ck_assert(bb_csv_parse(text, n, "quant_sizes.csv", &bb_csv_default_limits, &csv, NULL) == BB_OK);
-    ck_assert_uint_eq(bb_csv_rows(csv), 192);
+    ck_assert_uint_eq(bb_csv_rows(csv), 352);
     for (size_t i = 0; i < bb_csv_rows(csv); i++) {
         const bb_arch *a = bb_catalogue_find(cat, bb_csv_cell(csv, i, 0), NULL);
         const bb_ftype *ft = bb_ftype_find(bb_csv_cell(csv, i, 1), NULL);
@@ -195,6 +195,48 @@ START_TEST(fallbacks) {
 }
 END_TEST
 
+/* llama-quant.cpp's rules of one family: falcon's matrices, and what it calls a 70B model by its layers. */
+START_TEST(families) {
+    bb_catalogue *cat = catalogue();
+    const bb_arch *falcon = bb_catalogue_find(cat, "falcon-7b", NULL);
+    ck_assert_ptr_nonnull(falcon);
+    list l = tensors_of(falcon);
+    ck_assert(bb_mixture(bb_ftype_find("q4_K_M", NULL), falcon, false, l.t, l.n, NULL) == BB_OK);
+    ck_assert_str_eq(type_of(&l, "output.weight"), "q8_0");
+    clear(&l);
+    bb_arch a = {.name = "x", .family = "falcon", .layers = 32, .hidden = 4096, .heads = 64, .kv_heads = 1};
+    a.head_dim = 64;
+    a.ffn = 16384;
+    a.vocab = 1024;
+    a.one_norm = true;
+    l = tensors_of(&a);
+    ck_assert(bb_mixture(bb_ftype_find("q4_K_M", NULL), &a, false, l.t, l.n, NULL) == BB_OK);
+    ck_assert_str_eq(type_of(&l, "blk.1.ffn_down.weight"), "q6_K"); /* 1 < 32 / 16 */
+    ck_assert_str_eq(type_of(&l, "blk.3.ffn_down.weight"), "q5_K"); /* more bits */
+    ck_assert_str_eq(type_of(&l, "blk.4.ffn_down.weight"), "q4_K");
+    ck_assert(bb_mixture(bb_ftype_find("q3_K_L", NULL), &a, false, l.t, l.n, NULL) == BB_OK);
+    ck_assert_str_eq(type_of(&l, "blk.9.attn_output.weight"), "q4_K");
+    ck_assert_str_eq(type_of(&l, "blk.9.ffn_down.weight"), "q4_K");
+    clear(&l);
+    static const struct {
+        const char *family, *v;
+        uint64_t kv_heads;
+    } seventy[] = {{"llama", "q5_K", 8}, {"llama", "q4_K", 64}, {"qwen2", "q5_K", 64}, {"qwen3", "q4_K", 8}};
+    for (size_t i = 0; i < sizeof seventy / sizeof *seventy; i++) {
+        bb_arch b = {.name = "x", .layers = 80, .hidden = 8192, .heads = 64, .kv_heads = seventy[i].kv_heads};
+        strcpy(b.family, seventy[i].family);
+        b.head_dim = 128;
+        b.ffn = 8192;
+        b.vocab = 1024;
+        l = tensors_of(&b);
+        ck_assert(bb_mixture(bb_ftype_find("q4_K_M", NULL), &b, false, l.t, l.n, NULL) == BB_OK);
+        ck_assert_str_eq(type_of(&l, "blk.10.attn_v.weight"), seventy[i].v); /* one without more bits */
+        clear(&l);
+    }
+    bb_catalogue_free(cat);
+}
+END_TEST
+
 /* Bits per weight of Llama-3.1-8B in llama.cpp's tools/quantize/README.md: made with an importance matrix, but for the
  * two IQ4 types, whose rows are those without one. */
 START_TEST(with_imatrix) {
@@ -274,6 +316,7 @@ static Suite *make_suite(void) {
     tcase_add_test(t, tensor_by_tensor);
     tcase_add_test(t, default_model);
     tcase_add_test(t, fallbacks);
+    tcase_add_test(t, families);
     tcase_add_test(t, with_imatrix);
     tcase_add_test(t, any_order);
     tcase_add_test(t, names);
