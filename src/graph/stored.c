@@ -13,6 +13,10 @@ typedef struct writer {
     const bb_quantization *q;
     const char *dtype, *scales; /* of what stays, and of the scales where they follow the model */
     bb_stored_list *list;
+    struct { /* storage types by the name's place: 10^5 tensors have a handful */
+        const char *name;
+        const bb_dtype *type;
+    } seen[8];
     bb_status st;
 } writer;
 
@@ -24,6 +28,18 @@ typedef struct matrix {
 } matrix;
 
 static uint64_t ceil_div(uint64_t a, uint64_t b) { return a / b + (a % b != 0); }
+
+static const bb_dtype *type_of(writer *w, const char *name) {
+    size_t i = 0, n = sizeof w->seen / sizeof *w->seen;
+    while (i < n && w->seen[i].name && w->seen[i].name != name) i++;
+    if (i < n && w->seen[i].name == name) return w->seen[i].type;
+    const bb_dtype *t = bb_dtype_find(name, NULL);
+    if (i < n) {
+        w->seen[i].name = name;
+        w->seen[i].type = t;
+    }
+    return t;
+}
 
 /* One tensor of the list; sizes are products of an architecture's checked numbers, checked again here. */
 static void put(writer *w, const char *module, const char *suffix, const char *type, uint64_t parameters, uint64_t d0,
@@ -38,7 +54,7 @@ static void put(writer *w, const char *module, const char *suffix, const char *t
     bb_stored *s = &l->t[l->n];
     *s = (bb_stored){.type = type, .parameters = parameters};
     (void)snprintf(s->name, sizeof s->name, "%s%s", module, suffix);
-    const bb_dtype *t = bb_dtype_find(type, NULL);
+    const bb_dtype *t = type_of(w, type);
     bool ok = t != NULL;
     for (size_t i = 0; i < 4 && dims[i]; i++) {
         s->dims[s->n_dims++] = dims[i];
