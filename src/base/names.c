@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* names.c - comparing names as users spell them, and the nearest ones to a name that is unknown. */
 #include "base/escape.h"
+#include "base/str.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,13 @@ static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') 
 static char folded(char c) {
     c = lower(c);
     return c == '_' || c == '.' || c == ' ' ? '-' : c;
+}
+
+bool bb_starts_with(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
+
+bool bb_ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), k = strlen(end);
+    return n >= k && strcmp(text + n - k, end) == 0;
 }
 
 bool bb_name_eq(const char *a, const char *b) {

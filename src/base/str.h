@@ -21,6 +21,9 @@ void bb_str_addf(bb_str *s, const char *fmt, ...) BB_PRINTF(2, 3);
 const char *bb_str_c(const bb_str *s);                    /* never NULL */
 bool bb_str_write(void *str, const char *data, size_t n); /* a bb_write_fn that appends to a bb_str */
 
+bool bb_starts_with(const char *text, const char *start);
+bool bb_ends_with(const char *text, const char *end);
+
 /* ASCII only, whatever the locale. */
 bool bb_name_eq(const char *a, const char *b); /* ignoring case */
 /* Ignoring case and treating '-', '_', '.' and ' ' as equal: how users spell model and card names. */

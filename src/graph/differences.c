@@ -48,12 +48,6 @@ typedef struct matcher {
     uint64_t known_buffer_bytes;
 } matcher;
 
-static bool starts(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
-static bool ends(const char *text, const char *end) {
-    size_t n = strlen(text), k = strlen(end);
-    return n >= k && strcmp(text + n - k, end) == 0;
-}
-
 static int by_name(const void *a, const void *b) {
     return strcmp((*(const bb_stored *const *)a)->name, (*(const bb_stored *const *)b)->name);
 }
@@ -78,10 +72,10 @@ static prefix find_prefix(const matcher *m) {
  * stands beside them, and a base that is left out is left out of the names that have it only. */
 static bool graph_name(const matcher *m, const char *name, const char **own, char *buf, size_t size) {
     size_t n = strlen(m->at.add);
-    bool head = n && starts(name, "lm_head.");
+    bool head = n && bb_starts_with(name, "lm_head.");
     *own = name;
     if (head) return true;
-    if (n && !starts(name, m->at.add)) return false;
+    if (n && !bb_starts_with(name, m->at.add)) return false;
     *own = name + n;
     if (!m->at.drop) return true;
     (void)snprintf(buf, size, "%.*s%s", (int)m->at.drop, m->want->t[0].name, name + n);
@@ -119,7 +113,7 @@ static bool is_buffer(const char *name) {
         "rotary_emb.inv_freq", "rotary_pos_emb.inv_freq", ".masked_bias",         ".attn.bias", "attention.bias",
         "position_ids",        "rotary_emb.cos_cached",   "rotary_emb.sin_cached"};
     for (size_t i = 0; i < sizeof tails / sizeof *tails; i++)
-        if (ends(name, tails[i])) return true;
+        if (bb_ends_with(name, tails[i])) return true;
     return false;
 }
 
@@ -148,7 +142,7 @@ static bool is_tower(const char *name) {
                                         "v.",
                                         "mm."};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (starts(name, parts[i]) || (strlen(parts[i]) > 3 && strstr(name, parts[i]))) return true;
+        if (bb_starts_with(name, parts[i]) || (strlen(parts[i]) > 3 && strstr(name, parts[i]))) return true;
     return false;
 }
 
@@ -161,7 +155,7 @@ static bool is_scales(const char *name) {
                                         "_scales",          "_blocks",           ".nested_absmax",
                                         ".nested_quant_map"};
     for (size_t i = 0; i < sizeof tails / sizeof *tails; i++)
-        if (ends(name, tails[i])) return true;
+        if (bb_ends_with(name, tails[i])) return true;
     return strstr(name, ".quant_state.") != NULL;
 }
 
@@ -177,10 +171,11 @@ static bb_diff_reason reason_of(const matcher *m, const char *name, bool outside
         return a->tied || a->head != BB_HEAD_LM ? BB_DIFF_TIED_HEAD : BB_DIFF_UNKNOWN;
     if (strstr(name, "lora_A") || strstr(name, "lora_B")) return BB_DIFF_ADAPTER;
     if (outside || is_tower(name)) return BB_DIFF_TOWER;
-    if (starts(name, "mtp.") || starts(name, "model.mtp") || (layer_number(name, &layer) && layer >= a->layers))
+    if (bb_starts_with(name, "mtp.") || bb_starts_with(name, "model.mtp") ||
+        (layer_number(name, &layer) && layer >= a->layers))
         return BB_DIFF_MTP;
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
-        if (starts(name, heads[i])) return BB_DIFF_TASK_HEAD;
+        if (bb_starts_with(name, heads[i])) return BB_DIFF_TASK_HEAD;
     return is_scales(name) ? BB_DIFF_SCALES : BB_DIFF_UNKNOWN;
 }
 
@@ -203,7 +198,8 @@ static void match(matcher *m, const bb_tensor *t) {
     if (i == SIZE_MAX) {
         bb_diff_reason why = reason_of(m, name, !inside);
         /* of the full rotation, whose length follows from the head */
-        if (why == BB_DIFF_BUFFER && ends(t->name, "inv_freq")) m->known_buffer_bytes += m->g->arch->head_dim / 2 * 4;
+        if (why == BB_DIFF_BUFFER && bb_ends_with(t->name, "inv_freq"))
+            m->known_buffer_bytes += m->g->arch->head_dim / 2 * 4;
         add(m, why, t->name, t->elements, t->bytes);
         return;
     }

@@ -3,6 +3,7 @@
 #include "graph/stored.h"
 #include "base/checked.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "format/dtype.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,16 +208,11 @@ static void put_matrix(writer *w, const matrix *m) {
     }
 }
 
-static bool ends(const char *text, const char *end) {
-    size_t n = strlen(text), k = strlen(end);
-    return n >= k && strcmp(text + n - k, end) == 0;
-}
-
 /* Whether the method replaces this tensor: matrices of linear maps; the head and the embedding by the method's rule. */
 static bool quantized(const writer *w, const bb_graph_tensor *t, matrix *m) {
     const bb_quantization *q = w->q;
     const bb_weight *weight = &w->g->weights[t->weight];
-    bool router = strstr(weight->gguf_name, "ffn_gate_inp.") != NULL, named = ends(t->name, ".weight");
+    bool router = strstr(weight->gguf_name, "ffn_gate_inp.") != NULL, named = bb_ends_with(t->name, ".weight");
     bool deepseek = strcmp(w->g->arch->family, "deepseek2") == 0;
     if (q->method == BB_QUANT_NONE) return false;
     *m = (matrix){.t = t};

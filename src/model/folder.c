@@ -3,6 +3,7 @@
 #include "model/folder.h"
 #include "base/escape.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,11 +38,6 @@ bool bb_path_inside(const char *text) {
         if (!p[n]) return true;
         p += n + 1;
     }
-}
-
-bool bb_ends_with(const char *text, const char *ending) {
-    size_t n = strlen(text), k = strlen(ending);
-    return n >= k && strcmp(text + n - k, ending) == 0;
 }
 
 bool bb_is_folder(const char *path) {

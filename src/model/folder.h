@@ -18,8 +18,6 @@ bool bb_path_join(const char *dir, const char *name, char *out);
 const char *bb_path_last(const char *path, size_t *len);
 /* True for relative text whose parts are neither empty nor "." nor "..". */
 bool bb_path_inside(const char *text);
-/* True for text that ends so. */
-bool bb_ends_with(const char *text, const char *ending);
 bool bb_is_folder(const char *path);
 /* What stat's errno means for a path that cannot be looked at, as a sentence; BB_OK when it just is not there. */
 bb_status bb_path_refusal(const char *path, int cause, bb_error *err);

@@ -3,6 +3,7 @@
 #include "model/hub.h"
 #include "base/escape.h"
 #include "base/source.h"
+#include "base/str.h"
 #include "model/arch_fields.h"
 #include <fcntl.h>
 #include <stdio.h>

@@ -3,6 +3,7 @@
 #include "model/mixture.h"
 #include "base/escape.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,11 +170,6 @@ typedef struct item {
 
 static bool has(const char *name, const char *text) { return strstr(name, text) != NULL; }
 
-static bool ends_with(const char *name, const char *end) {
-    size_t n = strlen(name), k = strlen(end);
-    return n >= k && strcmp(name + n - k, end) == 0;
-}
-
 /* Order of the tests as in the specification: the first that matches decides. */
 static part role_of(const char *name) {
     static const struct {
@@ -202,7 +198,7 @@ static int64_t layer_of(const char *name) {
 
 /* Vectors, norms, the router of a mixture of experts and tables of positions stay as they are: F32. */
 static bool quantized(const bb_mix_tensor *t) {
-    return t->n_dims >= 2 && ends_with(t->name, "weight") && !ends_with(t->name, "_norm.weight") &&
+    return t->n_dims >= 2 && bb_ends_with(t->name, "weight") && !bb_ends_with(t->name, "_norm.weight") &&
            !has(t->name, "ffn_gate_inp.weight") && strcmp(t->name, "position_embd.weight") != 0 &&
            strcmp(t->name, "token_types.weight") != 0;
 }

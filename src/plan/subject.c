@@ -2,21 +2,20 @@
 /* subject.c - what a model brings to a plan: its graph, its tensors with their places, and their storage types. */
 #include "base/escape.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "plan/plan_parts.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static bool starts(const char *text, const char *prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
 
 static bool is_gguf(const bb_model *m) { return m->file && strcmp(bb_file_format(m->file), "gguf") == 0; }
 
 /* Place of a GGUF tensor by its name; `layers` is the number of layers. */
 static int64_t place_of(const char *name, uint64_t layers) {
     uint64_t n = 0;
-    if (starts(name, "token_embd.")) return BB_LAYER_INPUT;
-    if (starts(name, "rope_f")) return BB_LAYER_SHARED; /* rope_freqs, rope_factors_long, rope_factors_short */
-    if (!starts(name, "blk.")) return (int64_t)layers;
+    if (bb_starts_with(name, "token_embd.")) return BB_LAYER_INPUT;
+    if (bb_starts_with(name, "rope_f")) return BB_LAYER_SHARED; /* rope_freqs, rope_factors_long, rope_factors_short */
+    if (!bb_starts_with(name, "blk.")) return (int64_t)layers;
     for (const char *p = name + 4; *p >= '0' && *p <= '9'; p++) {
         n = n * 10 + (uint64_t)(*p - '0');
         if (n >= layers) return (int64_t)layers;
@@ -30,7 +29,7 @@ static uint64_t count_layers(const bb_file *f) {
     for (size_t i = 0; i < f->n_tensors; i++) {
         uint64_t n = 0;
         const char *p = f->tensors[i].name;
-        if (!starts(p, "blk.")) continue;
+        if (!bb_starts_with(p, "blk.")) continue;
         for (p += 4; *p >= '0' && *p <= '9' && n < INT32_MAX; p++) n = n * 10 + (uint64_t)(*p - '0');
         most = bb_max_u64(most, n + 1);
     }

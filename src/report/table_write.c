@@ -84,11 +84,12 @@ static bool may_end(struct pen *p) {
 
 static void pen_lines(struct pen *p, const bb_str *lines) {
     const char *at = bb_str_c(lines);
-    while (*at && may_end(p)) {
-        const char *end = strchr(at, '\n');
-        size_t n = end ? (size_t)(end - at) + 1 : strlen(at);
+    for (size_t left = lines->len; left && may_end(p);) {
+        const char *end = memchr(at, '\n', left);
+        size_t n = end ? (size_t)(end - at) + 1 : left;
         bb_str_addn(&p->out, at, n);
         at += n;
+        left -= n;
     }
 }
 
