@@ -90,28 +90,46 @@ static void add_qk_norm(bb_builder *b, const char *name, const char *in, const c
     bb_add_norm(b, b->t->norm, name, in, gguf, hf, width);
 }
 
+static uint64_t value_dim(const bb_arch *a) { return a->v_head_dim ? a->v_head_dim : a->head_dim; }
+
+static void split_qkv(bb_builder *b, uint64_t q, uint64_t kv, uint64_t v) {
+    bb_add_node(b, BB_OP_SPLIT, "q", "qkv", NULL, -1, -1, q);
+    bb_add_node(b, BB_OP_SPLIT, "k", "qkv", NULL, -1, -1, kv);
+    bb_add_node(b, BB_OP_SPLIT, "v", "qkv", NULL, -1, -1, v);
+}
+
 /* q, k and v from `in`, as one matrix or three. */
 static void add_qkv(bb_builder *b, const char *in) {
     const bb_arch *a = b->a;
     const bb_traits *t = b->t;
     const bb_hf_names *hf = t->hf;
-    uint64_t q = a->heads * a->head_dim, kv = a->kv_heads * a->head_dim;
+    uint64_t q = a->heads * a->head_dim, kv = a->kv_heads * a->head_dim, values = a->kv_heads * value_dim(a);
     bool bias = bb_rule_on(t->qkv_bias, a->qkv_bias);
     if (t->qkv == BB_QKV_FUSED) {
-        bb_add_linear(b, "qkv", in, "attn_qkv", hf->qkv, bias, a->hidden, q + 2 * kv);
-        bb_add_node(b, BB_OP_SPLIT, "q", "qkv", NULL, -1, -1, q);
-        bb_add_node(b, BB_OP_SPLIT, "k", "qkv", NULL, -1, -1, kv);
-        bb_add_node(b, BB_OP_SPLIT, "v", "qkv", NULL, -1, -1, kv);
+        bb_add_linear(b, "qkv", in, "attn_qkv", hf->qkv, bias, a->hidden, q + kv + values);
+        split_qkv(b, q, kv, values);
         return;
     }
     bool apart = t->qkv == BB_QKV_SPLIT;
+    if (apart && a->gguf_qkv) { /* HF's three, and the one that an older converter made of them */
+        static const char *const ends[] = {".weight", ".bias"};
+        const char *const names[] = {hf->q, hf->k, hf->v};
+        const uint64_t widths[] = {q, kv, values};
+        for (size_t i = 0; i < 3; i++)
+            for (size_t k = 0; k < (bias ? 2u : 1u); k++)
+                (void)add_part(b, NULL, names[i], ends[k],
+                               k ? (bb_dims){{widths[i]}} : (bb_dims){{a->hidden, widths[i]}});
+        bb_add_linear(b, "qkv", in, "attn_qkv", NULL, bias, a->hidden, q + kv + values);
+        split_qkv(b, q, kv, values);
+        return;
+    }
     if (!apart) { /* the same numbers under HF's own name */
-        (void)add_part(b, NULL, hf->qkv, ".weight", (bb_dims){{a->hidden, q + 2 * kv}});
-        if (bias) (void)add_part(b, NULL, hf->qkv, ".bias", (bb_dims){{q + 2 * kv}});
+        (void)add_part(b, NULL, hf->qkv, ".weight", (bb_dims){{a->hidden, q + kv + values}});
+        if (bias) (void)add_part(b, NULL, hf->qkv, ".bias", (bb_dims){{q + kv + values}});
     }
     bb_add_linear(b, "q", in, "attn_q", apart ? hf->q : NULL, bias, a->hidden, q);
     bb_add_linear(b, "k", in, "attn_k", apart ? hf->k : NULL, bias, a->hidden, kv);
-    bb_add_linear(b, "v", in, "attn_v", apart ? hf->v : NULL, bias, a->hidden, kv);
+    bb_add_linear(b, "v", in, "attn_v", apart ? hf->v : NULL, bias, a->hidden, values);
 }
 
 static int32_t find_weight(const bb_builder *b, const char *gguf) {
@@ -142,8 +160,9 @@ static void add_attention(bb_builder *b, const char *in) {
     }
     bb_add_node(b, BB_OP_KV_STORE, "kv", k, "v", -1, -1, 0);
     int32_t sinks = t->sinks ? bb_add_weight(b, "attn_sinks.weight", "self_attn.sinks", (bb_dims){{a->heads}}) : -1;
-    bb_add_node(b, BB_OP_ATTENTION, "attn", q, "kv", sinks, -1, q_width);
-    bb_add_linear(b, "attn_out", "attn", "attn_output", hf->out, bb_rule_on(t->out_bias, a->out_bias), q_width,
+    uint64_t values = a->heads * value_dim(a);
+    bb_add_node(b, BB_OP_ATTENTION, "attn", q, "kv", sinks, -1, values);
+    bb_add_linear(b, "attn_out", "attn", "attn_output", hf->out, bb_rule_on(t->out_bias, a->out_bias), values,
                   a->hidden);
 }
 

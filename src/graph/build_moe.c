@@ -82,8 +82,14 @@ static void add_shared(bb_builder *b, const char *in) {
         (void)bb_add_weight(b, NULL, "mlp.shared_expert_gate.weight", (bb_dims){{a->hidden, 1}});
         gate = bb_add_weight(b, "ffn_gate_inp_shexp.weight", NULL, (bb_dims){{a->hidden}});
     }
+    bool fused = !hf->s_gate; /* one matrix in HF, two in GGUF */
+    if (fused) {
+        char both[64];
+        split(hf->s_up, both, sizeof both);
+        (void)bb_add_weight(b, NULL, both, (bb_dims){{a->hidden, 2 * f}});
+    }
     bb_add_linear(b, "shared_gate", in, "ffn_gate_shexp", hf->s_gate, false, a->hidden, f);
-    bb_add_linear(b, "shared_up", in, "ffn_up_shexp", hf->s_up, false, a->hidden, f);
+    bb_add_linear(b, "shared_up", in, "ffn_up_shexp", fused ? NULL : hf->s_up, false, a->hidden, f);
     bb_add_node(b, BB_OP_GATE_MUL, "shared_act", "shared_gate", "shared_up", -1, -1, f);
     bb_add_linear(b, "shared_out", "shared_act", "ffn_down_shexp", hf->s_down, false, f, a->hidden);
     if (gate >= 0) bb_add_node(b, BB_OP_GATE_MUL, "shared_weighted", "shared_out", in, gate, -1, a->hidden);

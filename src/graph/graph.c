@@ -21,7 +21,8 @@ static int32_t add_table(bb_builder *b, const char *gguf, const char *hf, uint64
 /* Tables of rotary factors that a converter makes: in GGUF only, never a parameter. */
 static void add_rope_tables(bb_builder *b) {
     static const char *const names[] = {"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"};
-    uint64_t half = b->a->head_dim / 2;
+    bool part = b->a->rope_dim && !bb_family_find(b->a->family)->mla; /* not all of a head is turned */
+    uint64_t half = (part ? b->a->rope_dim : b->a->head_dim) / 2;
     for (size_t i = 0; i < 3 && half; i++) {
         if (i == 0 ? !b->a->rope_freqs : !b->a->rope_factors) continue;
         int32_t w = bb_add_weight(b, names[i], NULL, (bb_dims){{half}});
@@ -84,7 +85,7 @@ static void build_output(bb_builder *b, int32_t embd) {
     const bb_arch *a = b->a;
     const bb_hf_names *hf = b->t->hf;
     const char *in = "l_out";
-    bool classes = a->head == BB_HEAD_CLASSES;
+    bool tokens = a->head == BB_HEAD_TOKEN_CLASSES, classes = tokens || a->head == BB_HEAD_CLASSES;
     if (hf->final_norm && !a->post_norm) {
         bb_add_norm(b, b->t->norm, "result_norm", in, "output_norm", hf->final_norm, a->hidden);
         in = "result_norm";
@@ -99,7 +100,7 @@ static void build_output(bb_builder *b, int32_t embd) {
         in = "result";
     }
     if (classes) {
-        bb_add_linear(b, "classes", in, NULL, hf->classes, false, a->embed_dim ? a->embed_dim : a->hidden, a->labels);
+        bb_add_linear(b, "classes", in, NULL, hf->classes, tokens, a->embed_dim ? a->embed_dim : a->hidden, a->labels);
     } else if (a->head == BB_HEAD_LM && a->tied) {
         bb_add_node(b, BB_OP_MATMUL, "logits", in, NULL, embd, -1, a->vocab);
     } else if (a->head == BB_HEAD_LM) {

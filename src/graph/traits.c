@@ -53,7 +53,9 @@ static const bb_hf_names hf_granitemoe = {LLAMA_OUTSIDE,
                                           LLAMA_MLP,
                                           .router = "block_sparse_moe.router.layer",
                                           .e_up = "block_sparse_moe.input_linear.weight",
-                                          .e_down = "block_sparse_moe.output_linear.weight"};
+                                          .e_down = "block_sparse_moe.output_linear.weight",
+                                          .s_up = "shared_mlp.input_linear",
+                                          .s_down = "shared_mlp.output_linear"};
 static const bb_hf_names hf_gpt_oss = {LLAMA_OUTSIDE,
                                        LLAMA_NORMS,
                                        LLAMA_ATTENTION,
@@ -311,8 +313,9 @@ static const bb_traits falcon_new = {.family = "falcon",
 
 const bb_traits *bb_traits_of(const bb_arch *a) {
     if (strcmp(a->family, "llama") == 0 && a->experts) return &mixtral;
-    /* grouped heads and a norm for each branch are the new decoder's; falcon-rw has as many KV heads as heads */
-    if (strcmp(a->family, "falcon") == 0 && !a->one_norm && a->kv_heads != a->heads) return &falcon_new;
+    /* a norm for each branch is the new decoder's, but for falcon-rw, whose branches follow each other and have biases
+     */
+    if (strcmp(a->family, "falcon") == 0 && !a->one_norm && !a->mlp_bias) return &falcon_new;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(table[i].family, a->family) == 0) return &table[i];
     return NULL;

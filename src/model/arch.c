@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Ranges keep every product of three of these below 2^64, and are far above what exists (specs/reliability.md 3). */
+/* Far above what exists (specs/reliability.md 3); products of them are checked where they are made. */
 #define FIELD(member, most, need)                                                                                      \
     { #member, offsetof(bb_arch, member), most, need }
 static const struct {
@@ -131,10 +131,10 @@ uint64_t bb_arch_mlp_width(const bb_arch *a) {
     return family && family->half_ffn ? a->ffn / 2 : a->ffn;
 }
 
-/* deepseek's moe_layer_freq counts from the first layer, qwen's decoder_sparse_step from one: both steps are 1 in every
- * model that was published, and elsewhere qwen's rule is the one of this field. */
+/* deepseek's moe_layer_freq counts from the first layer, qwen's decoder_sparse_step from one. */
 bool bb_arch_moe_layer(const bb_arch *a, uint64_t i) {
-    return a->experts && i >= a->dense_layers && (a->moe_step < 2 || (i + 1) % a->moe_step == 0);
+    uint64_t at = strcmp(a->family, "deepseek2") == 0 ? i : i + 1;
+    return a->experts && i >= a->dense_layers && (a->moe_step < 2 || at % a->moe_step == 0);
 }
 
 bool bb_arch_window_layer(const bb_arch *a, uint64_t i) {

@@ -6,7 +6,7 @@
 #include "model/family.h"
 
 /* What stands on top of the last layer: a checkpoint may hold the layers alone, or another task's matrix. */
-typedef enum bb_head { BB_HEAD_LM, BB_HEAD_NONE, BB_HEAD_CLASSES } bb_head;
+typedef enum bb_head { BB_HEAD_LM, BB_HEAD_NONE, BB_HEAD_CLASSES, BB_HEAD_TOKEN_CLASSES } bb_head;
 
 /* Sizes are counts of elements. 0 = absent unless said otherwise. Checked by bb_arch_check before anyone uses it. */
 struct bb_arch {
@@ -16,7 +16,8 @@ struct bb_arch {
     char hf_type[32]; /* model_type of config.json, or "" */
     uint64_t layers, hidden, heads, kv_heads, head_dim, ffn, vocab;
     uint64_t context; /* positions that it was trained for; rows of the position table where it learns one */
-    /* MLA: head_dim is nope_dim + rope_dim; q_lora 0 = queries have no low rank */
+    /* MLA: head_dim is nope_dim + rope_dim; q_lora 0 = queries have no low rank. rope_dim of others: the part of a
+     * head that is turned, 0 = all of it */
     uint64_t q_lora, kv_lora, rope_dim, nope_dim, v_head_dim;
     uint64_t sliding_window, swa_period; /* swa_period as in bb_family */
     uint64_t experts, experts_used, expert_ffn;
@@ -36,6 +37,8 @@ struct bb_arch {
     bool router_bias;  /* a bias for the choice of experts (DeepSeek V3) */
     bool rope_freqs;   /* GGUF carries rope_freqs.weight (llama3 rope scaling) */
     bool rope_factors; /* GGUF carries rope_factors_long and _short (phi3 with long context) */
+    bool gguf_qkv;     /* GGUF has one attn_qkv where HF has three matrices (old files of phi2, bert) */
+    bool towers;       /* the config tells of further parts (vision, audio), which are not described */
     bool mla_split;    /* GGUF has attn_k_b and attn_v_b in place of attn_kv_b (llama.cpp since 2025) */
     bb_head head;
     char dtype[16]; /* of the checkpoint ("bf16"), or "" */

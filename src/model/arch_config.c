@@ -3,6 +3,7 @@
 #include "base/escape.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "model/config_keys.h"
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,8 @@ typedef struct reader {
     const char *where; /* escaped name of the text */
     const char *type;  /* model_type */
     bb_arch *a;
-    bool known; /* a family that graph/ describes: then what it needs must be there */
+    bool nested; /* root is text_config */
+    bool known;  /* a family that graph/ describes: then what it needs must be there */
     bb_error *err;
 } reader;
 
@@ -47,37 +49,76 @@ static const bb_json *first_member(const reader *r, const char *const keys[4], c
     return v;
 }
 
-/* Values of transformers' config classes for keys that are absent; a key that is null says "none" instead. */
+/* Values of transformers' config classes for keys that are absent; a key that is null says "none" instead. `nested`:
+ * only inside text_config, where transformers leaves out what is standard; elsewhere the key must be there. */
 static const struct {
     const char *type, *key;
     bb_arch_field field;
     uint64_t v;
+    bool nested;
 } standards[] = {
-    {"mistral", "num_key_value_heads", BB_ARCH_KV_HEADS, 8},
-    {"mixtral", "num_key_value_heads", BB_ARCH_KV_HEADS, 8},
-    {"mixtral", "num_local_experts", BB_ARCH_EXPERTS, 8},
-    {"mixtral", "num_experts_per_tok", BB_ARCH_EXPERTS_USED, 2},
-    {"gemma", "head_dim", BB_ARCH_HEAD_DIM, 256},
-    {"gemma2", "head_dim", BB_ARCH_HEAD_DIM, 256},
-    {"gemma2", "sliding_window", BB_ARCH_SLIDING_WINDOW, 4096},
-    {"gemma3_text", "head_dim", BB_ARCH_HEAD_DIM, 256},
-    {"gemma3_text", "num_attention_heads", BB_ARCH_HEADS, 8},
-    {"gemma3_text", "num_key_value_heads", BB_ARCH_KV_HEADS, 4},
-    {"gemma3_text", "vocab_size", BB_ARCH_VOCAB, 262208},
-    {"gemma3_text", "max_position_embeddings", BB_ARCH_CONTEXT, 131072},
-    {"gemma3_text", "sliding_window", BB_ARCH_SLIDING_WINDOW, 4096},
-    {"qwen3", "head_dim", BB_ARCH_HEAD_DIM, 128},
-    {"gpt_oss", "head_dim", BB_ARCH_HEAD_DIM, 64},
-    {"gpt_oss", "sliding_window", BB_ARCH_SLIDING_WINDOW, 128},
-    {"olmo3", "sliding_window", BB_ARCH_SLIDING_WINDOW, 4096},
-    {"bert", "type_vocab_size", BB_ARCH_TYPE_VOCAB, 2},
-    {"gpt2", "n_positions", BB_ARCH_CONTEXT, 1024},
+    {"mistral", "num_key_value_heads", BB_ARCH_KV_HEADS, 8, false},
+    {"mixtral", "num_key_value_heads", BB_ARCH_KV_HEADS, 8, false},
+    {"mixtral", "num_local_experts", BB_ARCH_EXPERTS, 8, false},
+    {"mixtral", "num_experts_per_tok", BB_ARCH_EXPERTS_USED, 2, false},
+    {"gemma", "head_dim", BB_ARCH_HEAD_DIM, 256, false},
+    {"gemma2", "head_dim", BB_ARCH_HEAD_DIM, 256, false},
+    {"gemma2", "sliding_window", BB_ARCH_SLIDING_WINDOW, 4096, false},
+    {"gemma3_text", "head_dim", BB_ARCH_HEAD_DIM, 256, false},
+    {"gemma3_text", "num_attention_heads", BB_ARCH_HEADS, 8, false},
+    {"gemma3_text", "num_key_value_heads", BB_ARCH_KV_HEADS, 4, false},
+    {"gemma3_text", "vocab_size", BB_ARCH_VOCAB, 262208, false},
+    {"gemma3_text", "max_position_embeddings", BB_ARCH_CONTEXT, 131072, false},
+    {"gemma3_text", "sliding_window", BB_ARCH_SLIDING_WINDOW, 4096, false},
+    {"qwen3", "head_dim", BB_ARCH_HEAD_DIM, 128, false},
+    {"gpt_oss", "head_dim", BB_ARCH_HEAD_DIM, 64, false},
+    {"gpt_oss", "sliding_window", BB_ARCH_SLIDING_WINDOW, 128, false},
+    {"olmo3", "sliding_window", BB_ARCH_SLIDING_WINDOW, 4096, false},
+    {"bert", "type_vocab_size", BB_ARCH_TYPE_VOCAB, 2, false},
+    {"gpt2", "n_positions", BB_ARCH_CONTEXT, 1024, false},
+    {"llama", "hidden_size", BB_ARCH_HIDDEN, 4096, true},
+    {"llama", "num_hidden_layers", BB_ARCH_LAYERS, 32, true},
+    {"llama", "num_attention_heads", BB_ARCH_HEADS, 32, true},
+    {"llama", "intermediate_size", BB_ARCH_FFN, 11008, true},
+    {"llama", "vocab_size", BB_ARCH_VOCAB, 32000, true},
+    {"llama", "max_position_embeddings", BB_ARCH_CONTEXT, 2048, true},
+    {"mistral", "hidden_size", BB_ARCH_HIDDEN, 4096, true},
+    {"mistral", "num_hidden_layers", BB_ARCH_LAYERS, 32, true},
+    {"mistral", "num_attention_heads", BB_ARCH_HEADS, 32, true},
+    {"mistral", "intermediate_size", BB_ARCH_FFN, 14336, true},
+    {"mistral", "vocab_size", BB_ARCH_VOCAB, 32000, true},
+    {"mistral", "max_position_embeddings", BB_ARCH_CONTEXT, 131072, true},
+    {"mistral", "sliding_window", BB_ARCH_SLIDING_WINDOW, 4096, true},
+    {"qwen2", "hidden_size", BB_ARCH_HIDDEN, 4096, true},
+    {"qwen2", "num_hidden_layers", BB_ARCH_LAYERS, 32, true},
+    {"qwen2", "num_attention_heads", BB_ARCH_HEADS, 32, true},
+    {"qwen2", "num_key_value_heads", BB_ARCH_KV_HEADS, 32, true},
+    {"qwen2", "intermediate_size", BB_ARCH_FFN, 22016, true},
+    {"qwen2", "vocab_size", BB_ARCH_VOCAB, 151936, true},
+    {"qwen2", "max_position_embeddings", BB_ARCH_CONTEXT, 32768, true},
+    {"gemma", "hidden_size", BB_ARCH_HIDDEN, 3072, true},
+    {"gemma", "num_hidden_layers", BB_ARCH_LAYERS, 28, true},
+    {"gemma", "num_attention_heads", BB_ARCH_HEADS, 16, true},
+    {"gemma", "num_key_value_heads", BB_ARCH_KV_HEADS, 16, true},
+    {"gemma", "intermediate_size", BB_ARCH_FFN, 24576, true},
+    {"gemma", "vocab_size", BB_ARCH_VOCAB, 256000, true},
+    {"gemma", "max_position_embeddings", BB_ARCH_CONTEXT, 8192, true},
+    {"gemma2", "hidden_size", BB_ARCH_HIDDEN, 2304, true},
+    {"gemma2", "num_hidden_layers", BB_ARCH_LAYERS, 26, true},
+    {"gemma2", "num_attention_heads", BB_ARCH_HEADS, 8, true},
+    {"gemma2", "num_key_value_heads", BB_ARCH_KV_HEADS, 4, true},
+    {"gemma2", "intermediate_size", BB_ARCH_FFN, 9216, true},
+    {"gemma2", "vocab_size", BB_ARCH_VOCAB, 256000, true},
+    {"gemma2", "max_position_embeddings", BB_ARCH_CONTEXT, 8192, true},
+    {"gemma3_text", "hidden_size", BB_ARCH_HIDDEN, 2304, true},
+    {"gemma3_text", "num_hidden_layers", BB_ARCH_LAYERS, 26, true},
+    {"gemma3_text", "intermediate_size", BB_ARCH_FFN, 9216, true},
 };
 
 static bool has_standard(const reader *r, const char *key, bb_arch_field f, uint64_t *v) {
     for (size_t i = 0; i < sizeof standards / sizeof *standards; i++)
         if (standards[i].field == f && strcmp(standards[i].type, r->type) == 0 && strcmp(standards[i].key, key) == 0 &&
-            !bb_json_get(r->root, key)) {
+            !bb_json_get(r->root, key) && (r->nested || !standards[i].nested)) {
             *v = standards[i].v;
             return true;
         }
@@ -94,8 +135,10 @@ static bb_status read_number(const reader *r, const bb_config_number *n) {
         return n->required && r->known ? bb_fail(r->err, BB_E_INVALID, "%s: %s is missing", r->where, key) : BB_OK;
     }
     if (!bb_json_u64(v, &x))
-        return bb_fail(r->err, BB_E_INVALID, "%s: %s is not a whole number of 0 or more", r->where, key);
-    return bb_arch_set(r->a, n->field, x, r->where, key, r->err);
+        return r->known ? bb_fail(r->err, BB_E_INVALID, "%s: %s is not a whole number of 0 or more", r->where, key)
+                        : BB_OK;
+    bb_status st = bb_arch_set(r->a, n->field, x, r->where, key, r->err);
+    return r->known ? st : BB_OK; /* what nobody knows cannot be wrong */
 }
 
 static bb_status read_spec(const reader *r, const bb_config_spec *spec) {
@@ -131,6 +174,7 @@ static bb_status finish_falcon(const reader *r) {
 static bb_status finish_chatglm(const reader *r) {
     bool multi_query = false;
     bb_status st = read_bool(r, "multi_query_attention", &multi_query);
+    if (r->a->mlp_bias) r->a->qkv_bias = true; /* add_bias_linear is for every matrix */
     if (st || !multi_query) return st;
     return read_number(r, &(bb_config_number){BB_ARCH_KV_HEADS, true, {"multi_query_group_num"}});
 }
@@ -149,17 +193,21 @@ static bb_status finish_qwen_moe(const reader *r) {
     return bb_arch_set(r->a, BB_ARCH_DENSE_LAYERS, bb_json_size(list), r->where, "mlp_only_layers", r->err);
 }
 
-/* "layer_types": the distance to the first layer that attends to everything is the period. */
-static void finish_window(const reader *r) {
+/* "layer_types": the distance to the first layer that attends to everything is the period, which all layers must
+ * keep. */
+static bb_status finish_window(const reader *r) {
     const bb_json *list = member(r, "layer_types");
-    if (!list || !bb_json_is_array(list)) return;
-    for (size_t i = 0; i < bb_json_size(list) && i < 1000; i++) {
+    if (!list || !bb_json_is_array(list)) return BB_OK;
+    size_t n = bb_json_size(list), period = 0;
+    for (size_t i = 0; i < n; i++) {
         const char *text = bb_json_text(bb_json_at(list, i));
-        if (text && strcmp(text, "full_attention") == 0) {
-            r->a->swa_period = i + 1;
-            return;
-        }
+        bool full = text && strcmp(text, "full_attention") == 0;
+        if (full && !period) period = i + 1;
+        if (period && full != ((i + 1) % period == 0))
+            return bb_fail(r->err, BB_E_UNSUPPORTED, "%s: layer_types has no period", r->where);
     }
+    r->a->swa_period = period ? period : n + 1;
+    return BB_OK;
 }
 
 static bb_status finish(const reader *r) {
@@ -173,7 +221,7 @@ static bb_status finish(const reader *r) {
     if (strcmp(f, "falcon") == 0) st = finish_falcon(r);
     if (strcmp(f, "chatglm") == 0) st = finish_chatglm(r);
     if (strcmp(f, "qwen2moe") == 0 || strcmp(f, "qwen3moe") == 0) st = finish_qwen_moe(r);
-    if (family->swa_period && a->sliding_window) finish_window(r);
+    if (!st && family->swa_period && a->sliding_window) st = finish_window(r);
     if (strcmp(f, "opt") == 0 && a->embed_dim == a->hidden) a->embed_dim = 0;
     /* transformers' DeepseekV3TopkRouter always has it; V2 chooses without */
     if (strcmp(r->type, "deepseek_v3") == 0) a->router_bias = true;
@@ -181,19 +229,44 @@ static bb_status finish(const reader *r) {
     return st;
 }
 
-/* The class that saved the checkpoint tells what stands on top of the layers. */
+/* Labels of a classifier: as many as are named, else as num_labels says, else 2 (PretrainedConfig). */
+static bb_status read_labels(const reader *r) {
+    const bb_json *named = member(r, "id2label"), *count = member(r, "num_labels");
+    uint64_t n = named && bb_json_is_object(named) ? bb_json_size(named) : 0;
+    if (!n && count && !bb_json_u64(count, &n))
+        return bb_fail(r->err, BB_E_INVALID, "%s: num_labels is not a whole number", r->where);
+    return bb_arch_set(r->a, BB_ARCH_LABELS, n ? n : 2, r->where, "num_labels", r->err);
+}
+
+/* The class that saved the checkpoint tells what stands on top of the layers. ChatGLMModel is a language model. */
 static bb_status read_head(const reader *r) {
     bb_arch *a = r->a;
     const bb_json *list = member(r, "architectures");
     const char *text = list && bb_json_is_array(list) ? bb_json_text(bb_json_at(list, 0)) : NULL;
-    size_t n = text ? strlen(text) : 0;
-    if (n > 5 && strcmp(text + n - 5, "Model") == 0 && !strstr(text, "LMHead") && !strstr(text, "Reward"))
+    if (!text) return BB_OK;
+    if (strstr(text, "ForSequenceClassification"))
+        a->head = BB_HEAD_CLASSES;
+    else if (strstr(text, "ForTokenClassification"))
+        a->head = BB_HEAD_TOKEN_CLASSES;
+    else if (strstr(text, "ForRewardModel") || strstr(text, "RewardModel"))
+        a->head = BB_HEAD_NONE; /* a head of its own, which differs from model to model */
+    else if (bb_ends_with(text, "Model") && !strstr(text, "LMHead") && !strstr(text, "ChatGLM"))
         a->head = BB_HEAD_NONE;
-    if (!text || !strstr(text, "ForSequenceClassification")) return BB_OK;
-    const bb_json *labels = member(r, "id2label");
-    a->head = BB_HEAD_CLASSES;
-    uint64_t count = labels && bb_json_is_object(labels) ? bb_json_size(labels) : 2;
-    return bb_arch_set(a, BB_ARCH_LABELS, count ? count : 2, r->where, "id2label", r->err);
+    return a->head == BB_HEAD_CLASSES || a->head == BB_HEAD_TOKEN_CLASSES ? read_labels(r) : BB_OK;
+}
+
+/* Only a part of each head is turned: its width, rounded as torch's int() does. */
+static bb_status read_partial_rotation(const reader *r) {
+    const bb_json *v = member(r, "partial_rotary_factor");
+    const bb_family *family = bb_family_find(r->a->family);
+    double part;
+    if (!v || !family || !family->rotary || family->mla) return BB_OK;
+    if (!bb_json_f64(v, &part) || part < 0 || part > 1)
+        return bb_fail(r->err, BB_E_INVALID, "%s: partial_rotary_factor is not between 0 and 1", r->where);
+    uint64_t head = r->a->head_dim;
+    if (!head && r->a->heads) head = r->a->hidden / r->a->heads;
+    r->a->rope_dim = (uint64_t)((double)head * part);
+    return BB_OK;
 }
 
 /* llama3 scaling is what makes a converter write rope_freqs.weight (specs/ggml.md 3.12), longrope its two tables. */
@@ -209,7 +282,7 @@ static bb_status read_rope(const reader *r) {
         if (text && strcmp(text, "llama3") == 0) r->a->rope_freqs = true;
         if (text && (strcmp(text, "longrope") == 0 || strcmp(text, "su") == 0)) r->a->rope_factors = true;
     }
-    return BB_OK;
+    return read_partial_rotation(r);
 }
 
 /* Names of torch and ours for the same type. */
@@ -224,7 +297,10 @@ static bb_status read_dtype(const reader *r) {
     if (!v) return BB_OK;
     const char *text = bb_json_text(v);
     if (!text) return bb_fail(r->err, BB_E_INVALID, "%s: %s is not text", r->where, key);
-    if (strcmp(text, "auto") == 0) return BB_OK;
+    if (bb_starts_with(text, "torch.")) text += strlen("torch.");
+    static const char *const none[] = {"auto", "int8", "uint8", "int4", "uint4"}; /* of packed weights, not of values */
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        if (strcmp(text, none[i]) == 0) return BB_OK;
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
         if (strcmp(text, dtypes[i][0]) == 0) {
             strcpy(r->a->dtype, dtypes[i][1]);
@@ -247,12 +323,13 @@ static bb_status read_config(const reader *r) {
 
 /* A model of several towers keeps its language part in an object of its own, with a model_type that may be missing. */
 static bb_status read_root(reader *r) {
+    static const char *const towers[] = {"vision_config", "audio_config", "visual", "vision_tower", "mm_vision_tower"};
     const bb_json *nested, *type;
+    bool tied = false, outside = bb_json_get(r->root, "tie_word_embeddings") != NULL;
     bb_status st = read_object(r, "text_config", &nested);
     if (!st) st = read_head(r);
+    for (size_t i = 0; i < sizeof towers / sizeof *towers; i++) r->a->towers |= member(r, towers[i]) != NULL;
     if (st || !nested) return st ? st : read_config(r);
-    /* the embeddings' tie and the type may stand outside only */
-    bool tied = bb_family_find(r->a->family) && strcmp(r->a->family, "gemma3") == 0;
     if ((st = read_dtype(r))) return st;
     if ((st = read_bool(r, "tie_word_embeddings", &tied))) return st;
     type = bb_json_get(nested, "model_type");
@@ -260,10 +337,12 @@ static bb_status read_root(reader *r) {
     if (strcmp(r->type, "gemma3") == 0) r->type = "gemma3_text";
     bb_arch_set_family(r->a, r->type);
     r->known = bb_arch_known(r->a->family);
+    /* the embeddings' tie may stand outside only, or be the class's standard */
     bool inside = bb_json_get(nested, "tie_word_embeddings") != NULL;
     r->root = nested;
+    r->nested = true;
     st = read_config(r);
-    if (!st && !inside) r->a->tied = tied;
+    if (!st && !inside && outside) r->a->tied = tied;
     return st;
 }
 

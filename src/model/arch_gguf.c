@@ -120,6 +120,44 @@ static bb_status check_head(const reader *r) {
     return BB_OK;
 }
 
+/* A number n is a period (llama.cpp's load_swa_pattern); a list tells of each layer whether it has a window. */
+static bb_status read_window(const reader *r) {
+    bb_arch *a = r->a;
+    char key[160];
+    int n = snprintf(key, sizeof key, "%s.attention.sliding_window_pattern", r->prefix);
+    const bb_meta *m = n > 0 && (size_t)n < sizeof key ? bb_file_meta(r->file, key) : NULL;
+    /* gemma2.cpp has a standard; files from before the key was written */
+    if (!a->sliding_window && strcmp(a->family, "gemma2") == 0) a->sliding_window = 4096;
+    if (!m) return BB_OK;
+    if (m->kind != BB_META_ARRAY) {
+        uint64_t period;
+        return bb_meta_u64(r->file, key, &period)
+                   ? bb_arch_set(a, BB_ARCH_SWA_PERIOD, period, r->where, "attention.sliding_window_pattern", r->err)
+                   : BB_OK;
+    }
+    const double *x = m->v.array.numbers;
+    uint64_t period = 0, count = m->v.array.count;
+    for (uint64_t i = 0; x && i < count; i++) {
+        bool full = x[i] < 0.5;
+        if (full && !period) period = i + 1;
+        if (period && full != ((i + 1) % period == 0))
+            return bb_fail(r->err, BB_E_UNSUPPORTED, "%s: attention.sliding_window_pattern has no period", r->where);
+    }
+    a->swa_period = period ? period : a->layers + 1;
+    return BB_OK;
+}
+
+/* Keys and values may differ in width; only a part of a head may be turned. */
+static bb_status read_widths(const reader *r) {
+    uint64_t v = 0;
+    bool found;
+    bb_status st = read_key(r, "attention.value_length", &v, &found);
+    if (!st && found) st = bb_arch_set(r->a, BB_ARCH_V_HEAD_DIM, v, r->where, "attention.value_length", r->err);
+    if (!st) st = read_key(r, "rope.dimension_count", &v, &found);
+    if (!st && found) st = bb_arch_set(r->a, BB_ARCH_ROPE_DIM, v, r->where, "rope.dimension_count", r->err);
+    return st;
+}
+
 /* Since 2025 the keys are stored as one latent head (key_length = kv_lora + rope) and key_length_mla is what a head
  * really has; before, key_length said that (llama.cpp's src/models/deepseek2.cpp). */
 static bb_status read_mla(const reader *r) {
@@ -151,6 +189,7 @@ static void read_tensors(const reader *r) {
     a->rope_freqs = has(r, "rope_freqs.weight");
     a->rope_factors = has(r, "rope_factors_long.weight");
     a->qkv_bias = has(r, "blk.0.attn_q.bias") || has(r, "blk.0.attn_qkv.bias");
+    a->gguf_qkv = has(r, "blk.0.attn_qkv.weight");
     a->out_bias = has(r, "blk.0.attn_output.bias");
     a->mlp_bias = has(r, "blk.0.ffn_up.bias");
     a->qk_norm = has(r, "blk.0.attn_q_norm.weight");
@@ -180,7 +219,8 @@ bb_status bb_arch_from_file(const bb_file *file, bb_arch **arch, bb_error *err) 
     bb_status st = read_numbers(&r);
     if (!st) st = read_vocab(&r);
     const bb_family *info = bb_family_find(a->family);
-    if (!st && info && info->mla) st = read_mla(&r);
+    if (!st && info) st = info->mla ? read_mla(&r) : read_widths(&r);
+    if (!st && info && info->swa_period) st = read_window(&r);
     if (!st) {
         if (a->mtp_layers < a->layers) a->layers -= a->mtp_layers; /* block_count has them too */
         read_tensors(&r);

@@ -42,6 +42,10 @@ static const bb_config_number local_experts[] = {
     {BB_ARCH_SLIDING_WINDOW, false, {"sliding_window"}},
     END,
 };
+static const bb_config_number shared_expert[] = {
+    {BB_ARCH_SHARED_FFN, false, {"shared_intermediate_size"}},
+    END,
+};
 static const bb_config_number mixtral[] = {
     {BB_ARCH_EXPERTS, false, {"num_local_experts"}},
     {BB_ARCH_EXPERTS_USED, false, {"num_experts_per_tok"}},
@@ -210,6 +214,7 @@ static const bb_config_spec specs[] = {
      {TIED(false), {BB_ARCH_QKV_BIAS, true, false, "bias"}, {BB_ARCH_OUT_BIAS, true, false, "bias"}}},
     {"granite", {common}, {TIED(false), ATTENTION_BIAS(false), MLP_BIAS(false)}},
     {"granitemoe", {common, local_experts}, {TIED(false), ATTENTION_BIAS(false)}},
+    {"granitemoeshared", {common, local_experts, shared_expert}, {TIED(false), ATTENTION_BIAS(false)}},
     {"deepseek_v2", {common, deepseek}, {TIED(false), ATTENTION_BIAS(false)}},
     {"deepseek_v3", {common, deepseek}, {TIED(false), ATTENTION_BIAS(false)}},
     {"gpt_oss", {common, local_experts}, {TIED(false), ATTENTION_BIAS(true)}},

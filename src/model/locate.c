@@ -65,6 +65,7 @@ static bb_status load_config(bb_model *m, const char *path, bb_error *err) {
     bb_status st = bb_source_slurp(path, CONFIG_MAX_BYTES, &text, &n, err);
     if (!st) st = bb_arch_from_config(text, n, path, &arch, err);
     if (!st) {
+        if (arch->towers) add_note(m, "a model of several parts: the language model alone is described and counted");
         st = bb_quantization_read(text, n, path, false, &m->quant, err);
         if (st) bb_arch_free(arch);
     }

@@ -120,6 +120,7 @@ bb_status bb_plan_subject(bb_subject *s, const bb_plan_request *request, bb_plan
     u->gpu_layers_set = u->engine == BB_ENGINE_LLAMA_CPP && !u->no_gpu;
     if (*s->model->note) bb_draft_note(&d, "%s: %s", s->model->title, s->model->note);
     note_params(&d, s);
+    if (*s->differs) bb_draft_note(&d, "The file against its architecture: %s", s->differs);
     d.st = defaults(s, u, err);
     if (!d.st) {
         switch (u->engine) {

@@ -3,13 +3,15 @@
  */
 #ifndef BB_PLAN_PLAN_H
 #define BB_PLAN_PLAN_H
-#include "graph/graph.h"
+#include "graph/differences.h"
 #include "model/catalogue.h"
 #include "model/locate.h"
 #include "model/mixture.h"
 
 /* Where a tensor stands: a layer number, the number of layers for the output side, or one of these. */
-enum { BB_LAYER_INPUT = -1, BB_LAYER_SHARED = -2 }; /* SHARED: once on each device that holds a layer (rope_freqs) */
+/* SHARED: once on each device that holds a layer (rope_freqs); UNUSED: in the file, but not loaded (layers behind the
+ * last, which predict further tokens) */
+enum { BB_LAYER_INPUT = -1, BB_LAYER_SHARED = -2, BB_LAYER_UNUSED = -3 };
 
 /* Everything about the model that does not change while the user turns the knobs: build once, plan many times. Not for
  * two threads at once: planning rewrites the types. */
@@ -26,6 +28,7 @@ typedef struct bb_subject {
     bool from_file;              /* the tensors are a GGUF file's own, and so are their types unless others are asked */
     const bb_dtype **file_types; /* [n_tensors] when from_file */
     bb_graph_tensor *graph_names; /* owns the names when not from_file */
+    char differs[224];            /* how a file differs from its architecture, "" = not at all (bb_graph_differences) */
     char weights[24];             /* what the types of `tensors` stand for now */
 } bb_subject;
 

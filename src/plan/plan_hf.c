@@ -17,7 +17,7 @@ static bool own_bytes(bb_draft *d, const bb_subject *s) {
     if (!s->model->file || (*u->weights && strcmp(u->weights, "file") != 0)) return false;
     uint64_t bytes = bb_file_tensor_bytes(s->model->file);
     (void)snprintf(d->plan->used.weights, sizeof u->weights, "file");
-    bb_draft_line(d, "weights", bb_draft_device(d), bb_span_exact(bytes), BB_EXACT, "types of the file",
+    bb_draft_line(d, "weights", bb_draft_device(d), bb_span_exact(bytes), bb_subject_evidence(s), "types of the file",
                   "%zu tensors, %llu parameters", bb_file_tensor_count(s->model->file),
                   (unsigned long long)s->parameters);
     return true;
@@ -73,20 +73,32 @@ static void add_kv(bb_draft *d, const bb_subject *s) {
         return;
     }
     bb_calc *c = &d->calc;
-    static const char source[] = "transformers DynamicCache: all positions of all layers";
+    static const char source[] = "transformers' DynamicCache and DynamicSlidingWindowLayer (cache_utils.py)";
     bool mla = bb_family_find(a->family)->mla; /* whose keys and values are kept for every head */
     uint64_t heads = mla ? a->heads : a->kv_heads, tokens = bb_calc_mul(c, u->ctx, u->parallel);
     uint64_t head = bb_calc_fma(c, a->head_dim, k->block_bytes, bb_calc_mul(c, a->v_head_dim, v->block_bytes));
-    uint64_t each = bb_calc_mul(c, bb_calc_mul(c, heads, head), a->layers);
     /* an encoder's frames are kept once for each layer of the decoder (EncoderDecoderCache) */
     uint64_t frames = bb_calc_mul(c, a->encoder_layers ? a->encoder_context : 0, u->parallel);
-    bb_span all = bb_span_exact(bb_calc_mul(c, each, bb_calc_add(c, tokens, frames)));
+    /* a layer with a window keeps one position less than that; all layers of a model whose config names a window and
+     * no pattern are such */
+    uint64_t windows = 0, kept = bb_min_u64(u->ctx, a->sliding_window ? a->sliding_window - 1 : u->ctx);
+    for (uint64_t i = 0; i < a->layers && a->sliding_window; i++)
+        windows += !a->swa_period || bb_arch_window_layer(a, i);
+    uint64_t one = bb_calc_mul(c, heads, head), positions = bb_calc_mul(c, kept, u->parallel);
+    uint64_t bytes = bb_calc_mul(c, bb_calc_mul(c, one, a->layers - windows), bb_calc_add(c, tokens, frames));
+    bytes = bb_calc_fma(c, bb_calc_mul(c, one, windows), positions, bytes);
+    bb_span all = bb_span_exact(bytes);
     char all_tokens[64];
     (void)snprintf(all_tokens, sizeof all_tokens, "%llu tokens", (unsigned long long)tokens);
     if (frames)
         (void)snprintf(all_tokens, sizeof all_tokens, "(%llu tokens + %llu frames)", (unsigned long long)tokens,
                        (unsigned long long)frames);
-    if (a->head_dim == a->v_head_dim)
+    if (windows && kept < u->ctx)
+        bb_draft_line(d, "kv_cache", bb_draft_device(d), all, BB_EXACT, source,
+                      "(%llu layers x %s + %llu with a window x %llu) x %llu heads x %llu B",
+                      (unsigned long long)(a->layers - windows), all_tokens, (unsigned long long)windows,
+                      (unsigned long long)positions, (unsigned long long)heads, (unsigned long long)head);
+    else if (a->head_dim == a->v_head_dim)
         bb_draft_line(d, "kv_cache", bb_draft_device(d), all, BB_EXACT, source,
                       "%llu layers x %llu heads x %llu x %s x %u B", (unsigned long long)a->layers,
                       (unsigned long long)heads, (unsigned long long)a->head_dim, all_tokens,

@@ -70,6 +70,7 @@ static void add_weights(bb_draft *d, bb_subject *s, const places *p, lent *l) {
         d->st = bb_subject_tensor(s, i, t->type, &bytes, &elements, d->err);
         if (d->st) return;
         int64_t at = s->layers[i];
+        if (at == BB_LAYER_UNUSED) continue; /* llama.cpp skips them without --mtp */
         bool is_embd = at == BB_LAYER_INPUT;
         if (at == BB_LAYER_SHARED) { /* once on each device that holds a layer */
             if (p->card) put(d, &card, bytes, elements, t->type);
@@ -251,7 +252,9 @@ static void add_compute(bb_draft *d, const bb_subject *s, const places *p, const
                         .host_layer = l->layer};
     bb_compute_out o;
     static const char source[] = "closed form fitted to measured llama.cpp v0.5.0 buffers";
-    bb_status st = bb_compute_buffers(s->model->arch, &in, &o);
+    bb_arch shape = *s->model->arch;
+    if (!bb_family_find(shape.family)->has_cache) shape.vocab = 0; /* it ends with its layers */
+    bb_status st = bb_compute_buffers(&shape, &in, &o);
     if (st) {
         d->st = bb_fail(d->err, st, "the compute buffer of this request cannot be sized");
         return;
@@ -270,6 +273,17 @@ static void add_compute(bb_draft *d, const bb_subject *s, const places *p, const
                   copies ? ", with a copy of a host matrix" : "");
     bb_draft_line(d, "compute_buffer", "host", modelled(d, s->model->arch, b.host), BB_MODELLED, source,
                   p->host && !copies ? "widest stage of a layer on the host" : "inputs and mask");
+}
+
+/* Logits of each sequence; of a model that ends with its layers one vector for each. */
+static void add_output(bb_draft *d, const bb_arch *a) {
+    const bb_plan_request *u = &d->plan->used;
+    bool logits = bb_family_find(a->family)->has_cache;
+    uint64_t each = logits ? a->vocab : a->hidden;
+    uint64_t rows = bb_calc_mul(&d->calc, each, bb_max_u64(u->parallel, 1));
+    bb_draft_line(d, "output_buffer", "host", bb_span_exact(bb_calc_mul(&d->calc, rows, 4)),
+                  logits ? BB_EXACT : BB_MODELLED, "llama.cpp v0.5.0, output_reserve", "%llu %s x %llu sequences x 4 B",
+                  (unsigned long long)each, logits ? "logits" : "embedded values", (unsigned long long)u->parallel);
 }
 
 /* The types that llama.cpp v0.5.0 takes for its cache (common/arg.cpp, kv_cache_types). */
@@ -320,10 +334,7 @@ void bb_plan_llama(bb_draft *d, bb_subject *s) {
             }
             if (bb_family_find(a->family)->has_cache) add_kv(d, s, &p, k, v);
             if (!d->st) add_compute(d, s, &p, &l, k, v);
-            uint64_t rows = bb_calc_mul(&d->calc, a->vocab, bb_max_u64(u->parallel, 1));
-            bb_draft_line(d, "output_buffer", "host", bb_span_exact(bb_calc_mul(&d->calc, rows, 4)), BB_EXACT,
-                          "llama.cpp v0.5.0, output_reserve", "%llu logits x %llu sequences x 4 B",
-                          (unsigned long long)a->vocab, (unsigned long long)u->parallel);
+            add_output(d, a);
         }
     }
     if (!u->no_gpu) bb_draft_overhead(d, s, "gpu0"); /* a context exists even without a layer on the card */

@@ -40,7 +40,7 @@ static inline bool bb_subject_counts(const bb_subject *s, size_t i) { return s->
 
 /* How well the weights are known: a config.json tells of tensors that nobody has read. */
 static inline bb_evidence bb_subject_evidence(const bb_subject *s) {
-    return s->model->kind == BB_MODEL_CONFIG ? BB_MODELLED : BB_EXACT;
+    return s->model->kind == BB_MODEL_CONFIG || *s->differs ? BB_MODELLED : BB_EXACT;
 }
 
 /* "q4_K 193 q6_K 33 f32 65 tensors", most frequent first. */

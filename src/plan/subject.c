@@ -18,7 +18,7 @@ static int64_t place_of(const char *name, uint64_t layers) {
     if (!bb_starts_with(name, "blk.")) return (int64_t)layers;
     for (const char *p = name + 4; *p >= '0' && *p <= '9'; p++) {
         n = n * 10 + (uint64_t)(*p - '0');
-        if (n >= layers) return (int64_t)layers;
+        if (n >= layers) return BB_LAYER_UNUSED;
     }
     return (int64_t)n;
 }
@@ -73,6 +73,25 @@ static bb_status take_graph(bb_subject *s) {
     return BB_OK;
 }
 
+/* Whether the file holds something else than its architecture says; tables that code makes again do not count. Then a
+ * number that follows from the one is not that of the other. */
+static bb_status compare(bb_subject *s, bb_error *err) {
+    const bb_model *m = s->model;
+    bb_stored_list stored = {0};
+    bb_difference *list = NULL;
+    size_t n = 0;
+    if (!m->file || m->file->names_only || !s->graph.n_nodes || m->quant.method == BB_QUANT_OTHER) return BB_OK;
+    bb_status st = is_gguf(m) ? BB_OK : bb_stored_hf(&s->graph, &m->quant, m->arch->dtype, &stored, err);
+    if (!st) st = bb_graph_differences(&s->graph, &stored, m->file, &list, &n, err);
+    for (size_t i = 0; i < n && !st; i++) {
+        if (list[i].reason == BB_DIFF_BUFFER) continue;
+        if (!*s->differs) (void)snprintf(s->differs, sizeof s->differs, "%s", list[i].text);
+    }
+    free(list);
+    bb_stored_clear(&stored);
+    return st == BB_E_NOMEM ? st : BB_OK;
+}
+
 static bb_status fill(bb_subject *s, bb_error *err) {
     const bb_model *m = s->model;
     bb_status st = BB_OK;
@@ -96,6 +115,7 @@ static bb_status fill(bb_subject *s, bb_error *err) {
         st = take_graph(s);
     if (st == BB_E_LIMIT) return bb_fail(err, st, "%s would have more than 2^18 tensors", m->title);
     if (st) return bb_fail(err, st, "no memory for the tensors of %s", m->title);
+    if ((st = compare(s, err))) return st;
     if (!s->active_parameters) s->active_parameters = s->parameters;
     for (size_t i = 0; i < s->n_tensors; i++)
         if (strcmp(s->tensors[i].name, "output.weight") == 0) s->has_output = true;

@@ -251,7 +251,7 @@ static void head(bb_table *t, const bb_inspection *in, uint64_t parameters) {
         bb_table_head(t, "%" PRIu64 " parameters (%s)", parameters, bb_count_text(parameters, count));
     else
         bb_table_head(t, "The number of parameters is not known.");
-    if (in->active && in->active < parameters)
+    if (in->active && m->arch && m->arch->experts)
         bb_table_head(t, "%" PRIu64 " active for a token (%s)", in->active, bb_count_text(in->active, count));
     if (f && f->names_only)
         bb_table_head(t, "%zu tensors, known by their names alone", f->n_tensors);
