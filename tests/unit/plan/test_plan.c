@@ -236,6 +236,34 @@ START_TEST(mixture_of_a_count) {
 }
 END_TEST
 
+/* transformers keeps a position less than the window in layers that have one (cache_utils.py), MLA keeps every head. */
+START_TEST(hf_caches) {
+    static const struct {
+        const char *model;
+        uint64_t ctx, bytes;
+    } want[] = {
+        {"gemma-2-2b", 8192, (13 * 8192 + 13 * 4095) * UINT64_C(4) * 256 * 2 * 2}, /* every second layer */
+        {"gemma-2-2b", 2048, 26 * 2048 * UINT64_C(4) * 256 * 2 * 2},               /* the window is not reached */
+        {"deepseek-v2-lite", 4096, UINT64_C(27) * 16 * (192 + 128) * 4096 * 2},
+        {"whisper-small", 448, UINT64_C(12) * 12 * 64 * 2 * (448 + 1500) * 2},
+        {"bert-base-uncased", 512, 0},
+    };
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        opened o;
+        bb_plan p;
+        bb_error err = {0};
+        open_model(&o, want[i].model);
+        bb_plan_request r = {.purpose = BB_FOR_INFER, .engine = BB_ENGINE_HF, .ctx = want[i].ctx, .kv_k = "bf16"};
+        strcpy(r.kv_v, "bf16");
+        ck_assert_msg(bb_plan_subject(&o.subject, &r, &p, &err) == BB_OK, "%s: %s", want[i].model, err.text);
+        ck_assert_msg(bytes_of(&p, "kv_cache", "gpu0") == want[i].bytes, "%s: %llu is not %llu", want[i].model,
+                      (unsigned long long)bytes_of(&p, "kv_cache", "gpu0"), (unsigned long long)want[i].bytes);
+        bb_plan_clear(&p);
+        close_model(&o);
+    }
+}
+END_TEST
+
 /* Eager attention keeps the scores of one layer in fp32 and in the type of the values: memory.md M1. */
 START_TEST(hf_attention) {
     opened o;
@@ -346,6 +374,7 @@ static Suite *suite(void) {
     tcase_add_test(t, context_of_each_sequence);
     tcase_add_test(t, mixture_of_a_count);
     tcase_add_test(t, hf_attention);
+    tcase_add_test(t, hf_caches);
     tcase_add_test(t, lines_add_up);
     tcase_add_test(t, hostile_sizes);
     tcase_add_test(t, rule_of_thumb);
