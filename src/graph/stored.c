@@ -142,7 +142,7 @@ static void put_fp8(writer *w, const matrix *m) {
             0);
     else
         put(w, m->module, ".weight_scale", "f32", 0, 0, 0, 0, 0);
-    if (q->static_activations) put(w, m->module, ".input_scale", "f32", 0, 0, 0, 0, 0);
+    if (q->static_inputs) put(w, m->module, ".input_scale", "f32", 0, 0, 0, 0, 0);
 }
 
 static void put_compressed(writer *w, const matrix *m) {

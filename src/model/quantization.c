@@ -4,11 +4,16 @@
 #include "base/escape.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-enum { CONFIG_MAX_BYTES = 64 << 20 };
+enum {
+    CONFIG_MAX_BYTES = 64 << 20,
+    MAX_NAMES = 1 << 16, /* modules that a config names: the largest checkpoints have some 10^4 matrices */
+};
 
 typedef struct reader {
     const bb_json *o;
@@ -57,6 +62,18 @@ static const char *text_of(const bb_json *o, const char *key) {
     return v ? bb_json_text(v) : NULL;
 }
 
+static bb_status too_many(const reader *r, const char *key) {
+    return bb_fail(r->err, BB_E_LIMIT, "%s: %s of the quantization has more than %d entries", r->where, key, MAX_NAMES);
+}
+
+/* Layouts that the config names but this room does not know. */
+static bb_status other(const reader *r, const char *tool, const char *what) {
+    char shown[40];
+    r->q->method = BB_QUANT_OTHER;
+    (void)snprintf(r->q->label, sizeof r->q->label, "%s%s", tool, bb_escape_buf(what, shown, sizeof shown));
+    return BB_OK;
+}
+
 static bb_status read_skips(const reader *r, const char *a, const char *b) {
     bb_quantization *q = r->q;
     const bb_json *list = member(r->o, a, b);
@@ -64,6 +81,7 @@ static bb_status read_skips(const reader *r, const char *a, const char *b) {
     if (!bb_json_is_array(list)) return bad(r, a, "a list");
     size_t n = bb_json_size(list);
     if (!n) return BB_OK;
+    if (n > MAX_NAMES) return too_many(r, a);
     if (!(q->skips = bb_alloc(n, sizeof *q->skips))) return bb_fail(r->err, BB_E_NOMEM, "%s: no memory", r->where);
     for (size_t i = 0; i < n; i++) {
         const char *text = bb_json_text(bb_json_at(list, i));
@@ -82,8 +100,68 @@ static bb_status check_sizes(const reader *r) {
     return BB_OK;
 }
 
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const bb_quant_rule *)a)->name, ((const bb_quant_rule *)b)->name);
+}
+
+/* One entry: {"bits": 8, "group_size": 64}, or true or false. 16 bits or more are a module that stays. */
+static bb_status read_rule(const reader *r, const char *re, const char *name, const bb_json *v) {
+    bb_quant_rule *rule = &r->q->rules[r->q->n_rules];
+    bb_quantization own = {.bits = r->q->bits, .group = r->q->group};
+    reader sizes = {.o = v, .where = r->where, .q = &own, .err = r->err};
+    bool on = true;
+    if (strlen(re) + strlen(name) >= sizeof rule->name) return BB_OK; /* longer than a tensor's name can be */
+    if (!bb_json_is_bool(v, &on) && !bb_json_is_object(v)) return BB_OK;
+    bb_status st = bb_json_is_object(v) ? read_u64(&sizes, v, "bits", NULL, &own.bits) : BB_OK;
+    if (!st && bb_json_is_object(v)) st = read_group(&sizes, v, "group_size", NULL);
+    bool keep = !on || own.bits >= 16;
+    if (!st && !keep) st = check_sizes(&sizes);
+    if (st) return st;
+    *rule = (bb_quant_rule){.bits = own.bits, .group = own.group, .keep = keep};
+    (void)snprintf(rule->name, sizeof rule->name, "%s%s", re, name);
+    r->q->n_rules++;
+    return BB_OK;
+}
+
+static bb_status room_for_rules(const reader *r, const bb_json *o, const char *key) {
+    size_t n = bb_json_size(o);
+    if (n > MAX_NAMES) return too_many(r, key);
+    r->q->rules = bb_alloc(n + 1, sizeof *r->q->rules);
+    return r->q->rules ? BB_OK : bb_fail(r->err, BB_E_NOMEM, "%s: no memory", r->where);
+}
+
+/* Members of `o` that are objects or bools and no setting of the method itself: modules by their names. Those of
+ * mlx-vlm have the language model's prefix, which our names do not have. */
+static bb_status read_modules(const reader *r, const bb_json *o, const char *key) {
+    static const char prefix[] = "language_model.";
+    bb_status st = room_for_rules(r, o, key);
+    for (bb_json_iter it = bb_json_first(o); !st && it.key; it = bb_json_next(o, it))
+        if (strchr(it.key, '.') || strcmp(it.key, "lm_head") == 0)
+            st = read_rule(r, "", it.key + (bb_starts_with(it.key, prefix) ? sizeof prefix - 1 : 0), it.value);
+    if (!st) qsort(r->q->rules, r->q->n_rules, sizeof *r->q->rules, by_name);
+    return st;
+}
+
+/* GPTQModel's QuantizeConfig.dynamic_get: "-:" and an expression of modules that stay, "+:" or nothing and one of
+ * modules with numbers of their own. */
+static bb_status read_dynamic(const reader *r) {
+    const bb_json *o = member(r->o, "dynamic", NULL);
+    if (!o || !bb_json_is_object(o)) return BB_OK;
+    bb_status st = room_for_rules(r, o, "dynamic");
+    r->q->patterns = true;
+    for (bb_json_iter it = bb_json_first(o); !st && it.key; it = bb_json_next(o, it)) {
+        bool minus = bb_starts_with(it.key, "-:"), plus = bb_starts_with(it.key, "+:");
+        size_t before = r->q->n_rules;
+        st = read_rule(r, "re:", it.key + (minus || plus ? 2 : 0), it.value);
+        if (minus && r->q->n_rules > before) r->q->rules[before].keep = true;
+    }
+    return st;
+}
+
 static bb_status read_gptq(const reader *r) {
     bb_quantization *q = r->q;
+    const char *format = text_of(r->o, "checkpoint_format");
+    bool marlin = format && strcmp(format, "marlin") == 0;
     q->bits = 4;
     q->group = 128;
     bb_status st = read_u64(r, r->o, "bits", NULL, &q->bits);
@@ -91,7 +169,10 @@ static bb_status read_gptq(const reader *r) {
     if (!st) st = read_bool(r, r->o, "desc_act", NULL, &q->act_order);
     if (!st) st = read_bool(r, r->o, "sym", NULL, &q->symmetric);
     if (!st) st = read_bool(r, r->o, "lm_head", NULL, &q->head);
+    if (!st) st = read_bool(r, r->o, "is_marlin_format", NULL, &marlin);
     if (!st) st = check_sizes(r);
+    if (!st) st = read_dynamic(r);
+    if (!st && marlin) return other(r, "gptq in the layout of ", "marlin");
     char group[32] = "whole rows";
     if (q->group) (void)snprintf(group, sizeof group, "group %llu", (unsigned long long)q->group);
     (void)snprintf(q->label, sizeof q->label, "gptq %llu bit, %s%s", (unsigned long long)q->bits, group,
@@ -107,6 +188,10 @@ static bb_status read_awq(const reader *r) {
     if (!st) st = read_group(r, r->o, "group_size", "q_group_size");
     if (!st) st = read_skips(r, "modules_to_not_convert", NULL);
     if (!st) st = check_sizes(r);
+    /* AutoAWQ's other kernels order the words otherwise; exllama reads those of gemm */
+    const char *version = text_of(r->o, "version");
+    if (!st && version && strcasecmp(version, "gemm") != 0 && strcasecmp(version, "exllama") != 0)
+        return other(r, "awq in the layout of ", version);
     (void)snprintf(q->label, sizeof q->label, "awq %llu bit, group %llu", (unsigned long long)q->bits,
                    (unsigned long long)q->group);
     return st;
@@ -132,38 +217,91 @@ static bb_status read_bnb(const reader *r) {
     return BB_OK;
 }
 
+/* Formats of compressed-tensors whose layout is known here; "naive" is the old name of int and float. */
+static bool known_format(const char *format) {
+    static const char *const names[] = {"pack-quantized", "int-quantized", "float-quantized", "naive-quantized",
+                                        "nvfp4-pack-quantized"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(format, names[i]) == 0) return true;
+    return false;
+}
+
+/* The group of all linear maps. NULL, and *why says it, when there are several, or it takes others. */
+static const bb_json *only_group(const reader *r, const char **why) {
+    const bb_json *groups = member(r->o, "config_groups", NULL), *targets;
+    *why = "without a group of weights";
+    if (!groups || !bb_json_is_object(groups)) return NULL;
+    if (bb_json_size(groups) > 1) *why = "with several groups";
+    if (bb_json_size(groups) != 1) return NULL;
+    const bb_json *group = bb_json_first(groups).value;
+    if (!bb_json_is_object(group)) return NULL;
+    targets = member(group, "targets", NULL);
+    const char *target = targets && bb_json_is_array(targets) && bb_json_size(targets) == 1
+                             ? bb_json_text(bb_json_at(targets, 0))
+                             : NULL;
+    if (targets && (!target || strcmp(target, "Linear") != 0)) {
+        *why = "with targets of its own";
+        return NULL;
+    }
+    return group;
+}
+
+/* "group" and "dynamic" (true, in older files) list the group of each input; "weight" and "static" sort and forget. */
+static bb_status read_actorder(const reader *r, const bb_json *weights) {
+    const char *order = text_of(weights, "actorder");
+    if (!order) return read_bool(r, weights, "actorder", NULL, &r->q->act_order);
+    r->q->act_order = strcasecmp(order, "group") == 0 || strcasecmp(order, "dynamic") == 0;
+    return BB_OK;
+}
+
+/* What is stored for the inputs of a matrix: a scale unless they are scaled at run time; NVFP4 has one in any case, of
+ * the scales ("local"). */
+static bb_status read_inputs(const reader *r, const bb_json *group) {
+    const bb_json *inputs = member(group, "input_activations", NULL);
+    bool dynamic = false;
+    if (!inputs || !bb_json_is_object(inputs)) return BB_OK;
+    bb_status st = text_of(inputs, "dynamic") ? BB_OK : read_bool(r, inputs, "dynamic", NULL, &dynamic);
+    r->q->static_inputs = !dynamic;
+    return st;
+}
+
+/* A scale for a part of a matrix, as the strategy cuts it. */
+static bb_status read_strategy(const reader *r, const bb_json *weights) {
+    bb_quantization *q = r->q;
+    const char *strategy = text_of(weights, "strategy");
+    if (!strategy) return BB_OK;
+    if (strcmp(strategy, "tensor") == 0) q->group = UINT64_MAX;
+    if (strcmp(strategy, "channel") == 0) q->group = 0;
+    if (strcmp(strategy, "block") != 0) return BB_OK;
+    const bb_json *b = member(weights, "block_structure", NULL);
+    return b && bb_json_is_array(b) && bb_json_size(b) == 2 && bb_json_u64(bb_json_at(b, 0), &q->block_rows) &&
+                   bb_json_u64(bb_json_at(b, 1), &q->group) && q->block_rows && q->group
+               ? BB_OK
+               : bad(r, "block_structure", "two sizes");
+}
+
 static bb_status read_compressed(const reader *r) {
     bb_quantization *q = r->q;
-    const char *format = text_of(r->o, "format"), *strategy = NULL, *kind = NULL;
-    const bb_json *groups = member(r->o, "config_groups", NULL), *weights = NULL;
-    if (groups && bb_json_is_object(groups)) {
-        bb_json_iter first = bb_json_first(groups);
-        if (first.key && bb_json_is_object(first.value)) weights = member(first.value, "weights", NULL);
-        if (!format && first.key && bb_json_is_object(first.value)) format = text_of(first.value, "format");
-    }
-    if (!weights || !bb_json_is_object(weights)) {
-        q->method = BB_QUANT_OTHER;
-        strcpy(q->label, "compressed-tensors without a group of weights");
-        return BB_OK;
-    }
+    const char *why, *format = text_of(r->o, "format"), *kind;
+    const bb_json *group = only_group(r, &why), *weights = group ? member(group, "weights", NULL) : NULL;
+    const bb_json *sparsity = member(r->o, "sparsity_config", NULL);
+    const char *sparse = sparsity && bb_json_is_object(sparsity) ? text_of(sparsity, "format") : NULL;
+    if (!weights || !bb_json_is_object(weights)) return other(r, "compressed-tensors ", why);
+    if (!format) format = text_of(group, "format");
+    if (format && !known_format(format)) return other(r, "compressed-tensors in the format ", format);
+    if (sparse && strcmp(sparse, "dense") != 0) return other(r, "compressed-tensors in the format ", sparse);
     q->bits = 8;
     q->symmetric = true;
     bb_status st = read_u64(r, weights, "num_bits", NULL, &q->bits);
     if (!st) st = read_group(r, weights, "group_size", NULL);
     if (!st) st = read_bool(r, weights, "symmetric", NULL, &q->symmetric);
+    if (!st) st = read_actorder(r, weights);
+    if (!st) st = read_inputs(r, group);
     if (!st) st = read_skips(r, "ignore", NULL);
     if (!st) st = check_sizes(r);
+    if (!st) st = read_strategy(r, weights);
     if (st) return st;
-    strategy = text_of(weights, "strategy");
     kind = text_of(weights, "type");
-    if (strategy && strcmp(strategy, "tensor") == 0) q->group = UINT64_MAX;
-    if (strategy && strcmp(strategy, "channel") == 0) q->group = 0;
-    if (strategy && strcmp(strategy, "block") == 0) {
-        const bb_json *b = member(weights, "block_structure", NULL);
-        if (!b || !bb_json_is_array(b) || bb_json_size(b) != 2 || !bb_json_u64(bb_json_at(b, 0), &q->block_rows) ||
-            !bb_json_u64(bb_json_at(b, 1), &q->group) || !q->block_rows || !q->group)
-            return bad(r, "block_structure", "two sizes");
-    }
     bool floats = kind && strcmp(kind, "float") == 0;
     q->pack = floats ? (q->bits == 4 ? BB_PACK_NVFP4 : BB_PACK_FP8) : q->bits == 8 ? BB_PACK_INT8 : BB_PACK_INT;
     if (format && strcmp(format, "pack-quantized") == 0) q->pack = BB_PACK_INT;
@@ -182,7 +320,7 @@ static bb_status read_fp8(const reader *r) {
                   !bb_json_u64(bb_json_at(block, 0), &q->block_rows) || !bb_json_u64(bb_json_at(block, 1), &q->group) ||
                   !q->block_rows || !q->group || q->group > 1 << 24 || q->block_rows > 1 << 24))
         return bad(r, "weight_block_size", "two sizes");
-    q->static_activations = scheme && strcmp(scheme, "static") == 0;
+    q->static_inputs = scheme && strcmp(scheme, "static") == 0;
     if (q->block_rows)
         (void)snprintf(q->label, sizeof q->label, "fp8, blocks of %llu x %llu", (unsigned long long)q->block_rows,
                        (unsigned long long)q->group);
@@ -191,17 +329,24 @@ static bb_status read_fp8(const reader *r) {
     return read_skips(r, "modules_to_not_convert", "ignored_layers");
 }
 
+/* mlx.core.quantize: the mode "affine" has a scale and a bias for each group, "mxfp4", "mxfp8" and "nvfp4" a scale of 8
+ * bits. Modules with numbers of their own stand beside "bits". */
 static bb_status read_mlx(const reader *r) {
     bb_quantization *q = r->q;
+    const char *mode = text_of(r->o, "mode");
     q->bits = 4;
     q->group = 64;
+    q->no_biases = mode && strcmp(mode, "affine") != 0;
     bb_status st = read_u64(r, r->o, "bits", NULL, &q->bits);
     if (!st) st = read_group(r, r->o, "group_size", NULL);
     if (!st) st = check_sizes(r);
     if (!st && !q->group) st = bad(r, "group_size", "above 0");
+    if (!st) st = read_modules(r, r->o, "quantization");
+    for (size_t i = 0; !st && i < q->n_rules; i++)
+        if (!q->rules[i].group) st = bad(r, "group_size", "above 0");
     q->head = true;
-    (void)snprintf(q->label, sizeof q->label, "mlx %llu bit, group %llu", (unsigned long long)q->bits,
-                   (unsigned long long)q->group);
+    (void)snprintf(q->label, sizeof q->label, "mlx %llu bit, group %llu%s", (unsigned long long)q->bits,
+                   (unsigned long long)q->group, q->n_rules ? ", mixed" : "");
     return st;
 }
 
@@ -212,13 +357,35 @@ static bb_status read_mxfp4(const reader *r) {
     return read_skips(r, "modules_to_not_convert", NULL);
 }
 
+/* AutoRound writes the layouts of AutoGPTQ and AutoAWQ ("auto_round:auto_gptq", ...); modules with numbers of their own
+ * stand in extra_config. */
+static bb_status read_autoround(const reader *r) {
+    const char *packing = text_of(r->o, "packing_format"), *type = text_of(r->o, "data_type");
+    const bb_json *extra = member(r->o, "extra_config", NULL);
+    bool awq = packing && bb_ends_with(packing, "awq"), gptq = packing && bb_ends_with(packing, "gptq");
+    char label[sizeof r->q->label - 12];
+    if (!(awq || gptq) || (type && strcmp(type, "int") != 0)) return other(r, "auto-round ", packing ? packing : "");
+    r->q->method = awq ? BB_QUANT_AWQ : BB_QUANT_GPTQ;
+    bb_status st = awq ? read_awq(r) : read_gptq(r);
+    if (!st && extra && bb_json_is_object(extra) && !r->q->rules) st = read_modules(r, extra, "extra_config");
+    memcpy(label, r->q->label, sizeof label - 1);
+    label[sizeof label - 1] = '\0';
+    (void)snprintf(r->q->label, sizeof r->q->label, "auto-round, %s", label);
+    return st;
+}
+
 static const struct {
     const char *name;
     bb_quant_method method;
     bb_status (*read)(const reader *r);
 } methods[] = {
     {"gptq", BB_QUANT_GPTQ, read_gptq},
+    {"gptq_marlin", BB_QUANT_GPTQ, read_gptq}, /* vLLM's names for kernels that read the usual layout */
+    {"gptq_v2", BB_QUANT_GPTQ, read_gptq},
     {"awq", BB_QUANT_AWQ, read_awq},
+    {"awq_marlin", BB_QUANT_AWQ, read_awq},
+    {"auto-round", BB_QUANT_OTHER, read_autoround},
+    {"intel/auto-round", BB_QUANT_OTHER, read_autoround},
     {"bitsandbytes", BB_QUANT_BNB_4BIT, read_bnb},
     {"compressed-tensors", BB_QUANT_COMPRESSED, read_compressed},
     {"fp8", BB_QUANT_FP8, read_fp8},
@@ -231,10 +398,7 @@ static bb_status read_method(const reader *r, const char *method) {
             r->q->method = methods[i].method;
             return methods[i].read(r);
         }
-    char shown[40];
-    r->q->method = BB_QUANT_OTHER;
-    (void)snprintf(r->q->label, sizeof r->q->label, "%s", bb_escape_buf(method, shown, sizeof shown));
-    return BB_OK;
+    return other(r, "", method);
 }
 
 /* What an object without quant_method is: MLX has bits and group_size alone, a file of its own names its tool. */
@@ -246,9 +410,7 @@ static bb_status read_unnamed(const reader *r, bool own_file) {
         return read_mlx(r);
     }
     if (member(r->o, "load_in_8bit", "load_in_4bit")) return read_method(r, "bitsandbytes");
-    r->q->method = BB_QUANT_OTHER;
-    strcpy(r->q->label, "of an unknown method");
-    return BB_OK;
+    return other(r, "", "an unknown method");
 }
 
 bb_status bb_quantization_read(const char *text, size_t n, const char *name, bool own_file, bb_quantization *q,
@@ -281,6 +443,7 @@ bb_status bb_quantization_read(const char *text, size_t n, const char *name, boo
 
 void bb_quantization_clear(bb_quantization *q) {
     free(q->skips);
+    free(q->rules);
     *q = (bb_quantization){0};
 }
 
@@ -309,10 +472,44 @@ static bool matches(const char *p, const char *text) {
     }
 }
 
+static bool takes(const char *pattern, const char *module) {
+    return bb_starts_with(pattern, "re:") ? matches(pattern + 3, module) : strstr(module, pattern) != NULL;
+}
+
 bool bb_quantization_skips(const bb_quantization *q, const char *module) {
-    for (size_t i = 0; i < q->n_skips; i++) {
-        const char *skip = q->skips[i];
-        if (strncmp(skip, "re:", 3) == 0 ? matches(skip + 3, module) : strstr(module, skip) != NULL) return true;
-    }
+    for (size_t i = 0; i < q->n_skips; i++)
+        if (takes(q->skips[i], module)) return true;
     return false;
+}
+
+const bb_quant_rule *bb_quantization_rule(const bb_quantization *q, const char *module) {
+    size_t lo = 0, hi = q->n_rules;
+    for (size_t i = 0; q->patterns && i < q->n_rules; i++)
+        if (takes(q->rules[i].name, module)) return &q->rules[i];
+    while (!q->patterns && lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int c = strcmp(module, q->rules[mid].name);
+        if (c == 0) return &q->rules[mid];
+        if (c < 0)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return NULL;
+}
+
+/* No digit, and no '.' that stands for one character: 10 has one more than 9. */
+static bool uniform(const char *pattern) {
+    bool re = bb_starts_with(pattern, "re:");
+    for (const char *p = pattern; *p; p++)
+        if ((*p >= '0' && *p <= '9') || (re && *p == '.' && p[1] != '*' && p[-1] != '\\')) return false;
+    return true;
+}
+
+bool bb_quantization_uniform(const bb_quantization *q) {
+    for (size_t i = 0; i < q->n_skips; i++)
+        if (!uniform(q->skips[i])) return false;
+    for (size_t i = 0; i < q->n_rules; i++)
+        if (!uniform(q->rules[i].name)) return false;
+    return true;
 }

@@ -20,17 +20,31 @@ typedef enum bb_quant_method {
 
 typedef enum bb_quant_pack { BB_PACK_INT, BB_PACK_INT8, BB_PACK_FP8, BB_PACK_NVFP4 } bb_quant_pack;
 
+/* What one module, or those that an expression takes, have instead of the checkpoint's own numbers. */
+typedef struct bb_quant_rule {
+    char name[96]; /* a module, or "re:" and an expression */
+    uint64_t bits, group;
+    bool keep; /* stays as it is */
+} bb_quant_rule;
+
 typedef struct bb_quantization {
     bb_quant_method method;
     char label[64]; /* for people: "gptq 4 bit, group 128" */
     uint64_t bits;
     uint64_t group;      /* inputs that share a scale; 0 = a whole row, UINT64_MAX = the whole matrix */
     uint64_t block_rows; /* FP8: outputs that share a scale, 0 = not in blocks */
-    bool symmetric, act_order, double_quant, head, static_activations;
+    bool symmetric, double_quant, head;
+    bool act_order;     /* inputs in another order than the groups: compressed-tensors lists each input's group */
+    bool no_index;      /* GPTQ without the list of each input's group */
+    bool no_biases;     /* MLX with scales of 8 bits and nothing else */
+    bool static_inputs; /* a scale for each matrix's inputs */
     bb_quant_pack pack; /* of compressed-tensors */
     char type[8];       /* "nf4" or "fp4" */
     char (*skips)[96];  /* [n_skips] modules that stay as they are: a part of a name, or "re:" and an expression */
     size_t n_skips;
+    bb_quant_rule *rules; /* [n_rules] the first that takes a module holds; by name when they are modules */
+    size_t n_rules;
+    bool patterns; /* rules are expressions */
 } bb_quantization;
 
 /* From config.json ("quantization_config", MLX's "quantization"), or from a quantize_config.json or quant_config.json,
@@ -40,4 +54,8 @@ bb_status bb_quantization_read(const char *text, size_t n, const char *name, boo
 void bb_quantization_clear(bb_quantization *q);
 /* Whether the module ("model.layers.0.mlp.gate") is named among those that stay as they are. */
 bool bb_quantization_skips(const bb_quantization *q, const char *module);
+/* The rule that takes the module, or NULL. */
+const bb_quant_rule *bb_quantization_rule(const bb_quantization *q, const char *module);
+/* Whether all layers are alike in this: no skip and no rule depends on a number in a module's name. */
+bool bb_quantization_uniform(const bb_quantization *q);
 #endif
