@@ -18,7 +18,7 @@ static bb_status look(const bb_model *m, const bb_graph *g, bb_stored_list *stor
     if (m->quant.method == BB_QUANT_OTHER) return BB_OK; /* how it is stored is not known */
     if (!gguf) {
         s = bb_stored_hf(g, &m->quant, m->arch->dtype, stored, &why);
-        if (s == BB_E_LIMIT) return BB_OK; /* counted, not listed */
+        if (s == BB_E_LIMIT || s == BB_E_UNSUPPORTED) return BB_OK; /* counted, not listed */
         if (s != BB_OK) return bb_fail(err, s, "%s: %s", m->title, why.text);
         in->stored = stored;
     }

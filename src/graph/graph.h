@@ -91,4 +91,7 @@ typedef struct bb_graph_tensor {
  * array that the caller frees. Empty under GGUF names for a family that llama.cpp does not load. BB_E_LIMIT for more
  * than 2^18 tensors. */
 bb_status bb_graph_tensors(const bb_graph *graph, bool hf_names, bb_graph_tensor **tensors, size_t *n);
+/* The first HF tensor of that weight, and in how many layers it stands (1 outside them); each of these holds hf_split
+ * tensors alike but for their numbers. False for a weight without a name there, or of a kind that no layer has. */
+bool bb_graph_first_tensor(const bb_graph *graph, uint32_t weight, bb_graph_tensor *tensor, uint64_t *layers);
 #endif

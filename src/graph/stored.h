@@ -16,15 +16,20 @@ typedef struct bb_stored {
 } bb_stored;
 
 typedef struct bb_stored_list {
-    bb_stored *t; /* [n] */
+    bb_stored *t; /* [n]; NULL of a sum */
     size_t n, cap;
     uint64_t bytes, parameters;
     bool about; /* some entry is */
 } bb_stored_list;
 
 /* The tensors of an HF checkpoint with `dtype` ("bf16"; "" = bf16) for what is not quantized; q NULL or
- * BB_QUANT_NONE = nothing is. BB_E_UNSUPPORTED for a method whose layout is not known. Clear with bb_stored_clear. */
+ * BB_QUANT_NONE = nothing is. BB_E_UNSUPPORTED for a method whose layout is not known, BB_E_LIMIT for more than 2^19
+ * tensors. Clear with bb_stored_clear. */
 bb_status bb_stored_hf(const bb_graph *graph, const bb_quantization *q, const char *dtype, bb_stored_list *list,
                        bb_error *err);
+/* Their number, bytes and parameters alone, without a list: of any number of layers and experts where the layers are
+ * alike (bb_quantization_uniform). */
+bb_status bb_stored_sum(const bb_graph *graph, const bb_quantization *q, const char *dtype, bb_stored_list *sum,
+                        bb_error *err);
 void bb_stored_clear(bb_stored_list *list);
 #endif

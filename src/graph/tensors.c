@@ -78,25 +78,38 @@ static void hf_dims(bb_graph_tensor *t, const bb_weight *w) {
     }
 }
 
+static void make_tensor(const bb_graph *g, uint32_t index, bool hf, uint64_t number, int64_t layer, uint64_t e,
+                        bb_graph_tensor *t) {
+    const bb_weight *w = &g->weights[index];
+    *t = (bb_graph_tensor){.n_dims = w->n_dims,
+                           .weight = index,
+                           .layer = layer,
+                           .part = w->part,
+                           .counts = w->counts,
+                           .always_f32 = w->always_f32};
+    if (!w->counts) t->part = BB_PART_LAYER;
+    memcpy(t->dims, w->dims, sizeof t->dims);
+    if (hf) hf_dims(t, w);
+    /* a table of heads outside the layers has one number only: its own */
+    expand(hf ? w->hf_name : w->gguf_name, in_layers(w) ? number : e, e, t->name, sizeof t->name);
+}
+
 static bool list_weight(tensor_list *l, const bb_graph *g, uint32_t index, bool hf, uint64_t number, int64_t layer) {
     const bb_weight *w = &g->weights[index];
-    const char *name = hf ? w->hf_name : w->gguf_name;
-    if (!*name) return true;
+    if (!*(hf ? w->hf_name : w->gguf_name)) return true;
     for (uint64_t e = 0; e < (hf ? w->hf_split : 1); e++) {
         if (!bb_grow((void **)&l->t, l->n, &l->cap, sizeof *l->t)) return false;
-        bb_graph_tensor *t = &l->t[l->n++];
-        *t = (bb_graph_tensor){.n_dims = w->n_dims,
-                               .weight = index,
-                               .layer = layer,
-                               .part = w->part,
-                               .counts = w->counts,
-                               .always_f32 = w->always_f32};
-        if (!w->counts) t->part = BB_PART_LAYER;
-        memcpy(t->dims, w->dims, sizeof t->dims);
-        if (hf) hf_dims(t, w);
-        /* a table of heads outside the layers has one number only: its own */
-        expand(name, in_layers(w) ? number : e, e, t->name, sizeof t->name);
+        make_tensor(g, index, hf, number, layer, e, &l->t[l->n++]);
     }
+    return true;
+}
+
+bool bb_graph_first_tensor(const bb_graph *graph, uint32_t weight, bb_graph_tensor *tensor, uint64_t *layers) {
+    const bb_weight *w = &graph->weights[weight];
+    size_t k = 0;
+    if (!*w->hf_name || !(*layers = occurrences(graph, w))) return false;
+    while (in_layers(w) && graph->layers[k].kind != w->kind) k++;
+    make_tensor(graph, weight, true, in_layers(w) ? graph->layers[k].number : 0, (int64_t)k, 0, tensor);
     return true;
 }
 

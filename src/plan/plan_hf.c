@@ -23,26 +23,30 @@ static bool own_bytes(bb_draft *d, const bb_subject *s) {
     return true;
 }
 
-/* The tensors of a quantized checkpoint whose files were not read, as its config says they are stored. */
-static bool stored_bytes(bb_draft *d, const bb_subject *s) {
+static bool own_types(const bb_plan_request *u) { return !*u->weights || strcmp(u->weights, "file") == 0; }
+
+/* The tensors of a quantized checkpoint whose files were not read, as its config says they are stored. False, and
+ * *unknown says it, for a layout that is not known. */
+static bool stored_bytes(bb_draft *d, const bb_subject *s, bool *unknown) {
     bb_plan_request *u = &d->plan->used;
     const bb_quantization *q = &s->model->quant;
-    bb_stored_list list;
-    bool own = !*u->weights || strcmp(u->weights, "file") == 0;
-    if (!own || !s->graph.n_nodes || q->method == BB_QUANT_NONE || q->method == BB_QUANT_OTHER) return false;
-    d->st = bb_stored_hf(&s->graph, q, s->model->arch->dtype, &list, d->err);
-    if (d->st) return true;
+    bb_stored_list sum;
+    if (!own_types(u) || !s->graph.n_nodes || q->method == BB_QUANT_NONE) return false;
+    d->st = bb_stored_sum(&s->graph, q, s->model->arch->dtype, &sum, d->err);
+    *unknown = d->st == BB_E_UNSUPPORTED;
+    if (*unknown) d->st = BB_OK;
+    if (d->st || *unknown) return !*unknown;
     (void)snprintf(u->weights, sizeof u->weights, "file");
-    bb_draft_line(d, "weights", bb_draft_device(d), bb_span_exact(list.bytes),
-                  list.about ? BB_MODELLED : bb_subject_evidence(s), "layout of the quantized checkpoint",
-                  "%s: %zu tensors, %llu parameters", q->label, list.n, (unsigned long long)list.parameters);
-    bb_stored_clear(&list);
+    bb_draft_line(d, "weights", bb_draft_device(d), bb_span_exact(sum.bytes),
+                  sum.about ? BB_MODELLED : bb_subject_evidence(s), "layout of the quantized checkpoint",
+                  "%s: %zu tensors, %llu parameters", q->label, sum.n, (unsigned long long)sum.parameters);
     return true;
 }
 
 static void add_weights(bb_draft *d, const bb_subject *s) {
     bb_plan_request *u = &d->plan->used;
-    if (own_bytes(d, s) || stored_bytes(d, s)) return;
+    bool unknown = false;
+    if (own_bytes(d, s) || stored_bytes(d, s, &unknown)) return;
     const bb_dtype *t = bb_dtype_find(weights_name(s, u->weights), d->err);
     if (!t) {
         d->st = BB_E_NAME;
@@ -50,10 +54,17 @@ static void add_weights(bb_draft *d, const bb_subject *s) {
     }
     bool plain = t->block == 1 && !t->row_bytes;
     uint64_t blocks = s->parameters / t->block + (s->parameters % t->block != 0);
+    bb_span bytes = bb_span_exact(bb_calc_mul(&d->calc, blocks, t->block_bytes));
+    if (unknown) bytes.low = s->parameters / 2; /* 4 bits, the fewest that such layouts usually have */
     (void)snprintf(u->weights, sizeof u->weights, "%s", t->name);
-    bb_draft_line(d, "weights", bb_draft_device(d), bb_span_exact(bb_calc_mul(&d->calc, blocks, t->block_bytes)),
-                  plain ? bb_subject_evidence(s) : BB_MODELLED, plain ? "size of the torch dtype" : t->source,
-                  "%llu x %.4g bit", (unsigned long long)s->parameters, bb_dtype_bits_per_weight(t, 0));
+    bb_draft_line(d, "weights", bb_draft_device(d), bytes, plain && !unknown ? bb_subject_evidence(s) : BB_MODELLED,
+                  plain ? "size of the torch dtype" : t->source, "%llu x %.4g bit", (unsigned long long)s->parameters,
+                  bb_dtype_bits_per_weight(t, 0));
+    if (unknown)
+        bb_draft_note(d,
+                      "The checkpoint is quantized with %s, whose layout is not known: its weights are counted in %.4g "
+                      "bits.",
+                      s->model->quant.label, bb_dtype_bits_per_weight(t, 0));
     if (!plain)
         bb_draft_note(d, "All weights are counted in %s; a real checkpoint keeps embeddings and norms in 16 bits.",
                       t->name);
