@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* differences.c - matching the names of a file with those of a graph, and telling why one is left over. */
 #include "graph/differences.h"
+#include "base/checked.h"
 #include "base/escape.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/packed.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,8 @@ static const struct {
     [BB_DIFF_ADAPTER] = {"adapter", "of an adapter"},
     [BB_DIFF_TASK_HEAD] = {"task-head", "a matrix of another task on top of the layers"},
     [BB_DIFF_SCALES] = {"scales", "scales or zeros of a quantization that the config does not tell of"},
+    [BB_DIFF_CACHE_SCALES] = {"cache-scales", "scales of a KV cache of 8 bits, no parameters"},
+    [BB_DIFF_ZERO_BIAS] = {"zero-bias", "biases that AutoGPTQ writes for every matrix; the architecture has none"},
     [BB_DIFF_UNKNOWN] = {"unknown", "not of this architecture"},
     [BB_DIFF_MISSING] = {"missing", "of the architecture, not in the file"},
     [BB_DIFF_SHAPE] = {"shape", "of another shape than the architecture gives"},
@@ -102,8 +106,8 @@ static void add(matcher *m, bb_diff_reason reason, const char *name, uint64_t el
     if (!d->tensors) bb_escape_buf(name, d->example, sizeof d->example);
     d->reason = reason;
     d->tensors++;
-    d->elements += elements; /* sums of what the readers checked */
-    d->bytes += bytes;
+    if (!bb_add_u64(d->elements, elements, &d->elements)) d->elements = UINT64_MAX;
+    if (!bb_add_u64(d->bytes, bytes, &d->bytes)) d->bytes = UINT64_MAX;
 }
 
 /* ---- why a tensor of the file is left over ---- */
@@ -146,20 +150,32 @@ static bool is_tower(const char *name) {
     return false;
 }
 
+/* Companions of packed matrices, and the matrices themselves under their names. */
 static bool is_scales(const char *name) {
-    static const char *const tails[] = {".g_idx",           ".qweight",          ".qzeros",
-                                        ".scales",          ".biases",           ".SCB",
-                                        ".absmax",          ".quant_map",        ".weight_scale",
-                                        ".weight_format",   ".weight_scale_inv", ".weight_packed",
-                                        ".weight_shape",    ".input_scale",      ".weight_zero_point",
-                                        "_scales",          "_blocks",           ".nested_absmax",
-                                        ".nested_quant_map"};
+    static const char *const tails[] = {".qweight", ".biases", ".weight_packed", "_blocks"};
     for (size_t i = 0; i < sizeof tails / sizeof *tails; i++)
         if (bb_ends_with(name, tails[i])) return true;
-    return strstr(name, ".quant_state.") != NULL;
+    return bb_packed_companion(name);
 }
 
-static bb_diff_reason reason_of(const matcher *m, const char *name, bool outside) {
+/* A bias beside packed words of GPTQ; it may hold more than zeros only where the architecture has one. */
+static bool is_zero_bias(const bb_file *f, const char *name) {
+    char words[BB_GRAPH_NAME + 96];
+    if (!bb_ends_with(name, ".bias")) return false;
+    int n = snprintf(words, sizeof words, "%.*s.qweight", (int)(strlen(name) - 5), name);
+    return n > 0 && (size_t)n < sizeof words && bb_file_find(f, words);
+}
+
+/* PEFT's names (LoRA, DoRA, trainable copies) and diffusers'. */
+static bool is_adapter(const char *name) {
+    static const char *const parts[] = {".lora_A",    ".lora_B",  ".lora_embedding_", ".lora_magnitude_vector",
+                                        ".lora_down", ".lora_up", ".modules_to_save."};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strstr(name, parts[i])) return true;
+    return false;
+}
+
+static bb_diff_reason reason_of(const matcher *m, const char *full, const char *name, bool outside) {
     static const char *const heads[] = {"score.",          "classifier.",     "v_head.",   "cls.",
                                         "pre_classifier.", "qa_outputs.",     "out_proj.", "value_head.",
                                         "reward_head.",    "regression_head."};
@@ -168,14 +184,16 @@ static bb_diff_reason reason_of(const matcher *m, const char *name, bool outside
     if (is_buffer(name)) return BB_DIFF_BUFFER;
     if (strcmp(name, "lm_head.weight") == 0 || strcmp(name, "embed_out.weight") == 0 ||
         strcmp(name, "output.weight") == 0 || strcmp(name, "proj_out.weight") == 0)
-        return a->tied || a->head != BB_HEAD_LM ? BB_DIFF_TIED_HEAD : BB_DIFF_UNKNOWN;
-    if (strstr(name, "lora_A") || strstr(name, "lora_B")) return BB_DIFF_ADAPTER;
+        return a->tied ? BB_DIFF_TIED_HEAD : a->head != BB_HEAD_LM ? BB_DIFF_TASK_HEAD : BB_DIFF_UNKNOWN;
+    if (is_adapter(name)) return BB_DIFF_ADAPTER;
+    if (bb_packed_cache_scale(name)) return BB_DIFF_CACHE_SCALES;
     if (outside || is_tower(name)) return BB_DIFF_TOWER;
     if (bb_starts_with(name, "mtp.") || bb_starts_with(name, "model.mtp") ||
         (layer_number(name, &layer) && layer >= a->layers))
         return BB_DIFF_MTP;
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         if (bb_starts_with(name, heads[i])) return BB_DIFF_TASK_HEAD;
+    if (is_zero_bias(m->f, full)) return BB_DIFF_ZERO_BIAS;
     return is_scales(name) ? BB_DIFF_SCALES : BB_DIFF_UNKNOWN;
 }
 
@@ -196,7 +214,7 @@ static void match(matcher *m, const bb_tensor *t) {
     /* what the base class leaves out may stand under its full name too: the head */
     if (i == SIZE_MAX && m->at.drop) i = find(m, t->name);
     if (i == SIZE_MAX) {
-        bb_diff_reason why = reason_of(m, name, !inside);
+        bb_diff_reason why = reason_of(m, t->name, name, !inside);
         /* of the full rotation, whose length follows from the head */
         if (why == BB_DIFF_BUFFER && bb_ends_with(t->name, "inv_freq"))
             m->known_buffer_bytes += m->g->arch->head_dim / 2 * 4;
@@ -216,7 +234,8 @@ static void missing(matcher *m) {
         uint64_t n = 1;
         const bb_stored *s = m->sorted[i];
         if (m->seen[i]) continue;
-        for (uint32_t k = 0; k < s->n_dims; k++) n *= s->dims[k];
+        for (uint32_t k = 0; k < s->n_dims; k++)
+            if (!bb_mul_u64(n, s->dims[k], &n)) n = UINT64_MAX;
         add(m, BB_DIFF_MISSING, s->name, n, s->bytes);
     }
 }

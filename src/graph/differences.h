@@ -5,18 +5,20 @@
 #include "graph/stored.h"
 
 typedef enum bb_diff_reason {
-    BB_DIFF_BUFFER,     /* tables that code makes again: rotary frequencies, masks, position numbers */
-    BB_DIFF_TIED_HEAD,  /* the embedding stored a second time as the head */
-    BB_DIFF_MTP,        /* layers behind the last, which predict further tokens */
-    BB_DIFF_TOWER,      /* another tower: vision, audio */
-    BB_DIFF_ADAPTER,    /* LoRA matrices */
-    BB_DIFF_TASK_HEAD,  /* a matrix of another task on top */
-    BB_DIFF_SCALES,     /* of a quantization that the config does not tell of */
-    BB_DIFF_UNKNOWN,    /* a tensor that the architecture does not have */
-    BB_DIFF_MISSING,    /* a tensor that the file does not have */
-    BB_DIFF_SHAPE,      /* another shape than the architecture gives */
-    BB_DIFF_TYPE,       /* another type than the config says */
-    BB_DIFF_TOTAL_SIZE, /* the index's total_size */
+    BB_DIFF_BUFFER,       /* tables that code makes again: rotary frequencies, masks, position numbers */
+    BB_DIFF_TIED_HEAD,    /* the embedding stored a second time as the head */
+    BB_DIFF_MTP,          /* layers behind the last, which predict further tokens */
+    BB_DIFF_TOWER,        /* another tower: vision, audio */
+    BB_DIFF_ADAPTER,      /* LoRA matrices */
+    BB_DIFF_TASK_HEAD,    /* a matrix of another task on top */
+    BB_DIFF_SCALES,       /* of a quantization that the config does not tell of */
+    BB_DIFF_CACHE_SCALES, /* of keys and values that are kept in 8 bits */
+    BB_DIFF_ZERO_BIAS,    /* of AutoGPTQ, where the architecture has no bias */
+    BB_DIFF_UNKNOWN,      /* a tensor that the architecture does not have */
+    BB_DIFF_MISSING,      /* a tensor that the file does not have */
+    BB_DIFF_SHAPE,        /* another shape than the architecture gives */
+    BB_DIFF_TYPE,         /* another type than the config says */
+    BB_DIFF_TOTAL_SIZE,   /* the index's total_size */
     BB_DIFF_TOTAL_PARAMETERS,
     BB_DIFF_REASONS
 } bb_diff_reason;
