@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* test_packed.c - what shapes of packed tensors tell where no config does, and the parameters that they stand for. */
+#include "file/made_tensors.h"
+#include "model/packed.h"
+
+typedef struct entry {
+    const char *name, *type;
+    uint64_t dims[4];
+} entry;
+
+static bb_file *file_of(const entry *e, unsigned char last) {
+    made_tensors m;
+    made_tensors_begin(&m);
+    for (; e->name; e++) made_tensor(&m, e->name, e->type, e->dims);
+    return made_tensors_open(&m, "m", last);
+}
+
+/* One matrix of 256 inputs and 512 outputs in each layout. */
+START_TEST(shapes_tell) {
+    static const struct {
+        entry e[5];
+        bb_quant_method method;
+        uint64_t bits, group;
+    } cases[] = {
+        {{{"a.qweight", "i32", {32, 512}}, {"a.qzeros", "i32", {2, 64}}, {"a.scales", "f16", {2, 512}}},
+         BB_QUANT_GPTQ,
+         4,
+         128},
+        {{{"a.qweight", "i32", {24, 512}}, {"a.qzeros", "i32", {8, 48}}, {"a.scales", "f16", {8, 512}}},
+         BB_QUANT_GPTQ,
+         3,
+         32},
+        {{{"a.qweight", "i32", {64, 512}}, {"a.qzeros", "i32", {1, 128}}, {"a.scales", "f16", {1, 512}}},
+         BB_QUANT_GPTQ,
+         8,
+         0},
+        {{{"a.qweight", "i32", {256, 64}}, {"a.qzeros", "i32", {4, 64}}, {"a.scales", "f16", {4, 512}}},
+         BB_QUANT_AWQ,
+         4,
+         64},
+        {{{"a.weight", "u32", {512, 32}}, {"a.scales", "f16", {512, 4}}, {"a.biases", "f16", {512, 4}}},
+         BB_QUANT_MLX,
+         4,
+         64},
+        {{{"a.weight", "u32", {512, 24}}, {"a.scales", "f16", {512, 8}}, {"a.biases", "f16", {512, 8}}},
+         BB_QUANT_MLX,
+         3,
+         32},
+        {{{"a.weight", "e4m3fn", {512, 256}}, {"a.weight_scale_inv", "f32", {4, 2}}}, BB_QUANT_FP8, 8, 128},
+        {{{"a.weight", "u8", {65536, 1}}, {"a.weight.absmax", "f32", {2048}}}, BB_QUANT_BNB_4BIT, 4, 64},
+        {{{"a.weight", "i8", {512, 256}}, {"a.SCB", "f32", {512}}}, BB_QUANT_BNB_INT8, 8, 0},
+    };
+    made_begin();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bb_quantization q = {0};
+        bb_file *f = file_of(cases[i].e, 0);
+        bb_quantization_from_file(f, &q);
+        ck_assert_msg(q.method == cases[i].method && q.bits == cases[i].bits && q.group == cases[i].group,
+                      "case %zu: %s, %" PRIu64 " bits, group %" PRIu64, i, q.label, q.bits, q.group);
+        ck_assert_msg(bb_packed_parameters(f, &q) == 131072, "case %zu: %" PRIu64, i, bb_packed_parameters(f, &q));
+        bb_file_close(f);
+    }
+    made_end();
+}
+END_TEST
+
+/* 8 bits in groups of 32 have the words of 4 bits in groups of 64: the norm tells them apart. */
+START_TEST(norm_tells) {
+    static const entry e[] = {{"model.embed_tokens.weight", "u32", {512, 64}},
+                              {"model.embed_tokens.scales", "f16", {512, 8}},
+                              {"model.embed_tokens.biases", "f16", {512, 8}},
+                              {"model.norm.weight", "f16", {256}},
+                              {0}};
+    bb_quantization q = {0};
+    made_begin();
+    bb_file *f = file_of(e, 0);
+    bb_quantization_from_file(f, &q);
+    ck_assert_uint_eq(q.bits, 8);
+    ck_assert_uint_eq(q.group, 32);
+    ck_assert_uint_eq(bb_packed_parameters(f, &q), 512 * 256 + 256);
+    bb_file_close(f);
+    made_end();
+}
+END_TEST
+
+/* mlx-lm's experts have three dimensions; scales whose leading ones differ belong to another matrix. */
+START_TEST(stacked_experts) {
+    static const entry good[] = {
+        {"e.weight", "u32", {16, 128, 32}}, {"e.scales", "f16", {16, 128, 4}}, {"e.biases", "f16", {16, 128, 4}}, {0}};
+    static const entry other[] = {
+        {"e.weight", "u32", {16, 128, 32}}, {"e.scales", "f16", {8, 128, 4}}, {"e.biases", "f16", {8, 128, 4}}, {0}};
+    bb_quantization q = {.method = BB_QUANT_MLX, .bits = 4, .group = 64};
+    made_begin();
+    bb_file *f = file_of(good, 0);
+    ck_assert_uint_eq(bb_packed_parameters(f, &q), 16 * 128 * 256);
+    bb_file_close(f);
+    f = file_of(other, 0);
+    ck_assert_uint_eq(bb_packed_parameters(f, &q), 16 * 128 * 32);
+    bb_file_close(f);
+    made_end();
+}
+END_TEST
+
+/* A bias of zeros beside GPTQ's words is AutoGPTQ's own; one that holds anything is the model's. */
+START_TEST(zero_biases) {
+    static const entry e[] = {
+        {"a.qweight", "i32", {32, 512}}, {"a.g_idx", "i32", {256}}, {"a.bias", "f16", {512}}, {0}};
+    static const entry bare[] = {
+        {"a.weight", "f16", {4, 4}}, {"b.qweight", "i32", {32, 8}}, {"a.bias", "f16", {4}}, {0}};
+    bb_quantization q = {.method = BB_QUANT_GPTQ, .bits = 4, .group = 128};
+    made_begin();
+    bb_file *f = file_of(e, 0);
+    ck_assert_uint_eq(bb_packed_parameters(f, &q), 131072);
+    bb_file_close(f);
+    f = file_of(e, 1);
+    ck_assert_uint_eq(bb_packed_parameters(f, &q), 131072 + 512);
+    bb_quantization_from_file(f, &q);
+    ck_assert(!q.no_index);
+    bb_file_close(f);
+    f = file_of(bare, 0);
+    ck_assert_uint_eq(bb_packed_parameters(f, &q), 16 + 256 * 8 + 4);
+    bb_quantization_from_file(f, &q);
+    ck_assert(q.no_index);
+    bb_file_close(f);
+    made_end();
+}
+END_TEST
+
+/* Shapes that no tool writes end in a layout that is not known, never in a division by zero. */
+START_TEST(hostile_shapes) {
+    static const entry cases[][4] = {
+        {{"a.qweight", "i32", {1}}, {"a.scales", "f16", {1, 1}}, {"a.qzeros", "i32", {1, 1}}},
+        {{"a.qweight", "i32", {2, 2}}, {"a.scales", "f16", {2, 64}}, {"a.qzeros", "i32", {2, 1}}},
+        {{".qweight", "i32", {2, 2}}},
+    };
+    made_begin();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bb_quantization q = {0};
+        bb_file *f = file_of(cases[i], 0);
+        bb_quantization_from_file(f, &q);
+        ck_assert_msg(q.method == BB_QUANT_OTHER, "case %zu: %s", i, q.label);
+        ck_assert_uint_gt(bb_packed_parameters(f, &q), 0);
+        bb_file_close(f);
+    }
+    made_end();
+}
+END_TEST
+
+static Suite *suite(void) {
+    Suite *s = suite_create("packed");
+    TCase *t = tcase_create("packed");
+    tcase_add_test(t, shapes_tell);
+    tcase_add_test(t, norm_tells);
+    tcase_add_test(t, stacked_experts);
+    tcase_add_test(t, zero_biases);
+    tcase_add_test(t, hostile_shapes);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+TEST_MAIN(suite)
