@@ -124,7 +124,9 @@ static void put_bnb_4bit(writer *w, const matrix *m) {
                           w->q->double_quant ? ", \"nested_blocksize\": 256, \"nested_dtype\": \"float32\", "
                                                "\"nested_offset\": 0.05083135887980461"
                                              : "");
-    put(w, m->module, ".weight", "u8", n, ceil_div(n, 2), 1, 0, 0);
+    const bb_dtype *storage = bb_dtype_find(w->q->storage, NULL);
+    put(w, m->module, ".weight", storage ? storage->name : "u8", n,
+        ceil_div(n, storage ? 2 * (uint64_t)storage->block_bytes : 2), 1, 0, 0);
     put(w, m->module, ".weight.absmax", w->q->double_quant ? "u8" : "f32", 0, blocks, 0, 0, 0);
     put(w, m->module, ".weight.quant_map", "f32", 0, 16, 0, 0, 0);
     if (w->q->double_quant) {
@@ -179,15 +181,14 @@ static void put_compressed(writer *w, const matrix *m) {
         put(w, m->module, ".weight_packed", "i32", n, m->out, ceil_div(m->in, per_word), 0, 0);
     else
         put(w, m->module, ".weight", q->pack == BB_PACK_FP8 ? "e4m3fn" : "i8", n, m->out, m->in, 0, 0);
-    if (q->block_rows)
-        put(w, m->module, ".weight_scale", w->scales, 0, ceil_div(m->out, q->block_rows), g, 0, 0);
-    else if (q->group == UINT64_MAX)
-        put(w, m->module, ".weight_scale", w->scales, 0, 1, 0, 0, 0);
-    else
-        put(w, m->module, ".weight_scale", w->scales, 0, m->out, g, 0, 0);
+    bool whole = q->group == UINT64_MAX;
+    uint64_t rows = whole ? 1 : q->block_rows ? ceil_div(m->out, q->block_rows) : m->out, columns = whole ? 0 : g;
+    put(w, m->module, ".weight_scale", w->scales, 0, rows, columns, 0, 0);
+    if (q->pack == BB_PACK_INT8 && !q->symmetric) put(w, m->module, ".weight_zero_point", "i8", 0, rows, columns, 0, 0);
     if (words) put(w, m->module, ".weight_shape", "i64", 0, 2, 0, 0, 0);
     if (words && q->act_order) put(w, m->module, ".weight_g_idx", "i32", 0, m->in, 0, 0, 0);
     if (q->static_inputs) put(w, m->module, ".input_scale", w->scales, 0, 1, 0, 0, 0);
+    if (q->input_zeros) put(w, m->module, ".input_zero_point", "i8", 0, 1, 0, 0, 0);
     if (words && !q->symmetric) put(w, m->module, ".weight_zero_point", "i32", 0, ceil_div(m->out, per_word), g, 0, 0);
 }
 

@@ -35,14 +35,20 @@ static bool awq_words(const bb_tensor *t, const bb_tensor *scales) {
 /* Rows of inputs that share a scale, from their number; 0 = all of them. */
 static uint64_t group_of(uint64_t in, uint64_t rows) { return rows > 1 ? in / rows : 0; }
 
-/* Bits from the zeros, which pack as the weights do, and the group from the rows of the scales. */
+/* Bits from the zeros, which pack as the weights do; 0 when they do not tell. */
+static uint64_t bits_of(const bb_tensor *scales, const bb_tensor *zeros) {
+    bool told = is_matrix(scales) && is_matrix(zeros) && zeros->dims[1] <= UINT64_MAX / 32;
+    uint64_t bits = told ? zeros->dims[1] * 32 / scales->dims[1] : 0;
+    return bits <= 16 ? bits : 0;
+}
+
+/* Of a matrix; the group from the rows of its scales. */
 static void gptq_sizes(const bb_file *f, const bb_tensor *t, size_t stem, bb_quantization *q) {
     const bb_tensor *scales = sibling(f, t->name, stem, ".scales"), *zeros = sibling(f, t->name, stem, ".qzeros");
     bool awq = awq_words(t, scales);
     q->method = awq ? BB_QUANT_AWQ : BB_QUANT_GPTQ;
-    if (is_matrix(scales) && is_matrix(zeros) && zeros->dims[1] <= UINT64_MAX / 32)
-        q->bits = zeros->dims[1] * 32 / scales->dims[1];
-    if (!is_matrix(t) || q->bits < 1 || q->bits > 16) {
+    q->bits = bits_of(scales, zeros);
+    if (!is_matrix(t) || !q->bits) {
         q->method = BB_QUANT_OTHER;
         strcpy(q->label, "gptq or awq of an unknown width");
         return;
@@ -79,9 +85,13 @@ static void mlx_sizes(const bb_file *f, const bb_tensor *scales, size_t stem, bb
     }
 }
 
-/* The kind is in the name of the text, and double quantization has tables of its own. */
-static void bnb_kind(const bb_file *f, bb_quantization *q) {
+/* t: a matrix. The kind is in the name of the text, and double quantization has tables of its own. */
+static void bnb_kind(const bb_file *f, const bb_tensor *t, bb_quantization *q) {
+    const char *const stores[] = {"bf16", "f16", "f32"};
     strcpy(q->type, "fp4");
+    strcpy(q->storage, "u8");
+    for (size_t i = 0; i < sizeof stores / sizeof *stores; i++)
+        if (is_type(t, stores[i])) strcpy(q->storage, stores[i]);
     for (size_t i = 0; i < bb_file_tensor_count(f); i++) {
         const char *name = bb_file_tensor(f, i)->name;
         if (strstr(name, "bitsandbytes__nf4")) strcpy(q->type, "nf4");
@@ -118,7 +128,8 @@ static bool method_of(const bb_file *f, const bb_tensor *t, bb_quantization *q) 
         q->method = BB_QUANT_BNB_4BIT;
         q->bits = 4;
         q->group = 64;
-        bnb_kind(f, q);
+        const bb_tensor *words = sibling(f, t->name, stem, ".weight");
+        bnb_kind(f, words ? words : t, q);
     } else if (ends(t->name, ".SCB", &stem)) {
         q->method = BB_QUANT_BNB_INT8;
         q->bits = 8;
@@ -173,7 +184,8 @@ static uint64_t qweight_parameters(const bb_file *f, const bb_tensor *t, size_t 
     if (!is_matrix(t)) return t->elements;
     if (awq_words(t, scales)) return product(t->dims[0], scales->dims[1]);
     if (index && index->n_dims == 1) return product(index->dims[0], t->dims[1]);
-    return opened(t, q->bits);
+    uint64_t bits = bits_of(scales, sibling(f, t->name, stem, ".qzeros"));
+    return opened(t, bits ? bits : q->bits);
 }
 
 bool bb_packed_cache_scale(const char *name) {
@@ -250,7 +262,7 @@ static uint64_t parameters_of(const bb_file *f, const bb_tensor *t, const bb_qua
     if (ends(t->name, "_blocks", &stem) && q->method == BB_QUANT_MXFP4) return product(t->elements, 2);
     if (ends(t->name, ".bias", &stem) && zero_bias(f, t, stem, budget)) return 0;
     if (!ends(t->name, ".weight", &stem)) return t->elements;
-    if (is_type(t, "u8") && sibling(f, t->name, stem, ".weight.absmax")) return product(t->elements, 2);
+    if (t->bytes && sibling(f, t->name, stem, ".weight.absmax")) return product(t->bytes, 2);
     const bb_tensor *scales = sibling(f, t->name, stem, ".scales");
     if (is_type(t, "u32") && q->method == BB_QUANT_MLX && scales_of(scales, t))
         return product(scales->elements, mlx_group(q, t->name, stem));

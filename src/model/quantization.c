@@ -198,6 +198,8 @@ static bb_status read_awq(const reader *r) {
 }
 
 static bb_status read_bnb(const reader *r) {
+    static const char *const stores[][2] = {
+        {"uint8", "u8"}, {"bfloat16", "bf16"}, {"float16", "f16"}, {"float32", "f32"}};
     bb_quantization *q = r->q;
     bool four = false, eight = false;
     bb_status st = read_bool(r, r->o, "load_in_4bit", "_load_in_4bit", &four);
@@ -208,7 +210,9 @@ static bb_status read_bnb(const reader *r) {
     q->method = four ? BB_QUANT_BNB_4BIT : eight ? BB_QUANT_BNB_INT8 : BB_QUANT_OTHER;
     q->bits = four ? 4 : 8;
     q->group = four ? 64 : 0;
-    const char *type = text_of(r->o, "bnb_4bit_quant_type");
+    const char *type = text_of(r->o, "bnb_4bit_quant_type"), *storage = text_of(r->o, "bnb_4bit_quant_storage");
+    for (size_t i = 0; i < sizeof stores / sizeof *stores; i++)
+        if (!i || (storage && strcmp(storage, stores[i][0]) == 0)) strcpy(q->storage, stores[i][1]);
     strcpy(q->type, type && strcmp(type, "nf4") == 0 ? "nf4" : "fp4");
     if (four)
         (void)snprintf(q->label, sizeof q->label, "bitsandbytes %s%s", q->type, q->double_quant ? ", double" : "");
@@ -261,7 +265,10 @@ static bb_status read_inputs(const reader *r, const bb_json *group) {
     bool dynamic = false;
     if (!inputs || !bb_json_is_object(inputs)) return BB_OK;
     bb_status st = text_of(inputs, "dynamic") ? BB_OK : read_bool(r, inputs, "dynamic", NULL, &dynamic);
+    bool symmetric = true;
+    if (!st) st = read_bool(r, inputs, "symmetric", NULL, &symmetric);
     r->q->static_inputs = !dynamic;
+    r->q->input_zeros = !dynamic && !symmetric;
     return st;
 }
 

@@ -38,8 +38,10 @@ typedef struct bb_quantization {
     bool no_index;      /* GPTQ without the list of each input's group */
     bool no_biases;     /* MLX with scales of 8 bits and nothing else */
     bool static_inputs; /* a scale for each matrix's inputs */
+    bool input_zeros;   /* and a zero */
     bb_quant_pack pack; /* of compressed-tensors */
     char type[8];       /* "nf4" or "fp4" */
+    char storage[8];    /* of bitsandbytes' 4 bits: "u8", or a type whose bytes they fill */
     char (*skips)[96];  /* [n_skips] modules that stay as they are: a part of a name, or "re:" and an expression */
     size_t n_skips;
     bb_quant_rule *rules; /* [n_rules] the first that takes a module holds; by name when they are modules */
