@@ -182,6 +182,7 @@ static uint64_t opened(const bb_tensor *t, uint64_t bits) {
 static uint64_t qweight_parameters(const bb_file *f, const bb_tensor *t, size_t stem, const bb_quantization *q) {
     const bb_tensor *scales = sibling(f, t->name, stem, ".scales"), *index = sibling(f, t->name, stem, ".g_idx");
     if (!is_matrix(t)) return t->elements;
+    if (q->method == BB_QUANT_OTHER && q->bits) return opened(t, q->bits); /* AWQ's words in another order */
     if (awq_words(t, scales)) return product(t->dims[0], scales->dims[1]);
     if (index && index->n_dims == 1) return product(index->dims[0], t->dims[1]);
     uint64_t bits = bits_of(scales, sibling(f, t->name, stem, ".qzeros"));
@@ -234,6 +235,22 @@ static bool zero_bias(const bb_file *f, const bb_tensor *t, size_t stem, uint64_
     return zero;
 }
 
+/* compressed-tensors writes the matrix's own shape beside its words. */
+static uint64_t packed_parameters(const bb_file *f, const bb_tensor *t, size_t stem, uint64_t bits, uint64_t *budget) {
+    enum { PAGE = 4096 }; /* what a read costs */
+    const bb_tensor *shape = sibling(f, t->name, stem, ".weight_shape");
+    unsigned char data[16];
+    uint64_t d[2] = {0, 0}, n;
+    if (!shape || !is_type(shape, "i64") || shape->n_dims != 1 || shape->bytes != sizeof data || *budget < PAGE)
+        return opened(t, bits);
+    *budget -= PAGE;
+    if (bb_file_read_raw(f, shape, 0, 1, data, NULL) != BB_OK) return opened(t, bits);
+    for (size_t i = sizeof data; i-- > 0;) d[i / 8] = d[i / 8] << 8 | data[i];
+    n = product(d[0], d[1]);
+    /* a word holds 1 to 32 */
+    return n / 32 <= t->elements && n >= t->elements ? n : opened(t, bits);
+}
+
 /* The group of the matrix's module: mlx-lm's mixtures of widths have several. */
 static uint64_t mlx_group(const bb_quantization *q, const char *name, size_t stem) {
     char module[512];
@@ -258,7 +275,8 @@ static uint64_t parameters_of(const bb_file *f, const bb_tensor *t, const bb_qua
     if (bb_packed_companion(t->name) || bb_packed_cache_scale(t->name)) return 0;
     if (ends(t->name, ".biases", &stem) && q->method == BB_QUANT_MLX) return 0;
     if (ends(t->name, ".qweight", &stem)) return qweight_parameters(f, t, stem, q);
-    if (ends(t->name, ".weight_packed", &stem)) return is_type(t, "u8") ? product(t->elements, 2) : opened(t, q->bits);
+    if (ends(t->name, ".weight_packed", &stem))
+        return is_type(t, "u8") ? product(t->elements, 2) : packed_parameters(f, t, stem, q->bits, budget);
     if (ends(t->name, "_blocks", &stem) && q->method == BB_QUANT_MXFP4) return product(t->elements, 2);
     if (ends(t->name, ".bias", &stem) && zero_bias(f, t, stem, budget)) return 0;
     if (!ends(t->name, ".weight", &stem)) return t->elements;

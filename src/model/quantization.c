@@ -293,6 +293,7 @@ static bb_status read_compressed(const reader *r) {
     const bb_json *group = only_group(r, &why), *weights = group ? member(group, "weights", NULL) : NULL;
     const bb_json *sparsity = member(r->o, "sparsity_config", NULL);
     const char *sparse = sparsity && bb_json_is_object(sparsity) ? text_of(sparsity, "format") : NULL;
+    q->bits = 4; /* the usual width, for what is not told */
     if (!weights || !bb_json_is_object(weights)) return other(r, "compressed-tensors ", why);
     if (!format) format = text_of(group, "format");
     if (format && !known_format(format)) return other(r, "compressed-tensors in the format ", format);

@@ -34,8 +34,8 @@ static inline void made_tensor(made_tensors *m, const char *name, const char *ty
     m->bytes += n;
 }
 
-/* Writes and opens it; `last` is the value of its last byte. */
-static inline bb_file *made_tensors_open(made_tensors *m, const char *name, unsigned char last) {
+/* Writes and opens it; its data ends with the n > 0 bytes at `last`. */
+static inline bb_file *made_tensors_open(made_tensors *m, const char *name, const void *last, size_t n) {
     unsigned char size[8];
     bb_str_add(&m->header, "}");
     for (size_t i = 0; i < 8; i++) size[i] = (unsigned char)((uint64_t)m->header.len >> 8 * i);
@@ -43,8 +43,8 @@ static inline bb_file *made_tensors_open(made_tensors *m, const char *name, unsi
     ck_assert_ptr_ne(f, NULL);
     fwrite(size, 1, 8, f);
     fwrite(bb_str_c(&m->header), 1, m->header.len, f);
-    ck_assert_int_eq(fseek(f, (long)m->bytes - 1, SEEK_CUR), 0);
-    fputc(last, f);
+    ck_assert_int_eq(fseek(f, (long)(m->bytes - n), SEEK_CUR), 0);
+    fwrite(last, 1, n, f);
     ck_assert_int_eq(fclose(f), 0);
     bb_str_clear(&m->header);
     return made_open(name);

@@ -359,7 +359,7 @@ START_TEST(reasons) {
             if (!bb_ends_with(list.t[k].name, ".g_idx"))
                 made_tensor(&m, list.t[k].name, list.t[k].type, list.t[k].dims);
         made_tensor(&m, cases[i].extra, "f16", (uint64_t[4]){256});
-        c.file = made_tensors_open(&m, "m", 0);
+        c.file = made_tensors_open(&m, "m", "", 1);
         ck_assert_int_eq(bb_graph_differences(&c.graph, &list, c.file, &d, &n, NULL), BB_OK);
         ck_assert_msg(n == 1 && d[0].reason == cases[i].reason, "%s: %s", cases[i].extra, n ? d[0].text : "nothing");
         ck_assert_uint_eq(bb_packed_parameters(c.file, &c.q), total + (cases[i].counts ? 256 : 0));

@@ -8,11 +8,13 @@ typedef struct entry {
     uint64_t dims[4];
 } entry;
 
-static bb_file *file_of(const entry *e, unsigned char last) {
+static bb_file *file_of(const entry *e, uint64_t last) {
+    unsigned char data[8];
     made_tensors m;
     made_tensors_begin(&m);
     for (; e->name; e++) made_tensor(&m, e->name, e->type, e->dims);
-    return made_tensors_open(&m, "m", last);
+    for (size_t i = 0; i < 8; i++) data[i] = (unsigned char)(last >> 8 * i);
+    return made_tensors_open(&m, "m", data, m.bytes < 8 ? m.bytes : 8);
 }
 
 /* One matrix of 256 inputs and 512 outputs in each layout. */
@@ -126,6 +128,31 @@ START_TEST(zero_biases) {
 }
 END_TEST
 
+/* Layouts that are not known: the width opens AWQ's words in any order, weight_shape tells a matrix, unless it is more
+ * or less than its words can hold. */
+START_TEST(other_layouts) {
+    static const entry gemv[] = {{"a.qweight", "i32", {512, 32}}, {"a.scales", "f16", {512, 8}}, {0}};
+    static const entry packed[] = {{"a.weight_packed", "i32", {512, 86}}, {"a.weight_shape", "i64", {2}}, {0}};
+    bb_quantization q = {.method = BB_QUANT_OTHER, .bits = 4};
+    made_begin();
+    bb_file *f = file_of(gemv, 0);
+    ck_assert_uint_eq(bb_packed_parameters(f, &q), 131072);
+    bb_file_close(f);
+    for (uint64_t rows = 0; rows < 3; rows++) {
+        made_tensors m;
+        unsigned char shape[16] = {0, 2}; /* 512 x 256, 3 bits: 10 in a word, 86 words */
+        shape[9] = (unsigned char)rows;
+        made_tensors_begin(&m);
+        for (const entry *e = packed; e->name; e++) made_tensor(&m, e->name, e->type, e->dims);
+        f = made_tensors_open(&m, "m", shape, 16);
+        uint64_t want = rows ? 512 * 256 * rows : 512 * 86 * 8; /* no shape: 4 bits */
+        ck_assert_uint_eq(bb_packed_parameters(f, &q), want);
+        bb_file_close(f);
+    }
+    made_end();
+}
+END_TEST
+
 /* Shapes that no tool writes end in a layout that is not known, never in a division by zero. */
 START_TEST(hostile_shapes) {
     static const entry cases[][4] = {
@@ -153,6 +180,7 @@ static Suite *suite(void) {
     tcase_add_test(t, norm_tells);
     tcase_add_test(t, stacked_experts);
     tcase_add_test(t, zero_biases);
+    tcase_add_test(t, other_layouts);
     tcase_add_test(t, hostile_shapes);
     suite_add_tcase(s, t);
     return s;
