@@ -116,9 +116,10 @@ static void add_qkv(bb_builder *b, const char *in) {
         const char *const names[] = {hf->q, hf->k, hf->v};
         const uint64_t widths[] = {q, kv, values};
         for (size_t i = 0; i < 3; i++)
-            for (size_t k = 0; k < (bias ? 2u : 1u); k++)
-                (void)add_part(b, NULL, names[i], ends[k],
-                               k ? (bb_dims){{widths[i]}} : (bb_dims){{a->hidden, widths[i]}});
+            for (size_t k = 0; k < (bias ? 2u : 1u); k++) {
+                bb_dims matrix = {{a->hidden, widths[i]}}, row = {{widths[i]}};
+                (void)add_part(b, NULL, names[i], ends[k], k ? row : matrix);
+            }
         bb_add_linear(b, "qkv", in, "attn_qkv", NULL, bias, a->hidden, q + kv + values);
         split_qkv(b, q, kv, values);
         return;

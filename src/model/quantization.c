@@ -421,6 +421,28 @@ static bb_status read_unnamed(const reader *r, bool own_file) {
     return other(r, "", "an unknown method");
 }
 
+/* Whether an expression holds an operator that matches() below does not know. */
+static bool unread(const char *pattern) {
+    if (!bb_starts_with(pattern, "re:")) return false;
+    for (const char *p = pattern + 3; *p; p++) {
+        if (*p == '\\' && p[1] && strchr(".-_", p[1]))
+            p++;
+        else if (*p == '.' && p[1] == '*' && !(p[2] && strchr("?+*{", p[2])))
+            p++;
+        else if (strchr("\\()[]{}|*+?", *p) || (*p == '$' && p[1]) || (*p == '^' && p != pattern + 3))
+            return true;
+    }
+    return false;
+}
+
+static bool any_unread(const bb_quantization *q) {
+    for (size_t i = 0; i < q->n_skips; i++)
+        if (unread(q->skips[i])) return true;
+    for (size_t i = 0; q->patterns && i < q->n_rules; i++)
+        if (unread(q->rules[i].name)) return true;
+    return false;
+}
+
 bb_status bb_quantization_read(const char *text, size_t n, const char *name, bool own_file, bb_quantization *q,
                                bb_error *err) {
     char where[256];
@@ -440,6 +462,7 @@ bb_status bb_quantization_read(const char *text, size_t n, const char *name, boo
     else if (o) {
         const char *method = text_of(o, "quant_method");
         st = method ? read_method(&r, method) : read_unnamed(&r, own_file);
+        if (!st && any_unread(&made)) st = other(&r, method ? method : "gptq", " with expressions that are not read");
     }
     bb_json_free(root);
     if (st)
@@ -456,7 +479,7 @@ void bb_quantization_clear(bb_quantization *q) {
 }
 
 /* Python's re.match of what such lists hold: characters, '.', "\.", ".*" and a '$' at the end. (regcomp is no reader
- * for expressions from files: nested repetitions take all memory.) Other operators match nothing. */
+ * for expressions from files: nested repetitions take all memory.) Others were told by unread(). */
 static bool matches(const char *p, const char *text) {
     const char *star = NULL, *from = NULL; /* the last ".*" and where its rest was tried */
     if (*p == '^') p++;

@@ -281,6 +281,9 @@ START_TEST(layouts_not_known) {
         LLAMA
         "\"quantization_config\":{\"quant_method\":\"compressed-tensors\",\"config_groups\":{\"group_0\":{\"targets\":"
         "[\"re:.*down_proj\"]," W8 "}}}}",
+        LLAMA "\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":4,\"dynamic\":{"
+              "\"-:.*(q|k)_proj\":{}}}}",
+        LLAMA "\"quantization_config\":{\"quant_method\":\"fp8\",\"ignored_layers\":[\"re:.*[qk]_proj\"]}}",
     };
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
         checkpoint c;

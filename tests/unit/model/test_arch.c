@@ -69,14 +69,14 @@ END_TEST
 /* Inside text_config transformers leaves out what is the class's standard; outside a missing key is an error. */
 START_TEST(nested) {
     bb_arch a = config("{\"model_type\":\"llava\",\"vision_config\":{},\"text_config\":{\"model_type\":\"llama\","
-                     "\"vocab_size\":32064}}");
+                       "\"vocab_size\":32064}}");
     ck_assert(a.layers == 32 && a.hidden == 4096 && a.ffn == 11008 && a.vocab == 32064 && a.towers && !a.tied);
     a = config("{\"model_type\":\"paligemma\",\"vision_config\":{},\"text_config\":{\"model_type\":\"gemma\","
-             "\"hidden_size\":2048,\"num_hidden_layers\":18,\"num_attention_heads\":8,\"num_key_value_heads\":1,"
-             "\"intermediate_size\":16384,\"vocab_size\":257216}}");
+               "\"hidden_size\":2048,\"num_hidden_layers\":18,\"num_attention_heads\":8,\"num_key_value_heads\":1,"
+               "\"intermediate_size\":16384,\"vocab_size\":257216}}");
     ck_assert(a.tied && a.head_dim == 256);
     a = config("{\"model_type\":\"gemma3\",\"tie_word_embeddings\":false,\"text_config\":{\"hidden_size\":2560,"
-             "\"num_hidden_layers\":34,\"intermediate_size\":10240,\"sliding_window\":1024}}");
+               "\"num_hidden_layers\":34,\"intermediate_size\":10240,\"sliding_window\":1024}}");
     ck_assert(!a.tied && a.heads == 8 && a.kv_heads == 4 && a.vocab == 262208 && a.swa_period == 6 && !a.towers);
     bb_arch *none = NULL;
     static const char bare[] = "{\"model_type\":\"llama\"}";
@@ -86,7 +86,7 @@ END_TEST
 
 START_TEST(layers) {
     bb_arch a = config("{\"model_type\":\"gpt_oss\",\"num_local_experts\":4,\"num_experts_per_tok\":2,\"layer_types\":["
-                     "\"sliding_attention\",\"full_attention\",\"sliding_attention\",\"full_attention\"]," SIZES "}");
+                       "\"sliding_attention\",\"full_attention\",\"sliding_attention\",\"full_attention\"]," SIZES "}");
     ck_assert(bb_arch_window_layer(&a, 0) && !bb_arch_window_layer(&a, 1) && bb_arch_window_layer(&a, 2));
     bb_arch *none = NULL;
     static const char irregular[] =
@@ -94,11 +94,11 @@ START_TEST(layers) {
         "\"layer_types\":[\"full_attention\",\"sliding_attention\",\"full_attention\"]," SIZES "}";
     ck_assert_int_eq(bb_arch_from_config(irregular, strlen(irregular), "t", &none, NULL), BB_E_UNSUPPORTED);
     a = config("{\"model_type\":\"deepseek_v2\",\"kv_lora_rank\":16,\"qk_rope_head_dim\":8,\"qk_nope_head_dim\":8,"
-             "\"v_head_dim\":8,\"n_routed_experts\":4,\"num_experts_per_tok\":2,\"moe_intermediate_size\":16,"
-             "\"first_k_dense_replace\":1,\"moe_layer_freq\":2," SIZES "}");
+               "\"v_head_dim\":8,\"n_routed_experts\":4,\"num_experts_per_tok\":2,\"moe_intermediate_size\":16,"
+               "\"first_k_dense_replace\":1,\"moe_layer_freq\":2," SIZES "}");
     ck_assert(!bb_arch_moe_layer(&a, 0) && !bb_arch_moe_layer(&a, 1) && bb_arch_moe_layer(&a, 2));
     a = config("{\"model_type\":\"qwen3_moe\",\"num_experts\":4,\"num_experts_per_tok\":2,\"moe_intermediate_size\":16,"
-             "\"decoder_sparse_step\":2," SIZES "}");
+               "\"decoder_sparse_step\":2," SIZES "}");
     ck_assert(!bb_arch_moe_layer(&a, 0) && bb_arch_moe_layer(&a, 1) && !bb_arch_moe_layer(&a, 2));
     ck_assert(has_tensor("{\"model_type\":\"falcon\",\"new_decoder_architecture\":true," SIZES "}",
                          "transformer.h.0.ln_attn.weight"));
