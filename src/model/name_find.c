@@ -5,7 +5,7 @@
 #include "base/str.h"
 #include <string.h>
 
-typedef enum match { NONE, INSIDE, PREFIX, LIKE, SAME } match;
+typedef enum match { NONE, INSIDE, PREFIX, LOOSE, LIKE, SAME } match;
 
 /* Case folded, and the characters that people exchange for one another as one. */
 static char fold(char c) {
@@ -19,9 +19,31 @@ static size_t common(const char *name, const char *text) {
     return n;
 }
 
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/* Whether p points to a separator between a digit and a letter, which people leave out: rtx4090, llama3.1-8b. */
+static bool optional(const char *start, const char *p) {
+    return fold(*p) == '-' && p > start && p[1] && fold(p[-1]) != '-' && fold(p[1]) != '-' &&
+           is_digit(p[-1]) != is_digit(p[1]);
+}
+
+static bool loosely_same(const char *name, const char *text) {
+    for (const char *n = name, *t = text;; n++, t++) {
+        if (fold(*n) != fold(*t)) {
+            if (optional(name, n))
+                n++;
+            else if (optional(text, t))
+                t++;
+        }
+        if (fold(*n) != fold(*t)) return false;
+        if (!*n) return true;
+    }
+}
+
 static match compare(const char *name, const char *text, size_t len) {
     if (bb_name_eq(name, text)) return SAME;
     if (common(name, text) == len) return name[len] ? PREFIX : LIKE;
+    if (loosely_same(name, text)) return LOOSE;
     /* Inside counts from the beginning of a word only: "4090" means RTX 4090, "lama-2-7b" is a mistake. */
     for (const char *p = name; *p; p++)
         if (fold(*p) == '-' && common(p + 1, text) == len) return INSIDE;

@@ -182,6 +182,9 @@ START_TEST(gpu_names) {
     gpu_is(cat, "RTX 4080", "RTX 4080"); /* also the beginning of others */
     gpu_is(cat, "h200", "H200");
     gpu_is(cat, "h100 s", "H100 SXM");
+    gpu_is(cat, "rtx4090", "RTX 4090");
+    gpu_is(cat, "h100sxm", "H100 SXM");
+    gpu_unknown(cat, "rtx409-0", "RTX 4090"); /* inside a number the separator has a meaning */
     gpu_unknown(cat, "RTX 409O", "RTX 4090");
     gpu_unknown(cat, "H100", "H100 SXM, H100 PCIe or H100 NVL");
     gpu_unknown(cat, "zzzzzzzzzzzz", "zzzzzzzzzzzz");
@@ -195,12 +198,13 @@ START_TEST(model_names) {
     bb_catalogue *cat = shipped();
     bb_error err;
     static const char *const same[] = {"llama-3.1-8b", "Llama-3.1-8B", "llama_3_1_8b", "meta-llama/Llama-3.1-8B",
-                                       "llama-3.1-8"};
+                                       "llama-3.1-8",  "llama3.1-8b"};
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         const bb_arch *a = bb_catalogue_find(cat, same[i], &err);
         ck_assert_msg(a != NULL, "%s", err.text);
         ck_assert_str_eq(a->name, "llama-3.1-8b");
     }
+    ck_assert_ptr_null(bb_catalogue_find(cat, "llama-31-8b", &err));
     ck_assert_ptr_null(bb_catalogue_find(cat, "lama-3.1-8b", &err));
     ck_assert_msg(strstr(err.text, "llama-3.1-8b") != NULL, "%s", err.text);
     bb_arch *copy;
