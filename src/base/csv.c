@@ -33,8 +33,6 @@ void bb_csv_text(bb_str *out, const char *text) {
     bb_str_add(out, "\"");
 }
 
-void bb_csv_u64(bb_str *out, uint64_t v) { bb_str_addf(out, "%llu", (unsigned long long)v); }
-
 void bb_csv_f64(bb_str *out, double v) {
     char buf[32];
     if (!isnan(v)) bb_str_add(out, bb_f64_17(v, buf));

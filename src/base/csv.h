@@ -7,7 +7,6 @@
 /* ---- out: numbers bare, text quoted when it must be ---- */
 /* Appends a text cell. One that a spreadsheet would run (starts with = + - @ TAB CR) gets a leading apostrophe. */
 void bb_csv_text(bb_str *out, const char *text);
-void bb_csv_u64(bb_str *out, uint64_t v);
 void bb_csv_f64(bb_str *out, double v); /* 17 significant digits; empty for NaN, inf and -inf as such */
 
 /* ---- in ---- */

@@ -71,6 +71,21 @@ void bb_str_addf(bb_str *s, const char *fmt, ...) {
     va_end(again);
 }
 
+char *bb_u64_text(uint64_t v, char *buf) {
+    char digits[20];
+    size_t n = 0, i = 0;
+    do digits[n++] = (char)('0' + v % 10);
+    while (v /= 10);
+    while (n) buf[i++] = digits[--n];
+    buf[i] = '\0';
+    return buf;
+}
+
+void bb_str_add_u64(bb_str *s, uint64_t v) {
+    char buf[21];
+    bb_str_add(s, bb_u64_text(v, buf));
+}
+
 const char *bb_str_c(const bb_str *s) { return s->data ? s->data : ""; }
 
 bool bb_str_write(void *str, const char *data, size_t n) {

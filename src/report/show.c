@@ -68,6 +68,9 @@ const char *bb_show_binary(uint64_t bits, unsigned n, char *buf) {
 }
 
 void bb_show_shape(const uint64_t *dims, uint32_t n, bb_str *out) {
-    for (uint32_t i = 0; i < n; i++) bb_str_addf(out, "%s%" PRIu64, i ? "x" : "", dims[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        if (i) bb_str_add(out, "x");
+        bb_str_add_u64(out, dims[i]);
+    }
     if (!n) bb_str_add(out, "scalar");
 }

@@ -164,9 +164,8 @@ void bb_cell_u64_as(bb_table *t, uint64_t v, const char *shown) {
     if (!c) return;
     c->kind = BB_CELL_U64;
     c->v.u64 = v;
-    char buf[32];
-    snprintf(buf, sizeof buf, "%llu", (unsigned long long)v);
-    set_text(t, &c->shown, shown ? shown : buf);
+    char buf[21];
+    set_text(t, &c->shown, shown ? shown : bb_u64_text(v, buf));
 }
 
 void bb_cell_u64(bb_table *t, uint64_t v) { bb_cell_u64_as(t, v, NULL); }

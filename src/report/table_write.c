@@ -316,7 +316,7 @@ static void csv_cell(bb_str *out, const bb_cell *c) {
         bb_str_add(out, c->text);
         break;
     case BB_CELL_U64:
-        bb_csv_u64(out, c->v.u64);
+        bb_str_add_u64(out, c->v.u64);
         break;
     case BB_CELL_I64:
         bb_str_addf(out, "%" PRId64, c->v.i64);

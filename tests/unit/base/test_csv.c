@@ -163,7 +163,7 @@ START_TEST(cells_out) {
     }
     bb_str s;
     bb_str_init(&s);
-    bb_csv_u64(&s, UINT64_MAX);
+    bb_str_add_u64(&s, UINT64_MAX);
     bb_str_addc(&s, ',', 1);
     bb_csv_f64(&s, 0.1);
     bb_str_addc(&s, ',', 1);

@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "base/str.h"
 #include "harness.h"
+#include <inttypes.h>
 #include <locale.h>
 #include <math.h>
 #include <string.h>
@@ -54,6 +55,16 @@ static void check_shortest(void) {
         ck_assert(bb_parse_f64(buf, &back) && back == shortest[i].v && signbit(back) == signbit(shortest[i].v));
     }
 }
+
+START_TEST(whole_numbers) {
+    static const uint64_t v[] = {0, 9, 10, 18446744073709551614u, UINT64_MAX};
+    char want[32], got[21];
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+        snprintf(want, sizeof want, "%" PRIu64, v[i]);
+        ck_assert_str_eq(bb_u64_text(v[i], got), want);
+    }
+}
+END_TEST
 
 START_TEST(shortest_text) {
     char buf[32];
@@ -288,6 +299,7 @@ static Suite *suite(void) {
     Suite *s = suite_create("str");
     TCase *t = tcase_create("str");
     tcase_add_test(t, shortest_text);
+    tcase_add_test(t, whole_numbers);
     tcase_add_test(t, plain_numbers_only);
     tcase_add_test(t, comma_locale);
     tcase_add_test(t, sentences);
