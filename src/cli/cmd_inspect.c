@@ -15,7 +15,7 @@ static bb_status look(const bb_model *m, const bb_graph *g, bb_stored_list *stor
     /* without a type: the shapes alone */
     in->typed = *m->arch->dtype || m->quant.method != BB_QUANT_NONE;
     bool gguf = m->file && strcmp(bb_file_format(m->file), "gguf") == 0;
-    if (m->quant.method == BB_QUANT_OTHER) return BB_OK; /* how it is stored is not known */
+    if (!bb_quantization_known(&m->quant)) return BB_OK; /* how it is stored is not known */
     if (!gguf) {
         s = bb_stored_hf(g, &m->quant, m->arch->dtype, stored, &why);
         if (s == BB_E_LIMIT || s == BB_E_UNSUPPORTED) return BB_OK; /* counted, not listed */

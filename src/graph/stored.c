@@ -328,7 +328,7 @@ static bb_status make(const bb_graph *graph, const bb_quantization *q, const cha
     bb_stored_list made = {0};
     const char *plain = *dtype ? dtype : "bf16";
     writer w = {.g = graph, .q = q ? q : &none, .dtype = plain, .scales = plain, .list = &made, .sum = sum};
-    if (w.q->method == BB_QUANT_OTHER) w.st = BB_E_UNSUPPORTED;
+    if (!bb_quantization_known(w.q)) w.st = BB_E_UNSUPPORTED;
     if (strcmp(plain, "bf16") != 0 && strcmp(plain, "f32") != 0) w.scales = "f16";
     if (!w.st && sum && bb_quantization_uniform(w.q))
         put_weights(&w);
@@ -340,7 +340,7 @@ static bb_status make(const bb_graph *graph, const bb_quantization *q, const cha
     }
     bb_stored_clear(&made);
     if (w.st == BB_E_UNSUPPORTED)
-        return bb_fail(err, w.st, "the layout of a checkpoint quantized with %s is not known", w.q->label);
+        return bb_fail(err, w.st, "how a checkpoint stores its tensors (%s) is not known", w.q->label);
     return bb_fail(err, w.st, "%s",
                    w.st == BB_E_NOMEM   ? "no memory for the tensors of a checkpoint"
                    : w.st == BB_E_LIMIT ? "the checkpoint has more tensors than are listed"

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/expression.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -421,26 +422,15 @@ static bb_status read_unnamed(const reader *r, bool own_file) {
     return other(r, "", "an unknown method");
 }
 
-/* Whether an expression holds an operator that matches() below does not know. */
-static bool unread(const char *pattern) {
-    if (!bb_starts_with(pattern, "re:")) return false;
-    for (const char *p = pattern + 3; *p; p++) {
-        if (*p == '\\' && p[1] && strchr(".-_", p[1]))
-            p++;
-        else if (*p == '.' && p[1] == '*' && !(p[2] && strchr("?+*{", p[2])))
-            p++;
-        else if (strchr("\\()[]{}|*+?", *p) || (*p == '$' && p[1]) || (*p == '^' && p != pattern + 3))
-            return true;
-    }
-    return false;
+static bool readable(const char *pattern) {
+    return !bb_starts_with(pattern, "re:") || bb_expression_readable(pattern + 3);
 }
 
-static bool any_unread(const bb_quantization *q) {
-    for (size_t i = 0; i < q->n_skips; i++)
-        if (unread(q->skips[i])) return true;
-    for (size_t i = 0; q->patterns && i < q->n_rules; i++)
-        if (unread(q->rules[i].name)) return true;
-    return false;
+static void tell_unread(bb_quantization *q) {
+    size_t length = strlen(q->label);
+    for (size_t i = 0; i < q->n_skips; i++) q->unread |= !readable(q->skips[i]);
+    for (size_t i = 0; q->patterns && i < q->n_rules; i++) q->unread |= !readable(q->rules[i].name);
+    if (q->unread) (void)snprintf(q->label + length, sizeof q->label - length, "%s", ", some expressions unread");
 }
 
 bb_status bb_quantization_read(const char *text, size_t n, const char *name, bool own_file, bb_quantization *q,
@@ -462,7 +452,7 @@ bb_status bb_quantization_read(const char *text, size_t n, const char *name, boo
     else if (o) {
         const char *method = text_of(o, "quant_method");
         st = method ? read_method(&r, method) : read_unnamed(&r, own_file);
-        if (!st && any_unread(&made)) st = other(&r, method ? method : "gptq", " with expressions that are not read");
+        if (!st) tell_unread(&made);
     }
     bb_json_free(root);
     if (st)
@@ -478,33 +468,10 @@ void bb_quantization_clear(bb_quantization *q) {
     *q = (bb_quantization){0};
 }
 
-/* Python's re.match of what such lists hold: characters, '.', "\.", ".*" and a '$' at the end. (regcomp is no reader
- * for expressions from files: nested repetitions take all memory.) Others were told by unread(). */
-static bool matches(const char *p, const char *text) {
-    const char *star = NULL, *from = NULL; /* the last ".*" and where its rest was tried */
-    if (*p == '^') p++;
-    for (;;) {
-        bool any = p[0] == '.' && p[1] == '*', escaped = p[0] == '\\' && p[1];
-        char c = escaped ? p[1] : p[0];
-        if (any) {
-            star = p += 2;
-            from = text;
-        } else if (!c || (c == '$' && !escaped && !p[1] && !*text)) {
-            return true;
-        } else if (*text && (c == *text || (c == '.' && !escaped))) {
-            p += escaped ? 2 : 1;
-            text++;
-        } else if (star && *from) {
-            p = star;
-            text = ++from;
-        } else {
-            return false;
-        }
-    }
-}
+bool bb_quantization_known(const bb_quantization *q) { return q->method != BB_QUANT_OTHER && !q->unread; }
 
 static bool takes(const char *pattern, const char *module) {
-    return bb_starts_with(pattern, "re:") ? matches(pattern + 3, module) : strstr(module, pattern) != NULL;
+    return bb_starts_with(pattern, "re:") ? bb_expression_match(pattern + 3, module) : strstr(module, pattern) != NULL;
 }
 
 bool bb_quantization_skips(const bb_quantization *q, const char *module) {
@@ -529,12 +496,8 @@ const bb_quant_rule *bb_quantization_rule(const bb_quantization *q, const char *
     return NULL;
 }
 
-/* No digit, and no '.' that stands for one character: 10 has one more than 9. */
 static bool uniform(const char *pattern) {
-    bool re = bb_starts_with(pattern, "re:");
-    for (const char *p = pattern; *p; p++)
-        if ((*p >= '0' && *p <= '9') || (re && *p == '.' && p[1] != '*' && p[-1] != '\\')) return false;
-    return true;
+    return bb_starts_with(pattern, "re:") ? bb_expression_uniform(pattern + 3) : !strpbrk(pattern, "0123456789");
 }
 
 bool bb_quantization_uniform(const bb_quantization *q) {

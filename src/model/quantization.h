@@ -47,6 +47,7 @@ typedef struct bb_quantization {
     bb_quant_rule *rules; /* [n_rules] the first that takes a module holds; by name when they are modules */
     size_t n_rules;
     bool patterns; /* rules are expressions */
+    bool unread;   /* some expression of skips or rules has operators that are not read: what it takes is not known */
 } bb_quantization;
 
 /* From config.json ("quantization_config", MLX's "quantization"), or from a quantize_config.json or quant_config.json,
@@ -54,6 +55,8 @@ typedef struct bb_quantization {
 bb_status bb_quantization_read(const char *text, size_t n, const char *name, bool own_file, bb_quantization *q,
                                bb_error *err);
 void bb_quantization_clear(bb_quantization *q);
+/* Whether the config tells how every tensor is stored: its layout is known and its expressions are read. */
+bool bb_quantization_known(const bb_quantization *q);
 /* Whether the module ("model.layers.0.mlp.gate") is named among those that stay as they are. */
 bool bb_quantization_skips(const bb_quantization *q, const char *module);
 /* The rule that takes the module, or NULL. */

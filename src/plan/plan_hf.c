@@ -62,8 +62,7 @@ static void add_weights(bb_draft *d, const bb_subject *s) {
                   bb_dtype_bits_per_weight(t, 0));
     if (unknown)
         bb_draft_note(d,
-                      "The checkpoint is quantized with %s, whose layout is not known: its weights are counted in %.4g "
-                      "bits.",
+                      "How the checkpoint stores its tensors (%s) is not known: its weights are counted in %.4g bits.",
                       s->model->quant.label, bb_dtype_bits_per_weight(t, 0));
     if (!plain)
         bb_draft_note(d, "All weights are counted in %s; a real checkpoint keeps embeddings and norms in 16 bits.",

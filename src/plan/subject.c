@@ -80,7 +80,7 @@ static bb_status compare(bb_subject *s, bb_error *err) {
     bb_stored_list stored = {0};
     bb_difference *list = NULL;
     size_t n = 0;
-    if (!m->file || m->file->names_only || !s->graph.n_nodes || m->quant.method == BB_QUANT_OTHER) return BB_OK;
+    if (!m->file || m->file->names_only || !s->graph.n_nodes || !bb_quantization_known(&m->quant)) return BB_OK;
     bb_status st = is_gguf(m) ? BB_OK : bb_stored_hf(&s->graph, &m->quant, m->arch->dtype, &stored, err);
     if (!st) st = bb_graph_differences(&s->graph, &stored, m->file, &list, &n, err);
     for (size_t i = 0; i < n && !st; i++) {

@@ -128,6 +128,24 @@ START_TEST(zero_biases) {
 }
 END_TEST
 
+/* Whether an expression is read or not, the shapes tell the parameters: a matrix of 8 bits among those of 4. */
+START_TEST(unread_expressions) {
+    static const entry e[] = {{"a.qweight", "i32", {64, 512}}, {"a.g_idx", "i32", {256}}, {0}};
+    static const char config[] = "{\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":4,\"group_size\":128,"
+                                 "\"dynamic\":{\"+:.*(a|b)\":{\"bits\":8}}}}";
+    bb_quantization q = {0};
+    ck_assert_int_eq(bb_quantization_read(config, sizeof config - 1, "c", false, &q, NULL), BB_OK);
+    ck_assert(!bb_quantization_known(&q));
+    ck_assert_str_eq(q.label, "gptq 4 bit, group 128, some expressions unread");
+    made_begin();
+    bb_file *f = file_of(e, 0);
+    ck_assert_uint_eq(bb_packed_parameters(f, &q), 256 * 512);
+    bb_file_close(f);
+    made_end();
+    bb_quantization_clear(&q);
+}
+END_TEST
+
 /* Layouts that are not known: the width opens AWQ's words in any order, weight_shape tells a matrix, unless it is more
  * or less than its words can hold. */
 START_TEST(other_layouts) {
@@ -180,6 +198,7 @@ static Suite *suite(void) {
     tcase_add_test(t, norm_tells);
     tcase_add_test(t, stacked_experts);
     tcase_add_test(t, zero_biases);
+    tcase_add_test(t, unread_expressions);
     tcase_add_test(t, other_layouts);
     tcase_add_test(t, hostile_shapes);
     suite_add_tcase(s, t);
