@@ -2,6 +2,7 @@
 /* tensors.c - the counts and the tensor lists that follow from a graph. */
 #include "base/checked.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "graph/graph.h"
 #include <stdlib.h>
 #include <string.h>
@@ -49,13 +50,10 @@ static void expand(const char *template, uint64_t a, uint64_t b, char *out, size
             out[n++] = *p;
             continue;
         }
-        char digits[20];
-        size_t k = 0;
-        uint64_t v = value[used < 1 ? used : 1];
+        char digits[21];
+        bb_u64_text(value[used < 1 ? used : 1], digits);
         used++;
-        do digits[k++] = (char)('0' + v % 10);
-        while (v /= 10);
-        while (k && n + 1 < size) out[n++] = digits[--k];
+        for (const char *d = digits; *d && n + 1 < size; d++) out[n++] = *d;
         p++;
     }
     out[n] = '\0';
