@@ -55,7 +55,9 @@ static void add_weights(bb_draft *d, const bb_subject *s) {
     bool plain = t->block == 1 && !t->row_bytes;
     uint64_t blocks = s->parameters / t->block + (s->parameters % t->block != 0);
     bb_span bytes = bb_span_exact(bb_calc_mul(&d->calc, blocks, t->block_bytes));
-    if (unknown) bytes.low = s->parameters / 2; /* 4 bits, the fewest that such layouts usually have */
+    /* 4 bits, the fewest that such layouts usually have, if the config does not say fewer */
+    uint64_t told = s->model->quant.bits;
+    if (unknown) bytes.low = s->parameters / 8 * (told && told < 4 ? told : 4);
     (void)snprintf(u->weights, sizeof u->weights, "%s", t->name);
     bb_draft_line(d, "weights", bb_draft_device(d), bytes, plain && !unknown ? bb_subject_evidence(s) : BB_MODELLED,
                   plain ? "size of the torch dtype" : t->source, "%llu x %.4g bit", (unsigned long long)s->parameters,
