@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_compute_buffer.c - compute buffers of a card against those that llama.cpp asks for, layers on the host or not.
  */
-#include "base/source.h"
-#include "harness.h"
 #include "plan/compute_buffer.h"
+#include "plan/measured.h"
 #include "plan/plan.h"
 #include <string.h>
 
@@ -11,26 +10,6 @@ static bb_catalogue *cat;
 
 static void setup(void) { ck_assert_int_eq(bb_catalogue_load(NULL, NULL, &cat, NULL), BB_OK); }
 static void teardown(void) { bb_catalogue_free(cat); }
-
-static bb_csv *load(const char *path) {
-    char *raw = NULL;
-    size_t n = 0;
-    bb_csv *csv = NULL;
-    ck_assert_int_eq(bb_source_slurp(path, 1 << 20, &raw, &n, NULL), BB_OK);
-    ck_assert_int_eq(bb_csv_parse(raw, n, path, NULL, &csv, NULL), BB_OK);
-    free(raw);
-    return csv;
-}
-
-static uint64_t cell(const bb_csv *csv, size_t row, const char *name) {
-    uint64_t v = 0;
-    bool empty;
-    ck_assert_int_eq(bb_csv_get_u64(csv, row, bb_csv_column(csv, name), &v, &empty, NULL), BB_OK);
-    return v;
-}
-static const char *text(const bb_csv *csv, size_t row, const char *name) {
-    return bb_csv_cell(csv, row, bb_csv_column(csv, name));
-}
 
 static bb_plan plan_row(const bb_csv *csv, size_t i) {
     bb_model *m = NULL;
@@ -69,7 +48,7 @@ static bool holds(const bb_plan_line *l, uint64_t bytes) {
 /* A CUDA-like card: both compute buffers of every row within their intervals, -ngl 0 and partial offload included. A
  * quantized cache is left out: the f16 copy that CUDA's flash attention makes of it is not in these rows. */
 START_TEST(cuda_like_card) {
-    bb_csv *csv = load(TEST_DATA("plan/llama_sim.csv"));
+    bb_csv *csv = measured_load(TEST_DATA("plan/llama_sim.csv"));
     size_t rows = 0, card = 0, host = 0, partial = 0;
     for (size_t i = 0; i < bb_csv_rows(csv); i++) {
         if (strcmp(text(csv, i, "type_k"), "f16") != 0 || strcmp(text(csv, i, "type_v"), "f16") != 0) continue;
@@ -99,7 +78,7 @@ END_TEST
 
 /* -ngl 0 is not a free card: Llama-3.1-8B, q4_K_M: the copy of output.weight, its logits and the hidden state. */
 START_TEST(no_layers_on_the_card) {
-    bb_csv *csv = load(TEST_DATA("plan/llama_sim.csv"));
+    bb_csv *csv = measured_load(TEST_DATA("plan/llama_sim.csv"));
     size_t seen = 0;
     for (size_t i = 0; i < bb_csv_rows(csv); i++) {
         if (cell(csv, i, "ngl") != 0 || strcmp(text(csv, i, "model"), "llama-3.1-8b") != 0) continue;
@@ -140,7 +119,7 @@ END_TEST
 /* Rows over RPC, whose device copies no weights: the closed forms of a device with the layers it holds itself. -ngl 1
  * is the output side alone; mixtral's experts are summed beside it. */
 START_TEST(rpc_device) {
-    bb_csv *csv = load(TEST_DATA("plan/llama_buffers.csv"));
+    bb_csv *csv = measured_load(TEST_DATA("plan/llama_buffers.csv"));
     size_t rows = 0, within = 0, mixture = 0;
     for (size_t i = 0; i < bb_csv_rows(csv); i++) {
         if (cell(csv, i, "ndev") != 1) continue;

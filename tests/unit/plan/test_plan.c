@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_plan.c - plans against buffers that llama.cpp really allocated, the rule of thumb, the inverse, hostile sizes.
  */
-#include "base/source.h"
-#include "harness.h"
+#include "plan/measured.h"
 #include "plan/plan.h"
 #include "plan/rule.h"
 #include <string.h>
@@ -36,24 +35,11 @@ static uint64_t bytes_of(const bb_plan *p, const char *component, const char *de
     return n;
 }
 
-static uint64_t cell(const bb_csv *csv, size_t row, const char *name) {
-    uint64_t v = 0;
-    bool empty;
-    ck_assert_int_eq(bb_csv_get_u64(csv, row, bb_csv_column(csv, name), &v, &empty, NULL), BB_OK);
-    return v;
-}
-static const char *text(const bb_csv *csv, size_t row, const char *name) {
-    return bb_csv_cell(csv, row, bb_csv_column(csv, name));
-}
-
 /* Every row with all buffers: model and KV bytes exactly, the compute buffer of the host within its interval. */
 START_TEST(measured_buffers) {
-    char *raw = NULL;
-    size_t n = 0, rows, compared = 0, within = 0, hosts = 0;
-    bb_csv *csv = NULL;
-    ck_assert_int_eq(bb_source_slurp(TEST_DATA("plan/llama_buffers.csv"), 1 << 20, &raw, &n, NULL), BB_OK);
-    ck_assert_int_eq(bb_csv_parse(raw, n, "llama_buffers.csv", NULL, &csv, NULL), BB_OK);
-    rows = bb_csv_rows(csv);
+    size_t compared = 0, within = 0, hosts = 0;
+    bb_csv *csv = measured_load(TEST_DATA("plan/llama_buffers.csv"));
+    size_t rows = bb_csv_rows(csv);
     opened o = {0};
     char model[64] = "";
     for (size_t i = 0; i < rows; i++) {
@@ -102,7 +88,6 @@ START_TEST(measured_buffers) {
     ck_assert_uint_gt(rows, 400);
     ck_assert_msg(within == hosts, "%zu of %zu compute buffers within the interval", within, hosts);
     bb_csv_free(csv);
-    free(raw);
 }
 END_TEST
 
