@@ -133,7 +133,8 @@ bb_status bb_dequantize_rows(const bb_dtype *t, const void *data, size_t rows, s
 
 typedef struct bb_packed bb_packed; /* weights in the layout of a kernel; owns its memory */
 
-typedef enum bb_isa { BB_ISA_AUTO, BB_ISA_SCALAR } bb_isa;
+/* Instruction sets that the fast paths are written for; the results are the same bytes in all of them. */
+typedef enum bb_isa { BB_ISA_AUTO, BB_ISA_SCALAR, BB_ISA_AVX2, BB_ISA_AVX512 } bb_isa;
 
 /* Weights W [out][in] as stored by bb_quantize_rows, packed for the kernel of their type. The caller frees with
  * bb_packed_free; data may be freed at once. BB_E_UNSUPPORTED when no kernel takes the type. */

@@ -19,8 +19,10 @@ const bb_ftype *bb_ftype_at(size_t i);
 typedef struct bb_mix_tensor {
     const char *name; /* GGUF name */
     uint32_t n_dims;
-    uint64_t dims[4];     /* GGUF order, innermost first */
-    const bb_dtype *type; /* out */
+    uint64_t dims[4];       /* GGUF order, innermost first */
+    const bb_dtype *source; /* of the tensor as it is; only bb_recipe_types reads it */
+    const bb_dtype *type;   /* out */
+    bool fell_back;         /* out: no block of the wanted type divides its rows */
 } bb_mix_tensor;
 
 /* Chooses `type` of every tensor (any order; llama-quantize's own order is applied inside). Fallbacks for rows that no

@@ -12,7 +12,8 @@ static const bb_codec table[] = {
     {"q4_0", bb_q4_0_encode, bb_q4_0_decode}, {"int8", bb_int8_encode, bb_int8_decode},
 };
 
-const bb_codec *bb_codec_find(const bb_dtype *t) {
+const bb_codec *bb_codec_find(const bb_dtype *t, bb_isa isa) {
+    (void)isa;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(table[i].type, t->name) == 0) return &table[i];
     return NULL;
@@ -20,29 +21,38 @@ const bb_codec *bb_codec_find(const bb_dtype *t) {
 
 static bb_status check(const bb_dtype *t, size_t rows, size_t cols) {
     uint64_t row, all;
-    if (!bb_codec_find(t)) return BB_E_UNSUPPORTED;
+    if (!bb_codec_find(t, BB_ISA_SCALAR)) return BB_E_UNSUPPORTED;
     bb_status status = bb_dtype_row_bytes(t, cols, &row);
     if (status != BB_OK) return status;
     return bb_mul_u64(row, rows, &all) && all <= SIZE_MAX ? BB_OK : BB_E_OVERFLOW;
 }
 
-bb_status bb_quantize_rows(const bb_dtype *t, const float *x, size_t rows, size_t cols, const float *importance,
-                           void *out) {
+bb_status bb_quantize_rows_as(const bb_dtype *t, const float *x, size_t rows, size_t cols, const float *importance,
+                              const bb_quant_opts *opts, void *out) {
     bb_status status = check(t, rows, cols);
     if (status != BB_OK) return status;
     fenv_t saved;
     bb_fp_enter(&saved);
-    bb_codec_find(t)->encode(x, rows, cols, importance, out);
+    bb_codec_find(t, opts ? opts->isa : BB_ISA_AUTO)->encode(x, rows, cols, importance, out);
+    bb_fp_leave(&saved);
+    return BB_OK;
+}
+
+bb_status bb_quantize_rows(const bb_dtype *t, const float *x, size_t rows, size_t cols, const float *importance,
+                           void *out) {
+    return bb_quantize_rows_as(t, x, rows, cols, importance, NULL, out);
+}
+
+bb_status bb_dequantize_rows_as(const bb_dtype *t, const void *data, size_t rows, size_t cols, bb_isa isa, float *x) {
+    bb_status status = check(t, rows, cols);
+    if (status != BB_OK) return status;
+    fenv_t saved;
+    bb_fp_enter(&saved);
+    bb_codec_find(t, isa)->decode(data, rows, cols, x);
     bb_fp_leave(&saved);
     return BB_OK;
 }
 
 bb_status bb_dequantize_rows(const bb_dtype *t, const void *data, size_t rows, size_t cols, float *x) {
-    bb_status status = check(t, rows, cols);
-    if (status != BB_OK) return status;
-    fenv_t saved;
-    bb_fp_enter(&saved);
-    bb_codec_find(t)->decode(data, rows, cols, x);
-    bb_fp_leave(&saved);
-    return BB_OK;
+    return bb_dequantize_rows_as(t, data, rows, cols, BB_ISA_AUTO, x);
 }

@@ -262,7 +262,7 @@ static void matrix_close(matrix *m) {
 static bool reason_to_skip(const bb_tensor *t, const bb_dtype *type, char *why, size_t size) {
     if (!t->type)
         snprintf(why, size, "its type is unknown");
-    else if (t->type->block > 1 && !bb_codec_find(t->type))
+    else if (t->type->block > 1 && !bb_codec_find(t->type, BB_ISA_SCALAR))
         snprintf(why, size, "%s rows cannot be decoded", t->type->name);
     else if (t->type->block == 1 && (strcmp(t->type->name, "bool") == 0 || strcmp(t->type->name, "c64") == 0))
         snprintf(why, size, "%s holds no real numbers", t->type->name);
@@ -339,7 +339,7 @@ static bb_status check_opts(const bb_error_opts *o, bb_error *err) {
         return bb_fail(err, BB_E_ARG, "%llu rows, at most %d of a tensor are checked", (unsigned long long)o->rows_max,
                        ROWS_LIMIT);
     for (size_t i = 0; i < o->n_types; i++) {
-        if (bb_kernel_find(o->types[i], BB_ISA_AUTO) && bb_codec_find(o->types[i])) continue;
+        if (bb_kernel_find(o->types[i], BB_ISA_AUTO) && bb_codec_find(o->types[i], BB_ISA_SCALAR)) continue;
         bb_str list;
         bb_str_init(&list);
         for (size_t k = 0; k < bb_kernel_count(); k++) bb_str_addf(&list, "%s%s", k ? ", " : "", bb_kernel_at(k)->type);

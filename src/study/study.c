@@ -11,6 +11,7 @@ void bb_progress_init(bb_progress *p) {
     atomic_init(&p->total, 0);
     atomic_init(&p->cancel, false);
     p->what[0] = 0;
+    atomic_init(&p->now, NULL);
 }
 
 void bb_study_gaussian(uint64_t seed, uint64_t first, float *x, size_t n) {

@@ -10,6 +10,7 @@ typedef struct bb_progress {
     atomic_uint_fast64_t done, total; /* of bytes or repetitions */
     atomic_bool cancel;               /* set by the watcher; jobs stop with BB_E_CANCELLED */
     char what[96];                    /* set before `total`; escaped */
+    _Atomic(const char *) now;        /* what is worked on, escaped; lives as long as the job. NULL = what */
 } bb_progress;
 void bb_progress_init(bb_progress *p);
 #endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* convert.h - from a Hugging Face checkpoint to the tensors and keys of a GGUF (specs/ggml.md 3.12). */
+#ifndef BB_GRAPH_CONVERT_H
+#define BB_GRAPH_CONVERT_H
+#include "file/gguf_write.h"
+#include "model/arch.h"
+
+/* A tensor of the GGUF and where its rows come from. */
+typedef struct bb_converted {
+    char name[64];
+    uint32_t n_dims;
+    uint64_t dims[4];         /* innermost first */
+    const bb_tensor **source; /* [n_sources] of the checkpoint, one after the other along the outermost dimension: one,
+                                 or one for each expert; n_sources 0 = made */
+    size_t n_sources;
+    /* Rows of a head to interleave, even; 0 = none. Within each head of d rows, new row 2j + t = old row t d/2 + j. */
+    uint64_t head_rows;
+    const float *made; /* [elements] of a tensor that the checkpoint does not have (rope_freqs) */
+    bool f32;          /* one-dimensional: F32 in the GGUF whatever the checkpoint has */
+} bb_converted;
+
+typedef struct bb_conversion {
+    bb_converted *t; /* [n], in the order of the graph */
+    size_t n;
+    void *memory; /* owned: sources and made values */
+} bb_conversion;
+
+/* The new row `row` of a tensor is which row of its sources, counted over all of them one after the other. */
+uint64_t bb_converted_row(const bb_converted *t, uint64_t row);
+
+/* config: the text of config.json, n bytes. Families llama, mistral, mixtral, qwen2, qwen3; others BB_E_UNSUPPORTED,
+ * naming the rule that is missing ("gemma3: norms are stored plus one"), as are quantized checkpoints. A tensor that is
+ * missing, of another shape, or left over is BB_E_INVALID; rotary buffers are dropped. */
+bb_status bb_convert_hf(const bb_arch *arch, const char *config, size_t n, const bb_file *checkpoint,
+                        bb_conversion *conversion, bb_error *err);
+void bb_conversion_clear(bb_conversion *conversion);
+/* The keys of the GGUF, file_type and quantization_version apart. vocab: the GGUF whose tokenizer.* keys are taken, or
+ * NULL = "no_vocab"; BB_E_INVALID when its tokens are more than the rows of the embedding. */
+bb_status bb_convert_keys(const bb_arch *arch, const char *config, size_t n, const char *name, const bb_file *vocab,
+                          bb_gguf_out *out, bb_error *err);
+#endif
