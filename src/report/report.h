@@ -9,7 +9,9 @@
 #include "plan/plan.h"
 #include "plan/rule.h"
 #include "report/table.h"
+#include "study/audit_study.h"
 #include "study/bench_study.h"
+#include "study/compare_study.h"
 #include "study/error_study.h"
 
 /* Each gives a new table (bb_table_free) or NULL when memory ended. si: GB instead of GiB in what people see. */
@@ -45,6 +47,9 @@ typedef struct bb_inspection {
 bb_table *bb_report_inspect(const bb_inspection *in, bb_table_form form);
 /* Where a name was found on this disk, as a line below the table and in its JSON; nothing for other models. */
 void bb_report_origin(bb_table *t, const bb_model *model);
+/* quiet: people see the summary without the tensors, or without the notes. */
+bb_table *bb_report_compare(const bb_compare_report *r, bool si, bool quiet);
+bb_table *bb_report_audit(const bb_audit_report *r, bool si, bool quiet);
 bb_table *bb_report_error(const bb_error_report *r);
 bb_table *bb_report_bench(const bb_bench_report *r);
 /* Which rows of the tables models and gpus are shown: those that meet all that is given. */
