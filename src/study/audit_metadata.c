@@ -229,7 +229,7 @@ static bool keys(bb_audit_report *r, bool known) {
     uint64_t version;
     if (!family && !missing_key(r, "general.architecture", "llama.cpp needs it")) return false;
     if (known && !architecture_keys(r, r->model->arch ? r->model->arch->family : family)) return false;
-    if (family && !tokenizer_keys(r)) return false;
+    if (known && !tokenizer_keys(r)) return false;
     if (family && !known &&
         !bb_audit_add(r, BB_NOTE, "not-judged", NULL,
                       "the architecture '%.64s' is not known: its keys, tensors and types", family))
