@@ -6,16 +6,27 @@
 #include "quant/codecs.h"
 #include <string.h>
 
-static const bb_codec table[] = {
-    {"f32", bb_f32_encode, bb_f32_decode},    {"f16", bb_f16_encode, bb_f16_decode},
-    {"bf16", bb_bf16_encode, bb_bf16_decode}, {"q8_0", bb_q8_0_encode, bb_q8_0_decode},
-    {"q4_0", bb_q4_0_encode, bb_q4_0_decode}, {"int8", bb_int8_encode, bb_int8_decode},
+typedef struct row {
+    bb_isa isa; /* the least that it needs */
+    bb_codec codec;
+} row;
+
+/* The widest ISA of a type first: the search takes the first row that may run. */
+/* clang-format off: one row a line */
+static const row table[] = {
+    {BB_ISA_SCALAR, {"f32", bb_f32_encode, bb_f32_decode}},
+    {BB_ISA_SCALAR, {"f16", bb_f16_encode, bb_f16_decode}},
+    {BB_ISA_SCALAR, {"bf16", bb_bf16_encode, bb_bf16_decode}},
+    {BB_ISA_SCALAR, {"q8_0", bb_q8_0_encode, bb_q8_0_decode}},
+    {BB_ISA_SCALAR, {"q4_0", bb_q4_0_encode, bb_q4_0_decode}},
+    {BB_ISA_SCALAR, {"int8", bb_int8_encode, bb_int8_decode}},
 };
+/* clang-format on */
 
 const bb_codec *bb_codec_find(const bb_dtype *t, bb_isa isa) {
-    (void)isa;
+    bb_isa runs = bb_isa_choose(isa);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (strcmp(table[i].type, t->name) == 0) return &table[i];
+        if (table[i].isa <= runs && strcmp(table[i].codec.type, t->name) == 0) return &table[i].codec;
     return NULL;
 }
 
