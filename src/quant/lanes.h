@@ -11,7 +11,7 @@
  *   vf vi vm           fp32, int32 and true/false in each lane
  *   vf_set vi_set      one value in all lanes; vf_load vf_store vi_load vi_store: LANES values, any alignment
  *   vi_bytes           LANES bytes, zero-extended;  vf_gather4: columns at..at+3 of LANES rows, lane l from row[l]
- *   vf_add sub mul div sqrt abs; vf_min(a, b) is a < b ? a : b, vf_max(a, b) is a > b ? a : b, as C has it for NaN
+ *   vf_add sub mul div sqrt abs neg; vf_min(a, b) is a < b ? a : b, vf_max(a, b) is a > b ? a : b, as C has it for NaN
  *   vi_add sub and or min max, vi_shl shr sar by a constant
  *   vf_lt le gt ge eq ne, vi_eq; vm_and or not any all; vf_pick vi_pick(m, a, b) is m ? a : b
  *   vf_of_i, vi_of_f   conversions; vi_of_f cuts, what no int32 holds (and NaN) gives INT32_MIN as x86 does

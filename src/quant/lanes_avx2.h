@@ -45,6 +45,7 @@ LANE_FN vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 LANE_FN vf vf_div(vf a, vf b) { return _mm256_div_ps(a, b); }
 LANE_FN vf vf_sqrt(vf a) { return _mm256_sqrt_ps(a); }
 LANE_FN vf vf_abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+LANE_FN vf vf_neg(vf a) { return _mm256_xor_ps(_mm256_set1_ps(-0.0f), a); }
 LANE_FN vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 LANE_FN vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 

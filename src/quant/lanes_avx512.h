@@ -48,6 +48,7 @@ LANE_FN vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 LANE_FN vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
 LANE_FN vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
 LANE_FN vf vf_abs(vf a) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a); }
+LANE_FN vf vf_neg(vf a) { return _mm512_xor_ps(_mm512_set1_ps(-0.0f), a); }
 LANE_FN vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 LANE_FN vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 

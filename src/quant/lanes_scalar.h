@@ -31,6 +31,7 @@ LANE_FN vf vf_mul(vf a, vf b) { return a * b; }
 LANE_FN vf vf_div(vf a, vf b) { return a / b; }
 LANE_FN vf vf_sqrt(vf a) { return sqrtf(a); }
 LANE_FN vf vf_abs(vf a) { return fabsf(a); }
+LANE_FN vf vf_neg(vf a) { return -a; }
 LANE_FN vf vf_min(vf a, vf b) { return a < b ? a : b; }
 LANE_FN vf vf_max(vf a, vf b) { return a > b ? a : b; }
 
