@@ -7,7 +7,7 @@
  *
  *   LANES              lanes of a vector: 1, 8 or 16
  *   LANE_FN            before each small function over lanes (inlined); LANE_BIG before the others
- *   LANE_NAME(f)       f_scalar, f_avx2, f_avx512
+ *   LANE_NAME(f)       f, f_avx2, f_avx512
  *   vf vi vm           fp32, int32 and true/false in each lane
  *   vf_set vi_set      one value in all lanes; vf_load vf_store vi_load vi_store: LANES values, any alignment
  *   vi_bytes           LANES bytes, zero-extended;  vf_gather4: columns at..at+3 of LANES rows, lane l from row[l]

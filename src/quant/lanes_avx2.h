@@ -2,14 +2,14 @@
 /* lanes_avx2.h - eight lanes of AVX2 and F16C; what each function does is said in lanes.h. */
 #ifndef BB_QUANT_LANES_AVX2_H
 #define BB_QUANT_LANES_AVX2_H
+#include "base/cpu.h"
 #include "quant/lanes.h"
 #include <immintrin.h>
 #include <stdbool.h>
 
 #define LANES        8
-#define LANES_TARGET __attribute__((target("avx2,f16c")))
-#define LANE_FN      static inline __attribute__((always_inline)) LANES_TARGET
-#define LANE_BIG     static LANES_TARGET
+#define LANE_FN      static inline __attribute__((always_inline)) BB_TARGET_AVX2
+#define LANE_BIG     static BB_TARGET_AVX2
 #define LANE_NAME(f) f##_avx2
 typedef __m256 vf;
 typedef __m256i vi;

@@ -2,14 +2,14 @@
 /* lanes_avx512.h - sixteen lanes of AVX-512; what each function does is said in lanes.h. */
 #ifndef BB_QUANT_LANES_AVX512_H
 #define BB_QUANT_LANES_AVX512_H
+#include "base/cpu.h"
 #include "quant/lanes.h"
 #include <immintrin.h>
 #include <stdbool.h>
 
 #define LANES        16
-#define LANES_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,f16c")))
-#define LANE_FN      static inline __attribute__((always_inline)) LANES_TARGET
-#define LANE_BIG     static LANES_TARGET
+#define LANE_FN      static inline __attribute__((always_inline)) BB_TARGET_AVX512
+#define LANE_BIG     static BB_TARGET_AVX512
 #define LANE_NAME(f) f##_avx512
 typedef __m512 vf;
 typedef __m512i vi;

@@ -12,7 +12,7 @@ static const struct {
     bb_isa isa; /* the least that it needs */
     bb_codec codec;
 } table[] = {
-#ifdef BB_LANES_X86
+#if BB_X86
     {BB_ISA_AVX512, {"q2_K", bb_q2_K_encode_avx512, bb_q2_K_decode_avx512}},
     {BB_ISA_AVX512, {"q3_K", bb_q3_K_encode_avx512, bb_q3_K_decode_avx512}},
     {BB_ISA_AVX512, {"q4_K", bb_q4_K_encode_avx512, bb_q4_K_decode_avx512}},
@@ -28,13 +28,13 @@ static const struct {
     {BB_ISA_AVX2, {"iq4_nl", bb_iq4_nl_encode_avx2, bb_iq4_nl_decode_avx2}},
     {BB_ISA_AVX2, {"iq4_xs", bb_iq4_xs_encode_avx2, bb_iq4_xs_decode_avx2}},
 #endif
-    {BB_ISA_SCALAR, {"q2_K", bb_q2_K_encode_scalar, bb_q2_K_decode_scalar}},
-    {BB_ISA_SCALAR, {"q3_K", bb_q3_K_encode_scalar, bb_q3_K_decode_scalar}},
-    {BB_ISA_SCALAR, {"q4_K", bb_q4_K_encode_scalar, bb_q4_K_decode_scalar}},
-    {BB_ISA_SCALAR, {"q5_K", bb_q5_K_encode_scalar, bb_q5_K_decode_scalar}},
-    {BB_ISA_SCALAR, {"q6_K", bb_q6_K_encode_scalar, bb_q6_K_decode_scalar}},
-    {BB_ISA_SCALAR, {"iq4_nl", bb_iq4_nl_encode_scalar, bb_iq4_nl_decode_scalar}},
-    {BB_ISA_SCALAR, {"iq4_xs", bb_iq4_xs_encode_scalar, bb_iq4_xs_decode_scalar}},
+    {BB_ISA_SCALAR, {"q2_K", bb_q2_K_encode, bb_q2_K_decode}},
+    {BB_ISA_SCALAR, {"q3_K", bb_q3_K_encode, bb_q3_K_decode}},
+    {BB_ISA_SCALAR, {"q4_K", bb_q4_K_encode, bb_q4_K_decode}},
+    {BB_ISA_SCALAR, {"q5_K", bb_q5_K_encode, bb_q5_K_decode}},
+    {BB_ISA_SCALAR, {"q6_K", bb_q6_K_encode, bb_q6_K_decode}},
+    {BB_ISA_SCALAR, {"iq4_nl", bb_iq4_nl_encode, bb_iq4_nl_decode}},
+    {BB_ISA_SCALAR, {"iq4_xs", bb_iq4_xs_encode, bb_iq4_xs_decode}},
     {BB_ISA_SCALAR, {"f32", bb_f32_encode, bb_f32_decode}},
     {BB_ISA_SCALAR, {"f16", bb_f16_encode, bb_f16_decode}},
     {BB_ISA_SCALAR, {"bf16", bb_bf16_encode, bb_bf16_decode}},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* search_avx2.c - the codecs of codec_*.h over eight lanes of AVX2. */
+#include "base/cpu.h"
 #include "quant/codecs.h"
-#ifdef BB_LANES_X86
+#if BB_X86
 #include "quant/lanes_avx2.h"
 /* the codecs, over these lanes */
 #include "quant/codec_iq4.h"
