@@ -12,11 +12,14 @@ static void columns(bb_table *t) {
     bb_table_column(t, "type", "TYPE", BB_COL_DATA_ONLY);
     bb_table_column(t, "finding", "FINDING", BB_COL_LEFT);
     bb_table_column(t, "count", "COUNT", BB_COL_RIGHT);
-    bb_table_column(t, "first", "FIRST", BB_COL_LEFT);
+    bb_table_column(t, "first", "FIRST", BB_COL_DATA_ONLY);
     bb_table_column(t, "detail", "DETAIL", BB_COL_LEFT | BB_COL_WRAP);
 }
 
 static void row(bb_table *t, const bb_finding *f, bool hidden) {
+    char shown[sizeof f->first + sizeof f->detail + 16];
+    snprintf(shown, sizeof shown, "%s%s%s%s", f->detail, *f->first ? "; " : "",
+             *f->first && f->count > 1 ? "first " : "", f->first);
     bb_table_row(t);
     if (hidden) bb_table_row_hidden(t);
     bb_cell_text(t, bb_severity_word(f->severity));
@@ -25,7 +28,7 @@ static void row(bb_table *t, const bb_finding *f, bool hidden) {
     bb_cell_text(t, f->word);
     bb_cell_u64(t, f->count);
     bb_cell_text(t, f->first);
-    bb_cell_text(t, f->detail);
+    bb_cell_text_as(t, f->detail, shown);
 }
 
 static void count(bb_str *s, size_t n, const char *one) {

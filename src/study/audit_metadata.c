@@ -251,9 +251,10 @@ bb_status bb_audit_metadata(bb_audit_report *r, bb_error *err) {
         const char *family = bb_meta_text(f, "general.architecture");
         bool known = family && bb_arch_known(family);
         ok = keys(r, known);
-        if (ok) ok = types(r, known && m->arch);
+        if (ok && !f->n_tensors) ok = bb_audit_add(r, BB_NOTE, "no-tensors", NULL, "keys and a vocabulary alone");
+        if (ok && f->n_tensors) ok = types(r, known && m->arch);
         if (ok && !m->arch && known && *m->note) ok = bb_audit_add(r, BB_ERROR, "architecture", NULL, "%s", m->note);
-        if (ok && known && m->arch) s = tensors(r, err);
+        if (ok && known && m->arch && f->n_tensors) s = tensors(r, err);
     } else if (ok && *m->note)
         ok = bb_audit_add(r, BB_NOTE, "file", NULL, "%s", m->note);
     return ok ? s : bb_fail(err, BB_E_NOMEM, "no memory for what was found");

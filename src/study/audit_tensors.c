@@ -10,6 +10,10 @@
 
 enum { CHUNK = 1 << 18, CLIPPED_PERCENT = 25 };
 
+static bool is_embedding(const bb_tensor *t) {
+    return strstr(t->name, "embd") || strstr(t->name, "embed") || strstr(t->name, "wte");
+}
+
 static bool is_vector(const bb_tensor *t) { return t->n_dims < 2 || t->rows < 2; }
 
 /* ---- one tensor ---- */
@@ -60,7 +64,7 @@ static bool rows(bb_audit_report *r, const bb_tensor *t, const bb_audit_scan *s)
         return report(r, vector ? BB_NOTE : BB_WARNING, "zero-tensor", t, &s->zero_rows, row, "every value is 0");
     if (vector) return report(r, BB_NOTE, "constant-row", t, &s->constant_rows, row, "every value is the same");
     return report(r, BB_NOTE, "zero-row", t, &s->zero_rows, row,
-                  "rows of zeros (tokens that are not used have them)") &&
+                  is_embedding(t) ? "rows of zeros: tokens that are not used" : "rows of zeros") &&
            report(r, BB_WARNING, "constant-row", t, &s->constant_rows, row, "rows of one value that is not 0");
 }
 
@@ -140,8 +144,7 @@ static bb_status same_content(const bb_file *file, const bb_tensor *a, const bb_
 /* An embedding and a head, or tables that code makes again, are stored twice on purpose. */
 static bool is_meant(const bb_tensor *a, const bb_tensor *b) {
     static const char *const heads[] = {"output.weight", "lm_head.weight", "embed_out.weight"};
-    bool embedding = strstr(a->name, "embd") || strstr(a->name, "embed") || strstr(b->name, "embd") ||
-                     strstr(b->name, "embed") || strstr(a->name, "wte") || strstr(b->name, "wte");
+    bool embedding = is_embedding(a) || is_embedding(b);
     if (strstr(a->name, "inv_freq") && strstr(b->name, "inv_freq")) return true;
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         if (embedding && (strcmp(a->name, heads[i]) == 0 || strcmp(b->name, heads[i]) == 0)) return true;
