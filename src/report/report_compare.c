@@ -76,8 +76,8 @@ static void row(bb_table *t, const bb_compare_row *r, bool hidden) {
 
 static void side_line(bb_table *t, const char *letter, const bb_model *m, bool si) {
     char size[32];
-    bb_table_head(t, "%s  %s: %s, %zu tensors, %s", letter, m->title, bb_file_format(m->file), m->file->n_tensors,
-                  bb_bytes_text(bb_file_tensor_bytes(m->file), si, size));
+    bb_table_head(t, "%s  %s: %s, %zu tensor%s, %s", letter, m->title, bb_file_format(m->file), m->file->n_tensors,
+                  m->file->n_tensors == 1 ? "" : "s", bb_bytes_text(bb_file_tensor_bytes(m->file), si, size));
 }
 
 static void plural(bb_str *s, size_t n, const char *what) {

@@ -58,14 +58,29 @@ static bool values(bb_audit_report *r, const bb_tensor *t, const bb_audit_scan *
 
 static bool rows(bb_audit_report *r, const bb_tensor *t, const bb_audit_scan *s) {
     const unit row = {.row = true};
-    bool vector = is_vector(t);
-    if (!s->rows) return true;
-    if (s->zero_rows.count == s->rows)
-        return report(r, vector ? BB_NOTE : BB_WARNING, "zero-tensor", t, &s->zero_rows, row, "every value is 0");
-    if (vector) return report(r, BB_NOTE, "constant-row", t, &s->constant_rows, row, "every value is the same");
+    if (!s->rows || is_vector(t)) return true;
+    if (s->zero_rows.count == s->rows) return bb_audit_add(r, BB_WARNING, "zero-tensor", t, "every value is 0") != NULL;
     return report(r, BB_NOTE, "zero-row", t, &s->zero_rows, row,
                   is_embedding(t) ? "rows of zeros: tokens that are not used" : "rows of zeros") &&
            report(r, BB_WARNING, "constant-row", t, &s->constant_rows, row, "rows of one value that is not 0");
+}
+
+/* Norms that were not trained and biases of zeros are told of together. */
+static bool vectors(bb_audit_report *r, const bb_file *file, const bb_audit_scan *scans) {
+    static const char *const text[2] = {"vectors of zeros", "vectors of one value that is not 0"};
+    for (int k = 0; k < 2; k++) {
+        const bb_tensor *first = NULL;
+        uint64_t n = 0;
+        for (size_t i = 0; i < file->n_tensors; i++) {
+            const bb_audit_hits *h = k ? &scans[i].constant_rows : &scans[i].zero_rows;
+            if (h->count && is_vector(&file->tensors[i]) && !n++) first = &file->tensors[i];
+        }
+        bb_finding *f =
+            n ? bb_audit_add(r, BB_NOTE, k ? "constant-vector" : "zero-vector", first, "%s", text[k]) : NULL;
+        if (n && !f) return false;
+        if (f) f->count = n;
+    }
+    return true;
 }
 
 static bool blocks(bb_audit_report *r, const bb_tensor *t, const bb_audit_scan *s) {
@@ -74,11 +89,12 @@ static bool blocks(bb_audit_report *r, const bb_tensor *t, const bb_audit_scan *
     if (c->count && (!dead.count || c->first < dead.first)) dead.first = c->first;
     dead.count += c->count;
     if (!dead.count) return true;
-    char text[160];
+    char text[192];
     int n = snprintf(text, sizeof text, "%" PRIu64 " of zeros, %" PRIu64 " of one value, in rows that hold others",
                      s->zero_blocks.count, c->count);
     if (s->dead_columns && n > 0 && (size_t)n < sizeof text)
-        snprintf(text + n, sizeof text - (size_t)n, "; columns %" PRIu64 " to %" PRIu64 "%s in every row",
+        snprintf(text + n, sizeof text - (size_t)n,
+                 "; columns %" PRIu64 " to %" PRIu64 "%s in every row, as from an importance of 0",
                  s->first_dead_column, s->first_dead_column + t->type->block - 1,
                  s->dead_columns > 1 ? " and others" : "");
     return report(r, BB_WARNING, "dead-block", t, &dead, (unit){.block = true}, text);
@@ -200,6 +216,7 @@ bb_status bb_audit_tensors(bb_audit_report *r, const bb_audit_scan *scans, bb_pr
         const bb_audit_scan *s = &scans[i];
         ok = values(r, t, s) && rows(r, t, s) && blocks(r, t, s) && clipped(r, t, s);
     }
+    ok = ok && vectors(r, file, scans);
     bb_status status = ok ? duplicates(r, scans, progress, err) : BB_E_NOMEM;
     if (status == BB_OK && !unread(r, file, scans)) status = BB_E_NOMEM;
     return status == BB_E_NOMEM ? bb_fail(err, status, "no memory for what was found") : status;
