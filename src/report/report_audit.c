@@ -31,6 +31,36 @@ static void row(bb_table *t, const bb_finding *f, bool hidden) {
     bb_cell_text_as(t, f->detail, shown);
 }
 
+enum { SHOWN = 8, WORDS = 64 };
+
+/* How many findings of each word people have seen. */
+typedef struct seen {
+    const char *word[WORDS];
+    size_t n[WORDS], words;
+} seen;
+
+static size_t see(seen *s, const char *word) {
+    size_t k = 0;
+    while (k < s->words && strcmp(s->word[k], word) != 0) k++;
+    if (k == WORDS) return 0;
+    if (k == s->words) s->word[s->words++] = word;
+    return s->n[k]++;
+}
+
+static void rows(bb_table *t, const bb_audit_report *r, bool quiet) {
+    seen s = {0};
+    for (size_t i = 0; i < r->n; i++) {
+        bool note = r->findings[i].severity == BB_NOTE;
+        row(t, &r->findings[i], (quiet && note) || see(&s, r->findings[i].word) >= SHOWN);
+    }
+    for (size_t k = 0, first = 1; k < s.words; k++) {
+        if (s.n[k] <= SHOWN) continue;
+        if (first) bb_table_foot(t, "%s", "");
+        first = 0;
+        bb_table_foot(t, "and %zu more of %s: --csv has all", s.n[k] - SHOWN, s.word[k]);
+    }
+}
+
 static void count(bb_str *s, size_t n, const char *one) {
     if (n) bb_str_addf(s, "%s%zu %s%s", s->len ? ", " : "", n, one, n == 1 ? "" : "s");
 }
@@ -56,7 +86,7 @@ bb_table *bb_report_audit(const bb_audit_report *r, bool si, bool quiet) {
     summary(t, r, si);
     columns(t);
     if (r->n) bb_table_head(t, "%s", "");
-    for (size_t i = 0; i < r->n; i++) row(t, &r->findings[i], quiet && r->findings[i].severity == BB_NOTE);
+    rows(t, r, quiet);
     bb_json_add_text(root, "model", r->model->title);
     bb_json_add_bool(root, "clean", !r->by_severity[BB_ERROR] && !r->by_severity[BB_WARNING]);
     bb_json_add_u64(root, "errors", r->by_severity[BB_ERROR]);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME = 96, KEYS_SHOWN = 12, VALUE_SHOWN = 40 };
+enum { NAME = 96, KEYS_SHOWN = 12, REASONS_SHOWN = 12, VALUE_SHOWN = 40 };
 
 static void columns(bb_table *t) {
     bb_table_column(t, "tensor", "TENSOR", BB_COL_LEFT);
@@ -113,14 +113,19 @@ static void summary(bb_table *t, const bb_compare_report *r) {
                       isinf(w->error.rel) ? "inf" : bb_show_ratio(w->error.rel, 1, buf));
 }
 
-/* Rows of one reason together. */
+/* Rows of one reason together; the first reasons only. */
 static void reasons(bb_table *t, const bb_compare_report *r) {
+    size_t shown = 0;
     for (size_t i = 0; i < r->n_rows; i++) {
         const bb_compare_row *a = &r->rows[i];
         if (!a->note[0] || a->measured) continue;
         size_t n = 0, k = 0;
         while (k < i && (r->rows[k].measured || strcmp(r->rows[k].note, a->note) != 0)) k++;
         if (k < i) continue;
+        if (shown++ == REASONS_SHOWN) {
+            bb_table_foot(t, "and for further reasons: --csv has all");
+            return;
+        }
         for (k = i; k < r->n_rows; k++) n += !r->rows[k].measured && strcmp(r->rows[k].note, a->note) == 0;
         char text[192];
         snprintf(text, sizeof text, "not measured, %zu tensor%s: %s", n, n == 1 ? "" : "s", a->note);

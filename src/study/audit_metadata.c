@@ -41,7 +41,7 @@ static bool architecture_keys(bb_audit_report *r, const char *family) {
     if (key_of(f, family, "attention.layer_norm_epsilon", key, sizeof key) ||
         key_of(f, family, "attention.layer_norm_rms_epsilon", key, sizeof key))
         return true;
-    return missing_key(r, key, "llama.cpp needs it");
+    return missing_key(r, key, "llama.cpp needs it, or layer_norm_epsilon");
 }
 
 /* llama-vocab.cpp of llama.cpp v0.5.0: impl::load. */

@@ -65,10 +65,11 @@ static void scan_finite(scanner *c, const float *x, size_t n, uint64_t at) {
     }
 }
 
+/* Mostly told by the second value; NaN is the same as nothing. */
 static bool all_same(const float *x, size_t n) {
-    bool same = true;
-    for (size_t i = 1; i < n; i++) same &= x[i] >= x[0] && x[i] <= x[0];
-    return same && x[0] >= x[0];
+    for (size_t i = 0; i < n; i++)
+        if (!(x[i] >= x[0] && x[i] <= x[0])) return false;
+    return true;
 }
 
 /* A part of one row. */
