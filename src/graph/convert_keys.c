@@ -66,8 +66,9 @@ static void put_scaling(writer *w, const bb_convert_config *c) {
     put_text(w, name_key(w, "rope.scaling.type", full, sizeof full), yarn ? "yarn" : "linear");
     put_f32(w, "rope.scaling.factor", c->rope[BB_ROPE_FACTOR]);
     if (!yarn) return;
+    double context = c->rope[BB_ROPE_CONTEXT];
     if (c->given[BB_ROPE_CONTEXT])
-        put_u32(w, "rope.scaling.original_context_length", (uint64_t)c->rope[BB_ROPE_CONTEXT]);
+        put_u32(w, "rope.scaling.original_context_length", context <= UINT32_MAX ? (uint64_t)context : UINT64_MAX);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (c->given[numbers[i].from]) put_f32(w, numbers[i].key, c->rope[numbers[i].from]);
 }

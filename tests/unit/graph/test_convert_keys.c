@@ -239,6 +239,9 @@ START_TEST(refusals) {
     refuse(SIZES("llama") ",\"max_position_embeddings\":4294967296}", NULL, BB_E_INVALID, "context_length");
     refuse(SIZES("llama") ",\"rms_norm_eps\":0}", NULL, BB_E_INVALID, "rms_norm_eps");
     refuse(SIZES("llama") ",\"rope_theta\":1e300}", NULL, BB_E_INVALID, "rope_theta");
+    refuse(SIZES("llama") ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":2,"
+                          "\"original_max_position_embeddings\":1e30}}",
+           NULL, BB_E_INVALID, "original_context_length");
     refuse(SIZES("gemma") "}", NULL, BB_E_UNSUPPORTED, "plus one");
     made_begin();
     ck_assert_int_eq(bb_gguf_out_new(0, &out, &err), BB_OK);
