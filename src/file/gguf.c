@@ -14,6 +14,7 @@ enum {
     TEXT_MAX = 64 << 20,   /* our limit for one string */
     STRINGS_MAX = 1 << 24, /* our limit for the strings of one array */
     NUMBERS_KEPT = 65536,  /* elements of an array that are kept */
+    FIRST_MAX = 4096,      /* bytes of the first text of an array that is kept: a path at the longest */
 };
 
 static const struct {
@@ -152,7 +153,15 @@ static bb_status read_array(reader *r, const char *key, int depth, bb_meta *out)
             if (bb_cursor_ok(&r->c) && len > TEXT_MAX)
                 return bb_fail(r->err, BB_E_LIMIT, "%s: '%s' has a string of %llu bytes", r->path, shown,
                                (unsigned long long)len);
-            if (!bb_cursor_skip(&r->c, len)) return short_of(r, "an array of strings");
+            bb_status status = BB_OK;
+            char *kept = NULL;
+            if (out && i == 0 && len <= FIRST_MAX && len <= bb_cursor_left(&r->c)) {
+                if (!(kept = bb_file_text(r->f, NULL, (size_t)len, &status)))
+                    return bb_file_no_memory(r->f, status, r->err);
+                out->v.array.first = kept;
+            }
+            if (!(kept ? bb_cursor_bytes(&r->c, kept, (size_t)len) : bb_cursor_skip(&r->c, len)))
+                return short_of(r, "an array of strings");
         }
         return BB_OK;
     }

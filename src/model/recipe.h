@@ -9,6 +9,8 @@ bb_status bb_type_rules_new(bb_type_rules **rules, bb_error *err);
 void bb_type_rules_free(bb_type_rules *rules);
 /* "REGEX=TYPE", the last '=' divides; matched anywhere in the name, as std::regex_search does. */
 bb_status bb_type_rules_add(bb_type_rules *rules, const char *text, bb_error *err);
+/* The type of the first rule that matches; NULL = none does. */
+const bb_dtype *bb_type_rules_find(const bb_type_rules *rules, const char *name);
 
 typedef struct bb_recipe {
     const bb_ftype *ftype;
