@@ -113,7 +113,7 @@ typedef struct cli_args {
     const char *value[OPT_COUNT]; /* NULL = not given; "" for a flag; the last one wins */
     cli_given *given;             /* [n_given] all of them in order, for options that may be repeated */
     size_t n_given;
-    const char **words;           /* [n_words] that are no options */
+    const char **words; /* [n_words] that are no options */
     size_t n_words;
     bool dashes; /* a "--" ended the options */
 } cli_args;

@@ -74,7 +74,7 @@ static void mark_hull(tensor *t) {
 }
 
 /* The options of one tensor that are worth to be looked at. */
-static bb_status set_options(tensor *t, const bb_choice *c, size_t n_types, size_t index, bb_error *err) {
+static bb_status set_options(tensor *t, const bb_type_choice *c, size_t n_types, size_t index, bb_error *err) {
     size_t n = 0;
     for (size_t k = 0; k < n_types; k++) {
         if (!isfinite(c->error[k])) continue;
@@ -258,7 +258,7 @@ static void search_all(problem *p) {
     }
 }
 
-static bb_status set_tensors(problem *p, const bb_choice *choices, size_t n_types, bb_error *err) {
+static bb_status set_tensors(problem *p, const bb_type_choice *choices, size_t n_types, bb_error *err) {
     for (size_t i = 0; i < p->n; i++) {
         p->tensors[i].options = p->options + i * n_types;
         bb_status st = set_options(&p->tensors[i], &choices[i], n_types, i, err);
@@ -271,7 +271,7 @@ static bb_status set_tensors(problem *p, const bb_choice *choices, size_t n_type
                    p->limit);
 }
 
-bb_status bb_choose_types(const bb_choice *choices, size_t n, size_t n_types, uint64_t limit, size_t *picked,
+bb_status bb_choose_types(const bb_type_choice *choices, size_t n, size_t n_types, uint64_t limit, size_t *picked,
                           uint64_t *bytes, double *error, bb_error *err) {
     problem p = {.n = n, .limit = limit};
     size_t all = 0;

@@ -12,7 +12,7 @@ typedef struct instance {
     uint64_t least, most; /* bytes of the smallest and the largest choice */
     uint64_t bytes[N_MAX][TYPES_MAX];
     double error[N_MAX][TYPES_MAX];
-    bb_choice choices[N_MAX];
+    bb_type_choice choices[N_MAX];
     uint64_t state;
 } instance;
 
@@ -35,7 +35,7 @@ static void set_limits(instance *x) {
         }
         x->least += low;
         x->most += high;
-        x->choices[i] = (bb_choice){x->bytes[i], x->error[i]};
+        x->choices[i] = (bb_type_choice){x->bytes[i], x->error[i]};
     }
 }
 
