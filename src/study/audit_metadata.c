@@ -253,7 +253,9 @@ bb_status bb_audit_metadata(bb_audit_report *r, bb_error *err) {
         ok = keys(r, known);
         if (ok && !f->n_tensors) ok = bb_audit_add(r, BB_NOTE, "no-tensors", NULL, "keys and a vocabulary alone");
         if (ok && f->n_tensors) ok = types(r, known && m->arch);
-        if (ok && !m->arch && known && *m->note) ok = bb_audit_add(r, BB_ERROR, "architecture", NULL, "%s", m->note);
+        /* what a missing key leads to is not told twice */
+        if (ok && !m->arch && known && *m->note && !r->by_severity[BB_ERROR])
+            ok = bb_audit_add(r, BB_ERROR, "architecture", NULL, "%s", m->note);
         if (ok && known && m->arch && f->n_tensors) s = tensors(r, err);
     } else if (ok && *m->note)
         ok = bb_audit_add(r, BB_NOTE, "file", NULL, "%s", m->note);

@@ -148,9 +148,12 @@ static void audit_blocks(const bb_dtype *t) {
 }
 
 START_TEST(good_blocks) {
-    static const char *const types[] = {"q8_0", "q4_0", "q2_K", "q3_K", "q4_K", "q5_K", "q6_K", "iq4_nl", "iq4_xs"};
+    static const char *const types[] = {"q8_0", "q4_0",   "q4_1",   "q5_0",  "q5_1",  "q2_K",  "q3_K",  "q4_K", "q5_K",
+                                        "q6_K", "iq4_nl", "iq4_xs", "tq1_0", "tq2_0", "mxfp4", "nvfp4", "q1_0", "q2_0"};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         uint64_t b;
+        const bb_codec *c = bb_codec_find(bb_dtype_find(types[i], NULL), BB_ISA_AUTO);
+        if (!c || !c->encode) continue;
         audit_blocks(quantized(types[i], &b));
         clean(3); /* an architecture that is not known, no file_type, no quantization_version */
         bb_audit_report_clear(&report);
