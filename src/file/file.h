@@ -19,6 +19,7 @@ typedef struct bb_meta {
     char *key;
     bb_meta_kind kind;
     char type_in_file[12]; /* "u32", "str", ... */
+    uint64_t at, bytes;    /* of GGUF: where type and value lie in the file that was named, for a writer; else 0 */
     union {
         uint64_t u64;
         int64_t i64;
