@@ -357,7 +357,7 @@ static bb_status end_file(bb_sink *sink, bb_status status, bb_error *err) {
     return status;
 }
 
-static bb_status write_text(bb_folder *folder, const char *name, const bb_str *text, bb_error *err) {
+static bb_status write_text(bb_folder_sink *folder, const char *name, const bb_str *text, bb_error *err) {
     bb_sink *sink = NULL;
     if (!text->len) return BB_OK;
     bb_status status = bb_folder_file(folder, name, text->len, &sink, err);
@@ -365,7 +365,7 @@ static bb_status write_text(bb_folder *folder, const char *name, const bb_str *t
     return end_file(sink, bb_sink_write(sink, 0, text->data, text->len, err), err);
 }
 
-static bb_status copy_small(const bb_folder_job *job, bb_folder *folder, const bb_small_file *f, bb_error *err) {
+static bb_status copy_small(const bb_folder_job *job, bb_folder_sink *folder, const bb_small_file *f, bb_error *err) {
     unsigned char buf[COPY_BYTES];
     bb_source *src = NULL;
     bb_sink *sink = NULL;
@@ -384,7 +384,7 @@ static bb_status copy_small(const bb_folder_job *job, bb_folder *folder, const b
     return sink ? end_file(sink, status, err) : status;
 }
 
-static bb_status write_shard(bb_folder_desk *desk, const bb_folder_job *job, size_t k, bb_folder *folder,
+static bb_status write_shard(bb_folder_desk *desk, const bb_folder_job *job, size_t k, bb_folder_sink *folder,
                              bb_progress *progress, bb_error *err) {
     const bb_folder_shard *s = &job->shards[k];
     bb_sink *sink = NULL;
@@ -416,7 +416,7 @@ static bb_status input_unchanged(const bb_folder_job *job, bb_error *err) {
     return status;
 }
 
-static bb_status write_all(bb_folder_job *job, bb_folder_desk *desk, bb_folder *folder, bb_progress *progress,
+static bb_status write_all(bb_folder_job *job, bb_folder_desk *desk, bb_folder_sink *folder, bb_progress *progress,
                            bb_error *err) {
     bb_status status = write_text(folder, "config.json", &job->config, err);
     if (status == BB_OK) status = write_text(folder, "model.safetensors.index.json", &job->index, err);
@@ -439,7 +439,7 @@ bb_status bb_folder_quantize_run(bb_folder_job *job, const char *path, bool forc
                                  bb_error *err) {
     bb_pool *pool = NULL;
     bb_folder_desk *desk = NULL;
-    bb_folder *folder = NULL;
+    bb_folder_sink *folder = NULL;
     bb_status status = refuse_input(job, path, err);
     if (status != BB_OK) return status;
     if (progress) {
