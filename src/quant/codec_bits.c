@@ -91,7 +91,7 @@ static float ternary_scale(const float *x, unsigned char *out) {
  * 0 to 2 take a NaN that hid a larger one from the scale. */
 static unsigned trit(float v) {
     float r = roundf(v);
-    int64_t l = r >= -0x1p63f && r < 0x1p63f ? (int64_t)r : INT64_MIN;
+    int64_t l = r >= -9223372036854775808.0f && r < 9223372036854775808.0f ? (int64_t)r : INT64_MIN;
     return (unsigned)((uint64_t)l + 1) & 255;
 }
 
