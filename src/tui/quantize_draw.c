@@ -240,7 +240,8 @@ static int widest_shape(const bb_quantize_screen *q) {
     return most < SHAPE_MAX ? most : SHAPE_MAX;
 }
 
-static const char *cell_text(const bb_quantize_row *r, bb_quantize_column column, bool worst, char *buf, size_t size) {
+static const char *cell_text(const bb_quantize_screen *q, const bb_quantize_row *r, bb_quantize_column column,
+                             bool worst, char *buf, size_t size) {
     bool done = atomic_load(&r->state) == BB_ROW_DONE;
     buf[0] = 0;
     switch (column) {
@@ -257,7 +258,7 @@ static const char *cell_text(const bb_quantize_row *r, bb_quantize_column column
         (void)bb_bytes_text(r->bytes, false, buf);
         break;
     case BB_QCOL_SQNR:
-        if (!done) return atomic_load(&r->state) == BB_ROW_RUNNING ? "now" : "";
+        if (!done) return q->phase == BB_QUANTIZE_RUNNING && atomic_load(&r->state) == BB_ROW_RUNNING ? "now" : "";
         if (r->error.rel == 0) return "exact";
         (void)snprintf(buf, size, "%.1f", r->error.sqnr_db);
         break;
@@ -294,13 +295,13 @@ static void put_name(int y, int x, int width, bb_role role, const char *name) {
 }
 
 /* The heading when row is NULL. */
-static void draw_cells(const bb_quantize_row *row, bool worst, int y, int x, const int widths[BB_QUANTIZE_COLUMNS],
-                       bb_role role) {
+static void draw_cells(const bb_quantize_screen *q, const bb_quantize_row *row, bool worst, int y, int x,
+                       const int widths[BB_QUANTIZE_COLUMNS], bb_role role) {
     char text[96];
     x += FLAGS - 1;
     for (int c = 0; c < BB_QUANTIZE_COLUMNS; c++) {
         if (!widths[c]) continue;
-        const char *cell = row ? cell_text(row, (bb_quantize_column)c, worst, text, sizeof text) : columns[c].head;
+        const char *cell = row ? cell_text(q, row, (bb_quantize_column)c, worst, text, sizeof text) : columns[c].head;
         if (c == BB_QCOL_TENSOR)
             put_name(y, x + 1, widths[c] - 1, role, cell);
         else if (columns[c].left)
@@ -331,7 +332,7 @@ static void draw_tensors(const bb_quantize_screen *q, const bb_quantize_sum *sum
     if (p->h < 2) return;
     if (q->n) title(l, p, BB_ROLE_TITLE, text);
     (void)bb_quantize_columns(p->w, widest_shape(q), widths);
-    draw_cells(NULL, false, p->y, p->x, widths, BB_ROLE_HEAD);
+    draw_cells(q, NULL, false, p->y, p->x, widths, BB_ROLE_HEAD);
     if (!q->n) {
         (void)bb_put_wrapped(p->y + 1, p->x + 2, p->h - 1, p->w - 3, BB_ROLE_DIM,
                              "Choose a model: Tab to File, then e. A GGUF file, a safetensors file or a folder.");
@@ -344,7 +345,7 @@ static void draw_tensors(const bb_quantize_screen *q, const bb_quantize_sum *sum
         bool low = bb_quantize_screen_low(r);
         if (i == q->marked) (void)bb_put(y, p->x, 1, BB_ROLE_FOCUS, ">");
         if (low) (void)bb_put(y, p->x + 1, 1, BB_ROLE_WARN, "!");
-        draw_cells(r, q->order[i] == sum->worst, y, p->x, widths, i == q->marked ? BB_ROLE_FOCUS : BB_ROLE_TEXT);
+        draw_cells(q, r, q->order[i] == sum->worst, y, p->x, widths, i == q->marked ? BB_ROLE_FOCUS : BB_ROLE_TEXT);
     }
 }
 
