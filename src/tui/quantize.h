@@ -7,6 +7,7 @@
 #include "tui/app.h"
 #include <pthread.h>
 
+#define BB_QUANTIZE_FIRST_FILE "demo"
 enum { BB_QUANTIZE_FILE, BB_QUANTIZE_TYPE, BB_QUANTIZE_IMATRIX, BB_QUANTIZE_OUT, BB_QUANTIZE_FIELDS };
 enum { BB_QUANTIZE_FIND = BB_QUANTIZE_FIELDS /* edited like a field, and none of them */ };
 

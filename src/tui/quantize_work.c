@@ -131,7 +131,10 @@ bb_status bb_quantize_screen_imatrix(bb_quantize_screen *q, const char *path, bb
 void bb_quantize_screen_begin(bb_quantize_screen *q) {
     if (q->begun) return;
     q->begun = true;
-    if (bb_quantize_screen_file(q, q->file, &q->why) != BB_OK) q->phase = BB_QUANTIZE_NONE;
+    if (bb_quantize_screen_file(q, q->file, &q->why) == BB_OK) return;
+    /* what was looked at the last time is not there any more */
+    if (!q->given && bb_quantize_screen_file(q, BB_QUANTIZE_FIRST_FILE, &q->why) == BB_OK) return;
+    q->phase = BB_QUANTIZE_NONE;
     name_output(q);
 }
 

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_FILE "demo"
 #define FIRST_TYPE "q4_K_M"
 
 enum { FILES_LISTED = 200 }; /* of the working folder */
@@ -22,7 +21,7 @@ static bb_status quantize_open(bb_app *app, const char *model, void **state, bb_
     q->stores = app->stores;
     q->ftype = bb_ftype_find(FIRST_TYPE, NULL);
     q->given = model && *model && strlen(model) < sizeof q->file;
-    (void)snprintf(q->file, sizeof q->file, "%s", q->given ? model : FIRST_FILE);
+    (void)snprintf(q->file, sizeof q->file, "%s", q->given ? model : BB_QUANTIZE_FIRST_FILE);
     q->histogram = true;
     bb_progress_init(&q->progress);
     atomic_init(&q->ended, false);
@@ -35,7 +34,7 @@ static void quantize_close(void *state) { bb_quantize_screen_close(state); }
 static void quantize_wants(void *state, bb_wants *wants) {
     bb_quantize_screen *q = state;
     bb_quantize_screen_begin(q);
-    wants->more = q->histogram;
+    wants->more = q->histogram && q->n;
 }
 
 /* ---- the worker ---- */
@@ -116,7 +115,8 @@ static void list_folder(bb_app *app) {
 
 static void choose_file(bb_app *app, const bb_quantize_screen *q) {
     bb_app_choose(app, BB_QUANTIZE_FILE, "File", "path, or a model on this disk", true);
-    bb_chooser_add(&app->chooser, FIRST_FILE, FIRST_FILE "                         the shipped model");
+    bb_chooser_add(&app->chooser, BB_QUANTIZE_FIRST_FILE,
+                   BB_QUANTIZE_FIRST_FILE "                         the shipped model");
     list_folder(app);
     for (size_t i = 0; q->stores && i < q->stores->n; i++) {
         bb_names names = {0};
@@ -387,8 +387,9 @@ static void quantize_notes(void *state, bb_str *out) {
 
 static void quantize_remember(void *state, bb_str *out) {
     const bb_quantize_screen *q = state;
-    if (strchr(q->file, '\n')) return;
-    bb_str_addf(out, "quantize-file %s\nquantize-type %s\n", q->file, q->ftype->name);
+    bool named = q->model || (!q->begun && !q->given);
+    if (named && !strchr(q->file, '\n')) bb_str_addf(out, "quantize-file %s\n", q->file);
+    bb_str_addf(out, "quantize-type %s\n", q->ftype->name);
 }
 
 static void quantize_recall(bb_app *app, void *state, const char *key, const char *value) {

@@ -228,7 +228,14 @@ START_TEST(remembered) {
     open_view(NULL);
     view->recall(app, q, "quantize-file", "gone.gguf"); /* a file of the last time that is not there any more */
     bb_quantize_screen_begin(q);
-    ck_assert(q->phase == BB_QUANTIZE_NONE && *q->why.text);
+    ck_assert(q->phase == BB_QUANTIZE_READY);
+    ck_assert_str_eq(q->file, "demo");
+
+    /* what the command line names is not replaced: the screen says why there is nothing */
+    view->close(q);
+    open_view("gone.gguf");
+    bb_quantize_screen_begin(q);
+    ck_assert(q->phase == BB_QUANTIZE_NONE && *q->why.text && !says(view->remember, "gone.gguf"));
     act(BB_ACT_SORT);
     act(BB_ACT_LAST);
     act(BB_ACT_COMPARE);
