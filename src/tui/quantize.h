@@ -103,8 +103,8 @@ enum { BB_QUANTIZE_LOW_DB = 20 }; /* a tensor below it is flagged: its error is 
 typedef struct bb_quantize_sum {
     uint64_t from_bytes, bytes, elements; /* of all rows */
     const bb_dtype *from;                 /* the type that has most of the bytes */
-    size_t done, measured, low;           /* rows: done, of those with an error, below BB_QUANTIZE_LOW_DB */
-    double mean_db;                       /* over those with an error */
+    size_t done, measured, low;           /* rows: done; of those in blocks; below BB_QUANTIZE_LOW_DB */
+    double mean_db;                       /* of those in blocks, by their elements */
     size_t worst;                         /* row; SIZE_MAX = none */
 } bb_quantize_sum;
 void bb_quantize_screen_sum(const bb_quantize_screen *q, bb_quantize_sum *sum);

@@ -270,7 +270,7 @@ static const char *cell_text(const bb_quantize_screen *q, const bb_quantize_row 
         break;
     case BB_QCOL_WORST:
         if (worst) return "worst";
-        if (bb_quantize_screen_low(r)) (void)snprintf(buf, size, "<%d dB", (int)BB_QUANTIZE_LOW_DB);
+        if (bb_quantize_screen_low(r)) return "low";
         break;
     case BB_QUANTIZE_COLUMNS:
         break;
@@ -496,14 +496,15 @@ static void draw_types(const bb_quantize_screen *q, const bb_layout *l) {
 }
 
 void bb_quantize_screen_types(const bb_quantize_screen *q, bb_str *out) {
-    char db[32], most[32];
+    char db[32], rel[32], most[32];
     const bb_dtype *to = q->tried < q->n ? bb_quantize_at(q->job, q->tried)->to : NULL;
     bb_str_addf(out, "  %-8s %5s %9s %8s %8s %8s\n", "TYPE", "BIT/W", "SQNR", "REL ERR", "MAX|ERR|", "COS");
     for (size_t i = 0; i < q->n_trials; i++) {
         const bb_quantize_trial *t = &q->trials[i];
         error_text(t->error.max_abs, most, sizeof most);
-        bb_str_addf(out, "%c %-8s %5.2f %9s %8.1e %8s %8.5f\n", t->type == to ? '>' : ' ', t->type->name,
-                    t->bits_per_weight, db_text(&t->error, db, sizeof db), t->error.rel, most, t->error.cosine);
+        (void)snprintf(rel, sizeof rel, t->error.rel == 0 ? "0" : "%.1e", t->error.rel);
+        bb_str_addf(out, "%c %-8s %5.2f %9s %8s %8s %8.5f\n", t->type == to ? '>' : ' ', t->type->name,
+                    t->bits_per_weight, db_text(&t->error, db, sizeof db), rel, most, t->error.cosine);
     }
 }
 

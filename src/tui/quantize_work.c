@@ -174,7 +174,7 @@ const bb_ftype *bb_quantize_screen_writable(size_t at) {
     return NULL;
 }
 
-/* Done, and with an error: a tensor that stays as it is says nothing about the type. */
+/* Done, and not the same as before. */
 static bool measured(const bb_quantize_row *r) { return atomic_load(&r->state) == BB_ROW_DONE && r->error.rel > 0; }
 
 /* ---- the worker ---- */
@@ -323,28 +323,31 @@ bool bb_quantize_screen_low(const bb_quantize_row *r) {
 }
 
 void bb_quantize_screen_sum(const bb_quantize_screen *q, bb_quantize_sum *sum) {
-    double db = 0, most = 0, worst_db = 0;
+    double err2 = 0, elements = 0, worst = 0;
+    uint64_t most = 0;
     *sum = (bb_quantize_sum){.worst = SIZE_MAX};
     for (size_t i = 0; i < q->n; i++) {
         const bb_quantize_row *r = bb_quantize_at(q->job, i);
         sum->from_bytes += r->from_bytes;
         sum->bytes += r->bytes;
         sum->elements += r->elements;
-        if ((double)r->from_bytes > most) { /* the largest tensor's: models are of one type but for vectors */
-            most = (double)r->from_bytes;
+        if (r->from_bytes > most) { /* the largest tensor's: models are of one type but for vectors */
+            most = r->from_bytes;
             sum->from = r->from;
         }
-        sum->done += atomic_load(&r->state) == BB_ROW_DONE;
+        if (atomic_load(&r->state) != BB_ROW_DONE) continue;
+        sum->done++;
         sum->low += bb_quantize_screen_low(r);
-        if (!measured(r)) continue;
-        if (isfinite(r->error.sqnr_db)) db += r->error.sqnr_db;
+        if (!r->quantized || r->to->block == 1 || isnan(r->error.rel)) continue; /* as bb_report_quantize sums */
+        err2 += r->error.rel * r->error.rel * (double)r->elements;
+        elements += (double)r->elements;
         sum->measured++;
-        if (sum->worst == SIZE_MAX || r->error.sqnr_db < worst_db) {
+        if (sum->worst == SIZE_MAX || r->error.rel > worst) {
             sum->worst = i;
-            worst_db = r->error.sqnr_db;
+            worst = r->error.rel;
         }
     }
-    sum->mean_db = sum->measured ? db / (double)sum->measured : (double)NAN;
+    sum->mean_db = elements > 0 ? -10 * log10(err2 / elements) : (double)NAN;
 }
 
 const bb_quantize_row *bb_quantize_screen_marked(const bb_quantize_screen *q) {

@@ -142,7 +142,7 @@ static void choose_type(bb_app *app, const bb_quantize_screen *q) {
         uint64_t size;
         bb_error err = {.status = BB_OK};
         if (q->job && bb_quantize_screen_size(q, ft, &size, &err) == BB_OK) (void)bb_bytes_text(size, false, bytes);
-        (void)snprintf(shown, sizeof shown, "%-10s %11s%.100s", ft->name, bytes, q->job ? err.text : "");
+        (void)snprintf(shown, sizeof shown, "%-10s %11s  %.100s", ft->name, bytes, q->job ? err.text : "");
         bb_chooser_add(&app->chooser, ft->name, shown);
     }
     bb_chooser_mark(&app->chooser, q->ftype->name);
@@ -193,12 +193,12 @@ static bool set_out(bb_quantize_screen *q, const char *text, bb_error *err) {
 
 static bool quantize_accept(bb_app *app, void *state, int field, const char *text, bb_error *err) {
     bb_quantize_screen *q = state;
+    bb_quantize_screen_begin(q);
     if (field == BB_QUANTIZE_FIND) {
         (void)snprintf(q->find, sizeof q->find, "%.127s", text);
         if (*q->find) (void)next_match(app, q, 1, true);
         return true;
     }
-    bb_quantize_screen_begin(q);
     if (q->working) { /* it began while the field was open */
         (void)bb_fail(err, BB_E_ARG, "running; Esc twice cancels");
         return false;
@@ -349,7 +349,17 @@ static bb_table *quantize_table(void *state, bb_error *err) {
         (void)bb_fail(err, BB_E_ARG, "nothing was quantized yet: Enter starts");
         return NULL;
     }
-    bb_table *t = bb_report_quantize(q->job, false);
+    const bb_quantize_row **rows = bb_alloc(q->n, sizeof *rows); /* in the order of the file, as the command has them */
+    bb_table *t = NULL;
+    for (size_t i = 0; rows && i < q->n; i++) rows[i] = bb_quantize_at(q->job, i);
+    if (rows)
+        t = bb_report_quantize(&(bb_quantization_report){.rows = rows,
+                                                         .n = q->n,
+                                                         .title = bb_quantize_title(q->job),
+                                                         .file_bytes = bb_quantize_file_bytes(q->job),
+                                                         .files = bb_quantize_files(q->job),
+                                                         .written = q->phase == BB_QUANTIZE_DONE});
+    free(rows);
     if (!t) (void)bb_fail(err, BB_E_NOMEM, "out of memory");
     return t;
 }
@@ -379,9 +389,7 @@ static void quantize_notes(void *state, bb_str *out) {
     if (fell_back)
         bb_str_addf(out, "%zu tensor%s of another type than the recipe's: no block of it divides the rows.\n",
                     fell_back, fell_back == 1 ? " is" : "s are");
-    if (sum.low)
-        bb_str_addf(out, "! SQNR below %d dB: the error is more than a tenth of the values.\n",
-                    (int)BB_QUANTIZE_LOW_DB);
+    if (sum.low) bb_str_addf(out, "! SQNR below %d dB: an error of more than a tenth.\n", (int)BB_QUANTIZE_LOW_DB);
     bb_str_addf(out, "Tensors %s; o changes the order.\n", bb_quantize_order_words(q->sort));
 }
 

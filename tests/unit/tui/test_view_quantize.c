@@ -199,7 +199,7 @@ START_TEST(all_types_of_a_tensor) {
     bb_str out;
     bb_str_init(&out);
     bb_quantize_screen_types(q, &out);
-    ck_assert_ptr_nonnull(strstr(bb_str_c(&out), "\n> q4_K")); /* the one that the plan has */
+    ck_assert_msg(strstr(bb_str_c(&out), "\n> q4_K") != NULL, "%s", bb_str_c(&out)); /* the one that the plan has */
     bb_str_clear(&out);
 }
 END_TEST
