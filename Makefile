@@ -174,11 +174,18 @@ check-slow: deps-check
 	@BB_SLOW=1 $(MAKE) --no-print-directory check-all
 
 PEER_TESTS := $(sort $(wildcard tests/peer/*.sh))
-check-peers: all
+PEER_BIN   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/peer/*.c))
+check-peers: all $(PEER_BIN)
 	$(call run-tests,$(PEER_TESTS))
 
-bench: all
-	@for b in $(sort $(wildcard tests/bench/*.sh)); do BB_BIN=$(B)/bitbudget sh $$b || exit 1; done
+# programs that load a peer at run time and say so where it is not
+$(B)/tests/peer/%: tests/peer/%.c $(B)/libbitbudget.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(B)/libbitbudget.a $(LIB_LIBS) -ldl
+
+bench: all $(PEER_BIN)
+	@for b in $(sort $(wildcard tests/bench/*.sh)); do BB_BIN=$(B)/bitbudget BB_BUILD=$(B) sh $$b || exit 1; done
 
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 asan:
@@ -274,4 +281,4 @@ dist:
 clean:
 	rm -rf $(B)
 
--include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(UNIT_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(UNIT_BIN:=.d) $(PEER_BIN:=.d)

@@ -4,6 +4,16 @@
 #define BB_BASE_CPU_H
 #include "base/fail.h"
 
+/* Functions written for one instruction set carry its attribute, so that one binary runs everywhere; they exist where
+ * BB_X86 is 1, and are called only where bb_isa_runs says so. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#define BB_X86           1
+#define BB_TARGET_AVX2   __attribute__((target("avx2,fma,f16c,bmi2")))
+#define BB_TARGET_AVX512 __attribute__((target("avx2,fma,f16c,bmi2,avx512f,avx512bw,avx512dq,avx512vl")))
+#else
+#define BB_X86 0
+#endif
+
 /* avx2 here means AVX2, FMA, F16C; avx512 means F, BW, DQ and VL beside those. By the CPU's feature bits and the state
  * that the system saves (XCR0), not by family. */
 bool bb_isa_runs(bb_isa isa);

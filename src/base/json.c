@@ -466,7 +466,7 @@ bool bb_json_add_copy(bb_json *parent, const char *key, const bb_json *value) {
 
 static void write_value(const json_t *v, size_t indent, bb_str *out);
 
-static void write_text(const char *text, bb_str *out) {
+void bb_json_write_text(const char *text, bb_str *out) {
     json_t *v = json_string(text);
     char *s = v ? json_dumps(v, JSON_ENCODE_ANY) : NULL;
     if (s)
@@ -489,7 +489,7 @@ static void write_members(const json_t *v, size_t indent, bb_str *out) {
         if (!first) bb_str_add(out, ",");
         first = false;
         new_line(indent + 2, out);
-        write_text(json_object_iter_key(it), out);
+        bb_json_write_text(json_object_iter_key(it), out);
         bb_str_add(out, ": ");
         write_value(json_object_iter_value(it), indent + 2, out);
     }
@@ -518,7 +518,7 @@ static void write_value(const json_t *v, size_t indent, bb_str *out) {
         if (is_big(v))
             bb_str_add(out, big_digits(v));
         else
-            write_text(json_string_value(v), out);
+            bb_json_write_text(json_string_value(v), out);
         break;
     case JSON_INTEGER:
         bb_str_addf(out, "%lld", (long long)json_integer_value(v));

@@ -67,6 +67,8 @@ bool bb_json_add_copy(bb_json *parent, const char *key, const bb_json *value); /
 bool bb_json_is_whole(const bb_json *value);
 /* BB_E_NOMEM when the value is not whole. Indented by two, keys in insertion order, a newline at the end. */
 bb_status bb_json_write(const bb_json *value, bb_str *out);
-/* The same as a part of other text: lines after the first are indented, and no newline follows. */
+/* One text in quotes, escaped as JSON wants; utf8 must be valid. For headers whose layout is given. */
+void bb_json_write_text(const char *utf8, bb_str *out);
+/* bb_json_write as a part of other text: lines after the first are indented, and no newline follows. */
 bb_status bb_json_write_within(const bb_json *value, size_t indent, bb_str *out);
 #endif

@@ -2,7 +2,7 @@
 /* sink.h - output files that are absent, old or complete: a temporary beside the target, synced, then renamed. */
 #ifndef BB_BASE_SINK_H
 #define BB_BASE_SINK_H
-#include "base/fail.h"
+#include "base/source.h"
 
 typedef struct bb_sink bb_sink; /* an output in progress; owns its temporary until commit or abandon */
 
@@ -16,6 +16,10 @@ bb_status bb_sink_write(bb_sink *sink, uint64_t offset, const void *data, size_t
  * failure. */
 bb_status bb_sink_commit(bb_sink *sink, bb_error *err);
 void bb_sink_abandon(bb_sink *sink); /* removes the temporary; NULL is allowed */
-/* Removes the temporaries of every open sink of this process; only calls that are safe in a signal handler. */
+/* BB_E_ARG when `path`, in whatever spelling, is the file that src reads, or a folder that has it in it: an output must
+ * not replace what it is made from. */
+bb_status bb_sink_refuse_source(const char *path, const bb_source *src, bb_error *err);
+/* Removes the temporaries of every open sink and folder of this process; only calls that are safe in a signal handler.
+ */
 void bb_sink_emergency(void);
 #endif

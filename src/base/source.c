@@ -13,6 +13,9 @@
 struct bb_source {
     int fd;
     uint64_t size;
+    dev_t device;
+    ino_t inode;
+    struct timespec changed;
     char path[512]; /* escaped */
 };
 
@@ -45,6 +48,9 @@ bb_status bb_source_open(const char *path, bb_source **src, bb_error *err) {
         return status;
     }
     s->size = (uint64_t)st.st_size;
+    s->device = st.st_dev;
+    s->inode = st.st_ino;
+    s->changed = st.st_mtim;
     *src = s;
     return BB_OK;
 }
@@ -57,6 +63,23 @@ void bb_source_close(bb_source *src) {
 
 uint64_t bb_source_size(const bb_source *src) { return src->size; }
 const char *bb_source_path(const bb_source *src) { return src->path; }
+
+bool bb_source_is_at(const bb_source *src, const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_dev == src->device && st.st_ino == src->inode;
+}
+
+bb_status bb_source_unchanged(const bb_source *src, bb_error *err) {
+    struct stat st;
+    if (fstat(src->fd, &st) != 0) return bb_fail(err, BB_E_READ, "%s: %s", src->path, strerror(errno));
+    uint64_t size = (uint64_t)st.st_size;
+    if (size < src->size)
+        return bb_fail(err, BB_E_TRUNCATED, "%s: shrank from %llu to %llu bytes while it was read", src->path,
+                       (unsigned long long)src->size, (unsigned long long)size);
+    if (size != src->size || st.st_mtim.tv_sec != src->changed.tv_sec || st.st_mtim.tv_nsec != src->changed.tv_nsec)
+        return bb_fail(err, BB_E_READ, "%s: changed while it was read", src->path);
+    return BB_OK;
+}
 
 bb_status bb_source_read(const bb_source *src, uint64_t offset, void *buf, size_t n, bb_error *err) {
     unsigned char *p = buf;

@@ -12,6 +12,11 @@ bb_status bb_source_open(const char *path, bb_source **src, bb_error *err);
 void bb_source_close(bb_source *src);
 uint64_t bb_source_size(const bb_source *src);    /* when it was opened */
 const char *bb_source_path(const bb_source *src); /* escaped, for sentences */
+/* Whether that path, symbolic links followed, leads to the same file. */
+bool bb_source_is_at(const bb_source *src, const char *path);
+/* Size and time of the last change are still those of the opening: what was read then and later belongs together.
+ * BB_E_TRUNCATED when the file is shorter now, BB_E_READ for any other change. */
+bb_status bb_source_unchanged(const bb_source *src, bb_error *err);
 /* Exactly n bytes at offset; short files are BB_E_TRUNCATED, EINTR and short reads are retried. */
 bb_status bb_source_read(const bb_source *src, uint64_t offset, void *buf, size_t n, bb_error *err);
 /* The whole file when it has at most max bytes (BB_E_LIMIT otherwise), NUL-terminated, to be freed by the caller. */

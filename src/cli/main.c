@@ -2,6 +2,7 @@
 /* main.c - from a command line to an answer and an exit status. */
 #include "base/escape.h"
 #include "cli/plan_options.h"
+#include "cli/progress.h"
 #include "tui/tui.h"
 #include <fcntl.h>
 #include <locale.h>
@@ -21,6 +22,7 @@ static void hold_standard_files(void) {
 
 static void leave(int signal_number) {
     bb_sink_emergency();
+    cli_progress_emergency();
     signal(signal_number, SIG_DFL);
     raise(signal_number);
 }
@@ -80,7 +82,7 @@ static bb_status run_command(const cli_command *c, int argc, char **argv, int fi
     }
     if ((s = read_gpus(&call->args, err)) != BB_OK) return s;
     const char *isa = call->args.value[OPT_ISA];
-    if (isa && isa[0] == 'a' && isa[1] == 'v')
+    if (isa && isa[0] == 'a' && isa[1] == 'v' && !c->any_isa)
         return bb_fail(err, BB_E_UNSUPPORTED, "--isa %s: the kernels of this version are portable ones: auto or scalar",
                        isa);
     s = c->run(call, err);

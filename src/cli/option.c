@@ -17,7 +17,7 @@ const cli_option cli_common_options[] = {
     {OPT_REPORT, "--report", "FILE", NULL, false,
      "write the answer there instead of standard output (-), whole or not at all; the end of the name (.csv .json "
      ".md) gives the form"},
-    {OPT_FORCE, "--force", NULL, NULL, false, "--report may replace a file"},
+    {OPT_FORCE, "--force", NULL, NULL, false, "an output may replace a file"},
     {OPT_SI, "--si", NULL, NULL, false, "GB of 10^9 instead of GiB of 2^30 bytes"},
     {OPT_CHECK, "--check", NULL, NULL, false, "exit with 1 when the answer is no"},
     {OPT_MODELS, "--models", "FILE", NULL, false, "rows of your own beside the shipped models: bitbudget(5)"},
@@ -25,7 +25,7 @@ const cli_option cli_common_options[] = {
      "rows of your own beside the shipped cards (a number: several cards, not in this version)"},
     {OPT_THREADS, "--threads -t", "N", NULL, false, "threads of a measurement; 0 = all processors"},
     {OPT_ISA, "--isa", "ISA", "auto|scalar|avx2|avx512", false,
-     "instructions of the kernels (avx2 and avx512 are not in this version)"},
+     "instructions of the quantizers; the results are the same bytes"},
     {OPT_SEED, "--seed", "N", NULL, false, "of random numbers: the same seed gives the same numbers"},
     {OPT_COLOR, "--color --colour", "WHEN", "auto|always|never", false, "colour in text"},
     {OPT_ASCII, "--ascii", NULL, NULL, false, "no character beyond ASCII"},
@@ -184,6 +184,7 @@ static bb_status one_option(int argc, char *const *argv, int *i, const cli_optio
     if (o->id == OPT_CSV || o->id == OPT_JSON || o->id == OPT_MD)
         args->value[OPT_CSV] = args->value[OPT_JSON] = args->value[OPT_MD] = NULL;
     args->value[o->id] = value;
+    args->given[args->n_given++] = (cli_given){o->id, value};
     return BB_OK;
 }
 
@@ -191,7 +192,8 @@ bb_status cli_parse(int argc, char *const *argv, int first, const cli_option *ow
                     const char *who, cli_args *args, int *next, bb_error *err) {
     if (!args->words) {
         args->words = bb_alloc((size_t)argc + 1, sizeof *args->words);
-        if (!args->words) return bb_fail(err, BB_E_NOMEM, "out of memory");
+        args->given = bb_alloc((size_t)argc + 1, sizeof *args->given);
+        if (!args->words || !args->given) return bb_fail(err, BB_E_NOMEM, "out of memory");
     }
     int i = first;
     for (; i < argc; i++) {
@@ -213,6 +215,7 @@ bb_status cli_parse(int argc, char *const *argv, int first, const cli_option *ow
 
 void cli_args_clear(cli_args *args) {
     free(args->words);
+    free(args->given);
     *args = (cli_args){0};
 }
 

@@ -66,6 +66,30 @@ typedef enum cli_id {
     OPT_MAX_PARAMS,
     OPT_MIN_MEMORY,
     OPT_MAX_MEMORY,
+    OPT_OUTPUT,
+    OPT_TYPE,
+    OPT_DRY_RUN,
+    OPT_IMATRIX,
+    OPT_VOCAB,
+    OPT_PURE,
+    OPT_TENSOR_TYPE,
+    OPT_OUTPUT_TYPE,
+    OPT_EMBEDDING_TYPE,
+    OPT_LEAVE_OUTPUT,
+    OPT_REQUANTIZE,
+    OPT_ALLOW_NONFINITE,
+    OPT_COMPAT,
+    OPT_SEARCH,
+    OPT_TARGET_SIZE,
+    OPT_TARGET_BPW,
+    OPT_KEEP_SPLIT,
+    OPT_SPLIT_SIZE,
+    OPT_PART,
+    OPT_GRANULARITY,
+    OPT_ASYMMETRIC,
+    OPT_DOUBLE_QUANT,
+    OPT_LAYOUT,
+    OPT_OUTLIER,
     OPT_COUNT
 } cli_id;
 
@@ -79,10 +103,17 @@ typedef struct cli_option {
     const char *help;
 } cli_option;
 
-/* What a command line says. Owns words; everything points into argv. */
+typedef struct cli_given {
+    cli_id id;
+    const char *value;
+} cli_given;
+
+/* What a command line says. Owns words and given; everything points into argv. */
 typedef struct cli_args {
     const char *value[OPT_COUNT]; /* NULL = not given; "" for a flag; the last one wins */
-    const char **words;           /* [n_words] that are no options */
+    cli_given *given;             /* [n_given] all of them in order, for options that may be repeated */
+    size_t n_given;
+    const char **words; /* [n_words] that are no options */
     size_t n_words;
     bool dashes; /* a "--" ended the options */
 } cli_args;

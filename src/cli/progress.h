@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* progress.h - one line on stderr while a long job runs, when stderr is a terminal. */
+/* progress.h - one line on stderr while a long job runs, when stderr is a terminal; Esc there cancels. */
 #ifndef BB_CLI_PROGRESS_H
 #define BB_CLI_PROGRESS_H
 #include "study/study.h"
@@ -9,6 +9,7 @@ typedef struct cli_progress {
     bb_progress progress;
     pthread_t thread;
     bool running;
+    bool bytes; /* done and total are bytes: the line tells their speed */
     atomic_bool stop;
 } cli_progress;
 
@@ -16,4 +17,6 @@ typedef struct cli_progress {
 void cli_progress_start(cli_progress *p, bool quiet);
 /* Erases the line. */
 void cli_progress_end(cli_progress *p);
+/* Gives the terminal its own mode back; safe in a signal handler. */
+void cli_progress_emergency(void);
 #endif

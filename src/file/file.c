@@ -226,6 +226,11 @@ const char *bb_meta_text(const bb_file *file, const char *key) {
     return m && m->kind == BB_META_TEXT ? m->v.text.data : NULL;
 }
 
+const char *bb_meta_first_text(const bb_file *file, const char *key) {
+    const bb_meta *m = bb_file_meta(file, key);
+    return m && m->kind == BB_META_ARRAY ? m->v.array.first : NULL;
+}
+
 /* check_sums saw that these do not wrap. */
 uint64_t bb_file_parameters(const bb_file *file) {
     uint64_t n = 0;

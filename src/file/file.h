@@ -12,13 +12,14 @@ typedef enum bb_meta_kind {
     BB_META_F64,
     BB_META_BOOL,
     BB_META_TEXT,
-    BB_META_ARRAY, /* of u64.count elements; numbers and bools are kept when there are at most 65536, texts are not */
+    BB_META_ARRAY, /* numbers and bools are kept when there are at most 65536; of texts only the first, if short */
 } bb_meta_kind;
 
 typedef struct bb_meta {
     char *key;
     bb_meta_kind kind;
     char type_in_file[12]; /* "u32", "str", ... */
+    uint64_t at, bytes;    /* of GGUF: where type and value lie in the file that was named, for a writer; else 0 */
     union {
         uint64_t u64;
         int64_t i64;
@@ -33,6 +34,7 @@ typedef struct bb_meta {
             char element_in_file[12];
             uint64_t count;
             double *numbers; /* [count] of a number or bool array that was kept, else NULL */
+            char *first;     /* the first of an array of texts, when it has at most 4096 bytes, else NULL */
         } array;
     } v;
 } bb_meta;
@@ -81,7 +83,8 @@ const bb_meta *bb_file_meta(const bb_file *file, const char *key); /* NULL when 
 bool bb_meta_u64(const bb_file *file, const char *key, uint64_t *v);
 bool bb_meta_f64(const bb_file *file, const char *key, double *v);
 bool bb_meta_bool(const bb_file *file, const char *key, bool *v);
-const char *bb_meta_text(const bb_file *file, const char *key); /* NULL when absent or not text */
+const char *bb_meta_text(const bb_file *file, const char *key);       /* NULL when absent or not text */
+const char *bb_meta_first_text(const bb_file *file, const char *key); /* of an array of texts; NULL when not kept */
 
 /* All parameters of the file: elements of every tensor but rope_freqs. Overflow-checked when the file was opened. An
  * index by its names alone has 0. */

@@ -4,34 +4,31 @@
 #include "base/escape.h"
 #include "base/mem.h"
 #include "file/file_parts.h"
+#include "file/gguf_values.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    KEY_MAX = 65535,       /* gguf.md */
     NAME_MAX_BYTES = 64,   /* gguf.md; llama.cpp takes 63 */
     TEXT_MAX = 64 << 20,   /* our limit for one string */
     STRINGS_MAX = 1 << 24, /* our limit for the strings of one array */
     NUMBERS_KEPT = 65536,  /* elements of an array that are kept */
-    NESTING_MAX = 4,
-    DIMS_MAX = 4, /* GGML_MAX_DIMS */
-    ALIGNMENT_MAX = 1 << 20,
-    ALIGNMENT_DEFAULT = 32,
+    FIRST_MAX = 4096,      /* bytes of the first text of an array that is kept: a path at the longest */
 };
-
-enum { T_U8, T_I8, T_U16, T_I16, T_U32, T_I32, T_F32, T_BOOL, T_STR, T_ARR, T_U64, T_I64, T_F64, T_COUNT };
 
 static const struct {
     const char *name;
     uint8_t bytes;
     bb_meta_kind kind;
-} value_types[T_COUNT] = {
+} value_types[BB_GGUF_COUNT] = {
     {"u8", 1, BB_META_U64},   {"i8", 1, BB_META_I64},    {"u16", 2, BB_META_U64}, {"i16", 2, BB_META_I64},
     {"u32", 4, BB_META_U64},  {"i32", 4, BB_META_I64},   {"f32", 4, BB_META_F64}, {"bool", 1, BB_META_BOOL},
     {"str", 0, BB_META_TEXT}, {"arr", 0, BB_META_ARRAY}, {"u64", 8, BB_META_U64}, {"i64", 8, BB_META_I64},
     {"f64", 8, BB_META_F64},
 };
+
+uint64_t bb_gguf_value_bytes(uint32_t type) { return type < BB_GGUF_COUNT ? value_types[type].bytes : 0; }
 
 typedef struct reader {
     bb_file *f;
@@ -104,7 +101,7 @@ static bb_status read_scalar(reader *r, uint32_t type, const char *key, bb_meta 
         float f;
         uint32_t w = (uint32_t)u;
         memcpy(&f, &w, sizeof f);
-        if (type == T_F32)
+        if (type == BB_GGUF_F32)
             m->v.f64 = (double)f;
         else
             memcpy(&m->v.f64, &u, sizeof u);
@@ -124,12 +121,14 @@ static bb_status read_array(reader *r, const char *key, int depth, bb_meta *out)
     uint32_t type = bb_cursor_u32(&r->c);
     uint64_t n = read_size(r);
     if (!bb_cursor_ok(&r->c)) return short_of(r, "an array");
-    if (type >= T_COUNT)
+    if (type >= BB_GGUF_COUNT)
         return bb_fail(r->err, BB_E_INVALID, "%s: '%s' is an array of type %u, which GGUF does not have", r->path,
                        shown, type);
-    if (depth > NESTING_MAX)
-        return bb_fail(r->err, BB_E_LIMIT, "%s: '%s' nests arrays deeper than %d", r->path, shown, NESTING_MAX);
-    uint64_t least = type == T_STR ? size_bytes(r) : type == T_ARR ? 4 + size_bytes(r) : value_types[type].bytes;
+    if (depth > BB_GGUF_NESTING)
+        return bb_fail(r->err, BB_E_LIMIT, "%s: '%s' nests arrays deeper than %d", r->path, shown, BB_GGUF_NESTING);
+    uint64_t least = type == BB_GGUF_STR   ? size_bytes(r)
+                     : type == BB_GGUF_ARR ? 4 + size_bytes(r)
+                                           : value_types[type].bytes;
     if (n > bb_cursor_left(&r->c) / least)
         return bb_fail(r->err, BB_E_TRUNCATED, "%s: '%s' has %llu elements, but only %llu bytes are left in the file",
                        r->path, shown, (unsigned long long)n, (unsigned long long)bb_cursor_left(&r->c));
@@ -138,14 +137,14 @@ static bb_status read_array(reader *r, const char *key, int depth, bb_meta *out)
         snprintf(out->v.array.element_in_file, sizeof out->v.array.element_in_file, "%s", value_types[type].name);
         out->v.array.count = n;
     }
-    if (type == T_STR || type == T_ARR) {
+    if (type == BB_GGUF_STR || type == BB_GGUF_ARR) {
         if (n > STRINGS_MAX)
             return bb_fail(r->err, BB_E_LIMIT, "%s: '%s' has %llu elements, at most %d are read", r->path, shown,
                            (unsigned long long)n, STRINGS_MAX);
-        if (type == T_ARR && depth == 1)
+        if (type == BB_GGUF_ARR && depth == 1)
             bb_file_warn(r->f, "'%s' holds nested arrays: llama.cpp refuses this file", shown);
         for (uint64_t i = 0; i < n; i++) {
-            if (type == T_ARR) {
+            if (type == BB_GGUF_ARR) {
                 bb_status status = read_array(r, key, depth + 1, NULL);
                 if (status != BB_OK) return status;
                 continue;
@@ -154,12 +153,20 @@ static bb_status read_array(reader *r, const char *key, int depth, bb_meta *out)
             if (bb_cursor_ok(&r->c) && len > TEXT_MAX)
                 return bb_fail(r->err, BB_E_LIMIT, "%s: '%s' has a string of %llu bytes", r->path, shown,
                                (unsigned long long)len);
-            if (!bb_cursor_skip(&r->c, len)) return short_of(r, "an array of strings");
+            bb_status status = BB_OK;
+            char *kept = NULL;
+            if (out && i == 0 && len <= FIRST_MAX && len <= bb_cursor_left(&r->c)) {
+                if (!(kept = bb_file_text(r->f, NULL, (size_t)len, &status)))
+                    return bb_file_no_memory(r->f, status, r->err);
+                out->v.array.first = kept;
+            }
+            if (!(kept ? bb_cursor_bytes(&r->c, kept, (size_t)len) : bb_cursor_skip(&r->c, len)))
+                return short_of(r, "an array of strings");
         }
         return BB_OK;
     }
     bool keep = out && n <= NUMBERS_KEPT;
-    if (!keep && type != T_BOOL)
+    if (!keep && type != BB_GGUF_BOOL)
         return bb_cursor_skip(&r->c, n * value_types[type].bytes) ? BB_OK : short_of(r, "an array");
     bb_status status = BB_OK;
     double *numbers = NULL;
@@ -179,19 +186,25 @@ static bb_status read_array(reader *r, const char *key, int depth, bb_meta *out)
 }
 
 static bb_status read_meta(reader *r, bb_meta *m) {
-    bb_status status = read_name(r, KEY_MAX, "metadata key", &m->key);
+    bb_status status = read_name(r, BB_GGUF_KEY_MAX, "metadata key", &m->key);
     if (status != BB_OK) return status;
+    m->at = r->c.pos;
     uint32_t type = bb_cursor_u32(&r->c);
     if (!bb_cursor_ok(&r->c)) return short_of(r, "a metadata entry");
     char shown[160];
-    if (type >= T_COUNT)
+    if (type >= BB_GGUF_COUNT)
         return bb_fail(r->err, BB_E_INVALID, "%s: '%s' has value type %u, which GGUF does not have", r->path,
                        bb_escape_buf(m->key, shown, sizeof shown), type);
     m->kind = value_types[type].kind;
     snprintf(m->type_in_file, sizeof m->type_in_file, "%s", value_types[type].name);
-    if (type == T_STR) return read_text(r, TEXT_MAX, "a metadata text", &m->v.text.data, &m->v.text.len);
-    if (type == T_ARR) return read_array(r, m->key, 1, m);
-    return read_scalar(r, type, m->key, m);
+    if (type == BB_GGUF_STR)
+        status = read_text(r, TEXT_MAX, "a metadata text", &m->v.text.data, &m->v.text.len);
+    else if (type == BB_GGUF_ARR)
+        status = read_array(r, m->key, 1, m);
+    else
+        status = read_scalar(r, type, m->key, m);
+    m->bytes = r->c.pos - m->at;
+    return status;
 }
 
 /* Keys whose type others rely on. */
@@ -209,15 +222,15 @@ static bb_status check_keys(reader *r) {
         return bb_fail(r->err, BB_E_INVALID, "%s: 'general.architecture' is of type %s, expected a text", r->path,
                        arch->type_in_file);
     const bb_meta *m = bb_file_meta(f, "general.alignment");
-    f->alignment = ALIGNMENT_DEFAULT;
+    f->alignment = BB_GGUF_ALIGNMENT;
     if (!m) return BB_OK;
     if (strcmp(m->type_in_file, "u32") != 0)
         return bb_fail(r->err, BB_E_INVALID, "%s: 'general.alignment' is of type %s, expected u32", r->path,
                        m->type_in_file);
     uint64_t a = m->v.u64;
-    if (a == 0 || (a & (a - 1)) || a > ALIGNMENT_MAX)
+    if (a == 0 || (a & (a - 1)) || a > BB_GGUF_ALIGNMENT_MAX)
         return bb_fail(r->err, BB_E_INVALID, "%s: alignment %llu, expected a power of two up to %d", r->path,
-                       (unsigned long long)a, ALIGNMENT_MAX);
+                       (unsigned long long)a, BB_GGUF_ALIGNMENT_MAX);
     f->alignment = (uint32_t)a;
     return BB_OK;
 }
@@ -245,9 +258,9 @@ static bb_status read_tensor(reader *r, bb_tensor *t) {
         bb_file_warn(r->f, "tensor name '%s' has 64 bytes: llama.cpp refuses this file", shown);
     t->n_dims = bb_cursor_u32(&r->c);
     if (!bb_cursor_ok(&r->c)) return short_of(r, "a tensor's description");
-    if (t->n_dims > DIMS_MAX)
+    if (t->n_dims > BB_GGUF_DIMS)
         return bb_fail(r->err, BB_E_INVALID, "%s: tensor '%s' has %u dimensions, at most %d", r->path, shown, t->n_dims,
-                       DIMS_MAX);
+                       BB_GGUF_DIMS);
     uint64_t *dims = bb_file_alloc(r->f, t->n_dims ? t->n_dims : 1, sizeof *dims, &status);
     if (!dims) return bb_file_no_memory(r->f, status, r->err);
     for (uint32_t i = 0; i < t->n_dims; i++) dims[i] = read_size(r);

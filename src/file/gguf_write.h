@@ -6,11 +6,15 @@
 
 typedef struct bb_gguf_out bb_gguf_out; /* owns all it was given */
 
-bb_status bb_gguf_out_new(uint32_t alignment, bb_gguf_out **out, bb_error *err); /* alignment 0 = 32 */
+/* An alignment other than 0 and 32, the default, becomes the key general.alignment, which decides at the seal. */
+bb_status bb_gguf_out_new(uint32_t alignment, bb_gguf_out **out, bb_error *err);
 void bb_gguf_out_free(bb_gguf_out *out);
 
 /* ---- metadata, in the order of the calls; a key that is set again moves to the end, as gguf_set_* does ---- */
-/* Every entry of `from`, a GGUF of any version, with the bytes that it has there; keep NULL = all. */
+/* BB_E_ARG for a key that is empty or longer than 65535 bytes, BB_E_LIMIT when the header would pass 128 MiB. On
+ * failure `out` is as before. */
+/* Every entry of `from`, a GGUF of any version, with the bytes that it has there; keep NULL = all. Of a split file
+ * those of its first part. What was checked at the opening is read again here: see bb_source_unchanged. */
 bb_status bb_gguf_out_copy(bb_gguf_out *out, const bb_file *from, bool (*keep)(void *ctx, const char *key), void *ctx,
                            bb_error *err);
 bb_status bb_gguf_out_u16(bb_gguf_out *out, const char *key, uint16_t v);
@@ -23,6 +27,8 @@ void bb_gguf_out_remove(bb_gguf_out *out, const char *key); /* nothing when abse
 bool bb_gguf_out_has(const bb_gguf_out *out, const char *key);
 
 /* ---- tensors, in file order; dims innermost first ---- */
+/* BB_E_UNSUPPORTED for a name of more than 63 bytes, more than 4 dimensions or a type without an id in GGUF; BB_E_ARG
+ * for rows that no block divides. A name that stands twice is BB_E_INVALID at the seal. */
 bb_status bb_gguf_out_tensor(bb_gguf_out *out, const char *name, uint32_t n_dims, const uint64_t *dims,
                              const bb_dtype *type, bb_error *err);
 

@@ -11,8 +11,9 @@ typedef struct bb_imatrix bb_imatrix; /* whole in memory, at most 1 GiB; owns it
 bb_status bb_imatrix_open(const char *path, bb_imatrix **imatrix, bb_error *err);
 void bb_imatrix_free(bb_imatrix *imatrix);
 size_t bb_imatrix_count(const bb_imatrix *imatrix);
-const char *bb_imatrix_name(const bb_imatrix *imatrix, size_t i); /* raw bytes of the file */
-/* Weights of a tensor by its GGUF name ("blk.0.attn_q.weight"), [*experts][*cols]; NULL when there are none. */
+const char *bb_imatrix_name(const bb_imatrix *imatrix, size_t i); /* raw bytes of the file; in the order of names */
+/* Weights of a tensor by its GGUF name ("blk.0.attn_q.weight"), [*experts][*cols]; NULL when there are none. A .dat
+ * does not tell experts: there *experts is 1 and *cols counts the channels of all of them. */
 const float *bb_imatrix_weights(const bb_imatrix *imatrix, const char *name, uint64_t *cols, uint64_t *experts);
 /* What llama-quantize writes beside the weights: the file, the first dataset ("" = none), and counts. */
 const char *bb_imatrix_dataset(const bb_imatrix *imatrix);

@@ -35,6 +35,7 @@ static void clear(bb_model *m) {
     if (m->file) bb_file_close(m->file);
     if (m->listed) bb_file_close(m->listed);
     bb_quantization_clear(&m->quant);
+    free(m->config_path);
     *m = (bb_model){.note = ""};
 }
 
@@ -67,6 +68,7 @@ static bb_status load_config(bb_model *m, const char *path, bb_error *err) {
     if (!st) {
         if (arch->towers) add_note(m, "a model of several parts: the language model alone is described and counted");
         st = bb_quantization_read(text, n, path, false, &m->quant, err);
+        if (!st && !(m->config_path = bb_strdup(path))) st = bb_fail(err, BB_E_NOMEM, "no memory for a model");
         if (st) bb_arch_free(arch);
     }
     if (!st) {

@@ -12,6 +12,7 @@ struct bb_model {
     bb_model_kind kind;
     char title[96];        /* for people, escaped: "llama-3.1-8b", "model.gguf" */
     char path[512];        /* of a file or folder, escaped, or "" */
+    char *config_path;     /* of the config.json that was read, as the system takes it; owned, or NULL */
     bb_arch *arch;         /* &arch_storage; NULL for a count, or a file whose architecture is not clear (see note). Its
                             * family may be one without a graph: bb_arch_known */
     bb_file *file;         /* owned; NULL unless kind is FILE */

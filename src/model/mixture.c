@@ -4,6 +4,9 @@
 #include "base/escape.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/ftype.h"
+#include "model/recipe.h"
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,113 +51,17 @@ static const char *const type_names[QTYPES] = {
     [Q2_0] = "q2_0",       [MXFP4] = "mxfp4",
 };
 
-/* File types by their numbers in llama.cpp (general.file_type). */
-typedef enum ftype {
-    FT_F32 = 0,
-    FT_F16 = 1,
-    FT_Q4_0 = 2,
-    FT_Q4_1 = 3,
-    FT_Q8_0 = 7,
-    FT_Q5_0 = 8,
-    FT_Q5_1 = 9,
-    FT_Q2_K = 10,
-    FT_Q3_K_S = 11,
-    FT_Q3_K_M = 12,
-    FT_Q3_K_L = 13,
-    FT_Q4_K_S = 14,
-    FT_Q4_K_M = 15,
-    FT_Q5_K_S = 16,
-    FT_Q5_K_M = 17,
-    FT_Q6_K = 18,
-    FT_IQ2_XXS = 19,
-    FT_IQ2_XS = 20,
-    FT_Q2_K_S = 21,
-    FT_IQ3_XS = 22,
-    FT_IQ3_XXS = 23,
-    FT_IQ1_S = 24,
-    FT_IQ4_NL = 25,
-    FT_IQ3_S = 26,
-    FT_IQ3_M = 27,
-    FT_IQ2_S = 28,
-    FT_IQ2_M = 29,
-    FT_IQ4_XS = 30,
-    FT_IQ1_M = 31,
-    FT_BF16 = 32,
-    FT_TQ1_0 = 36,
-    FT_TQ2_0 = 37,
-    FT_MXFP4_MOE = 38,
-    FT_Q1_0 = 40,
-    FT_Q2_0 = 41,
-} ftype;
-
-static const bb_ftype ftypes[] = {
-    {"f32", FT_F32, "f32"},
-    {"f16", FT_F16, "f16"},
-    {"bf16", FT_BF16, "bf16"},
-    {"q8_0", FT_Q8_0, "q8_0"},
-    {"q6_K", FT_Q6_K, "q6_K"},
-    {"q5_K_M", FT_Q5_K_M, "q5_K"},
-    {"q5_K_S", FT_Q5_K_S, "q5_K"},
-    {"q5_1", FT_Q5_1, "q5_1"},
-    {"q5_0", FT_Q5_0, "q5_0"},
-    {"q4_K_M", FT_Q4_K_M, "q4_K"},
-    {"q4_K_S", FT_Q4_K_S, "q4_K"},
-    {"q4_1", FT_Q4_1, "q4_1"},
-    {"q4_0", FT_Q4_0, "q4_0"},
-    {"iq4_nl", FT_IQ4_NL, "iq4_nl"},
-    {"iq4_xs", FT_IQ4_XS, "iq4_xs"},
-    {"mxfp4_moe", FT_MXFP4_MOE, "mxfp4"},
-    {"q3_K_L", FT_Q3_K_L, "q3_K"},
-    {"q3_K_M", FT_Q3_K_M, "q3_K"},
-    {"q3_K_S", FT_Q3_K_S, "q3_K"},
-    {"iq3_m", FT_IQ3_M, "iq3_s"},
-    {"iq3_s", FT_IQ3_S, "iq3_s"},
-    {"iq3_xs", FT_IQ3_XS, "iq3_s"},
-    {"iq3_xxs", FT_IQ3_XXS, "iq3_xxs"},
-    {"q2_K", FT_Q2_K, "q2_K"},
-    {"q2_K_S", FT_Q2_K_S, "q2_K"},
-    {"iq2_m", FT_IQ2_M, "iq2_s"},
-    {"iq2_s", FT_IQ2_S, "iq2_xs"},
-    {"iq2_xs", FT_IQ2_XS, "iq2_xs"},
-    {"iq2_xxs", FT_IQ2_XXS, "iq2_xxs"},
-    {"q2_0", FT_Q2_0, "q2_0"},
-    {"tq2_0", FT_TQ2_0, "tq2_0"},
-    {"iq1_m", FT_IQ1_M, "iq1_m"},
-    {"iq1_s", FT_IQ1_S, "iq1_s"},
-    {"tq1_0", FT_TQ1_0, "tq1_0"},
-    {"q1_0", FT_Q1_0, "q1_0"},
-};
-enum { FTYPES = sizeof ftypes / sizeof *ftypes };
-
-size_t bb_ftype_count(void) { return FTYPES; }
-const bb_ftype *bb_ftype_at(size_t i) { return i < FTYPES ? &ftypes[i] : NULL; }
-
-/* File types, then the storage types that are no file type. */
-static const char *candidate(const void *ctx, size_t i) {
-    (void)ctx;
-    if (i < FTYPES) return ftypes[i].name;
-    return i - FTYPES < bb_dtype_count() ? bb_dtype_at(i - FTYPES)->name : NULL;
-}
-
-const bb_ftype *bb_ftype_find(const char *name, bb_error *err) {
-    for (size_t i = 0; i < FTYPES; i++)
-        if (bb_name_like(name, ftypes[i].name)) return &ftypes[i];
-    if (bb_dtype_ambiguous(name, err)) return NULL;
-    char shown[64], near[128];
-    bb_nearest(name, candidate, NULL, near, sizeof near);
-    bb_fail(err, BB_E_NAME, "no file type or storage type is called '%s'%s%s", bb_escape_buf(name, shown, sizeof shown),
-            *near ? "; nearest: " : "", near);
-    return NULL;
-}
-
 /* What a rule can look at. */
 typedef struct state {
+    const bb_recipe *recipe;
+    const bb_dtype *types[QTYPES];
     ftype ft;
     qtype base;
     bool imatrix, tied;
     int64_t layers; /* block_count: n of the ffn_* rules */
     int64_t experts, gqa;
     bool is_70b, falcon;
+    bool only_ffn_experts;             /* mxfp4_moe: 3-D matrices of attention are no experts (bailingmoe3) */
     int64_t n_v;                       /* tensors that count as attn_v */
     int64_t i_v, i_down, i_gate, i_up; /* running counts in llama-quantize's order */
 } state;
@@ -163,25 +70,28 @@ typedef struct state {
 typedef enum part { OTHER, OUTPUT, TOKEN_EMBD, ATTN_V, ATTN_K, ATTN_Q, ATTN_OUTPUT, FFN_DOWN, FFN_GATE, FFN_UP } part;
 
 typedef struct item {
-    const bb_mix_tensor *t;
-    int64_t layer; /* number after "blk.", or -1 */
+    bb_mix_tensor *t; /* only read until all types are chosen */
+    int64_t layer;    /* number after "blk.", or -1 */
     part role;
+    const bb_dtype *type;
+    bool fell_back;
 } item;
 
 static bool has(const char *name, const char *text) { return strstr(name, text) != NULL; }
 
-/* Order of the tests as in the specification: the first that matches decides. */
+/* tensor_get_category: the first that matches decides. attn_qkv and attn_kv_b count as attn_v (category_is_attn_v); the
+ * branch of llama_tensor_get_type_impl for attn_qkv alone comes after that test and is never reached. */
 static part role_of(const char *name) {
     static const struct {
         const char *text;
         part role;
     } parts[] = {
-        {"attn_v.weight", ATTN_V},           {"attn_qkv.weight", ATTN_V}, {"attn_kv_b.weight", ATTN_V},
-        {"attn_k.weight", ATTN_K},           {"attn_q.weight", ATTN_Q},   {"ffn_down", FFN_DOWN},
-        {"attn_output.weight", ATTN_OUTPUT}, {"ffn_gate", FFN_GATE},      {"ffn_up", FFN_UP},
+        {"attn_qkv.weight", ATTN_V}, {"attn_kv_b.weight", ATTN_V}, {"attn_v.weight", ATTN_V},
+        {"attn_k.weight", ATTN_K},   {"attn_q.weight", ATTN_Q},    {"attn_output.weight", ATTN_OUTPUT},
+        {"ffn_up", FFN_UP},          {"ffn_gate", FFN_GATE},       {"ffn_down", FFN_DOWN},
     };
     if (strcmp(name, "output.weight") == 0) return OUTPUT;
-    if (strcmp(name, "token_embd.weight") == 0) return TOKEN_EMBD;
+    if (strcmp(name, "token_embd.weight") == 0 || strcmp(name, BB_PER_LAYER_EMBD) == 0) return TOKEN_EMBD;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (has(name, parts[i].text)) return parts[i].role;
     return OTHER;
@@ -193,14 +103,61 @@ static int64_t layer_of(const char *name) {
     const char *p = name + 4;
     if (*p < '0' || *p > '9') return -1;
     for (; *p >= '0' && *p <= '9' && n < 1000000000; p++) n = n * 10 + (*p - '0');
-    return *p == '.' ? n : -1;
+    return n;
 }
 
-/* Vectors, norms, the router of a mixture of experts and tables of positions stay as they are: F32. */
-static bool quantized(const bb_mix_tensor *t) {
-    return t->n_dims >= 2 && bb_ends_with(t->name, "weight") && !bb_ends_with(t->name, "_norm.weight") &&
-           !has(t->name, "ffn_gate_inp.weight") && strcmp(t->name, "position_embd.weight") != 0 &&
-           strcmp(t->name, "token_types.weight") != 0;
+static uint64_t dim(const bb_mix_tensor *t, uint32_t i) { return i < t->n_dims && i < 4 ? t->dims[i] : 1; }
+
+/* tensor_allows_quantization: what else stays as it is beside vectors and what does not end in "weight". */
+static bool quantizable(const bb_recipe *r, const bb_mix_tensor *t) {
+    static const char *const parts[] = {
+        "_norm.weight",
+        "ffn_gate_inp.weight", /* the router */
+        "ffn_gate_tid2eid.weight",
+        "altup",
+        "laurel",
+        "per_layer_model_proj",
+        "ssm_conv1d",
+        "shortconv.conv.weight",
+        "indexer.k_proj.weight",
+        "indexer.q_proj.weight",
+        "time_mix_first.weight", /* RWKV's small matrices */
+        "time_mix_w0.weight",
+        "time_mix_w1.weight",
+        "time_mix_w2.weight",
+        "time_mix_v0.weight",
+        "time_mix_v1.weight",
+        "time_mix_v2.weight",
+        "time_mix_a0.weight",
+        "time_mix_a1.weight",
+        "time_mix_a2.weight",
+        "time_mix_g1.weight",
+        "time_mix_g2.weight",
+        "time_mix_decay_w1.weight",
+        "time_mix_decay_w2.weight",
+        "time_mix_lerp_fused.weight",
+        "attn_rel_b.weight", /* T5's table of relative positions */
+        ".position_embd",    /* of towers for images and sound */
+        "sam.pos_embd",
+        "sam.neck.",
+        "sam.net_",
+        ".rel_pos",
+        ".patch_embd",
+        ".patch_merger",
+        "a.rvq.codebook",
+        "mm.a.code_embd",
+    };
+    static const char *const whole[] = {"position_embd.weight", "token_types.weight"};
+    const char *name = t->name;
+    if (dim(t, 1) <= 1 && dim(t, 2) <= 1 && dim(t, 3) <= 1) return false; /* ggml_n_dims leaves out trailing ones */
+    /* "ends in weight" is there rfind(...) == size - 6, which a name of five characters passes too */
+    if (!bb_ends_with(name, "weight") && strlen(name) != 5) return false;
+    if (r->leave_output && strcmp(name, "output.weight") == 0) return false;
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        if (strcmp(name, whole[i]) == 0) return false;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (has(name, parts[i])) return false;
+    return true;
 }
 
 /* llama-quantize works through the tensors by layer, those without a layer first, then by name. */
@@ -216,8 +173,8 @@ static bool is_iq1_or_iq2(ftype ft) {
     return ft == FT_IQ1_S || ft == FT_IQ1_M || ft == FT_IQ2_XXS || ft == FT_IQ2_XS || ft == FT_IQ2_S || ft == FT_IQ2_M;
 }
 
-static qtype output_type(const state *s, uint64_t ne0, uint64_t base_block) {
-    if (ne0 % base_block || s->falcon) return Q8_0;
+static qtype output_type(const state *s, uint64_t ne0) {
+    if (s->ft == FT_MXFP4_MOE || s->falcon || ne0 % s->types[s->base]->block) return Q8_0;
     if (is_iq1_or_iq2(s->ft) || s->ft == FT_IQ3_XXS) return Q5_K;
     return s->base == Q8_0 ? Q8_0 : Q6_K;
 }
@@ -400,39 +357,67 @@ static qtype attn_qk_type(const state *s, part role) {
 }
 
 /* Number that the ffn_* rules go by: a running count, but the layer's own where there are experts. */
-static int64_t ffn_index(const state *s, const item *it, int64_t *count) {
+static bb_status ffn_index(const state *s, const item *it, int64_t *count, int64_t *index, bb_error *err) {
+    char shown[96];
     int64_t running = (*count)++;
-    return s->experts > 1 ? it->layer : running;
-}
-
-static qtype wanted_type(state *s, const item *it, uint64_t base_block) {
-    int64_t i;
-    if (s->ft == FT_MXFP4_MOE) return it->t->n_dims > 2 && it->t->dims[2] > 1 ? MXFP4 : Q8_0;
-    if (it->role == OUTPUT || (s->tied && it->role == TOKEN_EMBD)) return output_type(s, it->t->dims[0], base_block);
-    if (it->role == TOKEN_EMBD) return embedding_type(s);
-    if (is_iq1_or_iq2(s->ft)) return small_type(s, it->role);
-    switch (it->role) {
-    case ATTN_V:
-        return attn_v_type(s);
-    case ATTN_K:
-    case ATTN_Q:
-        return attn_qk_type(s, it->role);
-    case FFN_DOWN:
-        i = ffn_index(s, it, &s->i_down);
-        return ffn_down_type(s, i);
-    case ATTN_OUTPUT:
-        return attn_output_type(s);
-    case FFN_GATE:
-    case FFN_UP:
-        i = ffn_index(s, it, it->role == FFN_GATE ? &s->i_gate : &s->i_up);
-        return s->ft == FT_IQ3_XS && i >= s->layers / 8 && i < 7 * s->layers / 8 ? IQ3_XXS : s->base;
-    default:
-        return s->base;
+    if (s->experts <= 1) {
+        *index = running;
+        return BB_OK;
     }
+    bb_escape_buf(it->t->name, shown, sizeof shown);
+    if (it->layer < 0)
+        return bb_fail(err, BB_E_UNSUPPORTED, "tensor '%s' has no layer number to choose its type by", shown);
+    if (it->layer >= s->layers)
+        return bb_fail(err, BB_E_INVALID, "tensor '%s' is of layer %" PRId64 " where the model has %" PRId64, shown,
+                       it->layer, s->layers);
+    *index = it->layer;
+    return BB_OK;
 }
 
-/* The type of 32-element blocks (or of none) that stands in when rows do not divide into the wanted one's. */
-static qtype fallback(qtype t) {
+static bb_status ffn_type(state *s, const item *it, qtype *q, bb_error *err) {
+    int64_t i = 0;
+    int64_t *count = it->role == FFN_DOWN ? &s->i_down : it->role == FFN_GATE ? &s->i_gate : &s->i_up;
+    bb_status st = ffn_index(s, it, count, &i, err);
+    if (st) return st;
+    if (it->role == FFN_DOWN)
+        *q = ffn_down_type(s, i);
+    else
+        *q = s->ft == FT_IQ3_XS && i >= s->layers / 8 && i < 7 * s->layers / 8 ? IQ3_XXS : s->base;
+    return BB_OK;
+}
+
+static bool is_ffn(part role) { return role == FFN_DOWN || role == FFN_GATE || role == FFN_UP; }
+
+/* llama_tensor_get_type_impl. */
+static bb_status wanted_type(state *s, const item *it, const bb_dtype **type, bb_error *err) {
+    qtype q = s->base;
+    bb_status st = BB_OK;
+    if (it->role == OUTPUT || (s->tied && it->role == TOKEN_EMBD)) {
+        if (s->recipe->output_type) {
+            *type = s->recipe->output_type;
+            return BB_OK;
+        }
+        q = output_type(s, dim(it->t, 0));
+    } else if (s->ft == FT_MXFP4_MOE)
+        q = dim(it->t, 2) > 1 && (!s->only_ffn_experts || is_ffn(it->role)) ? MXFP4 : Q8_0;
+    else if (it->role == TOKEN_EMBD)
+        q = embedding_type(s);
+    else if (is_iq1_or_iq2(s->ft))
+        q = small_type(s, it->role);
+    else if (it->role == ATTN_V)
+        q = attn_v_type(s);
+    else if (it->role == ATTN_K || it->role == ATTN_Q)
+        q = attn_qk_type(s, it->role);
+    else if (it->role == ATTN_OUTPUT)
+        q = attn_output_type(s);
+    else if (is_ffn(it->role))
+        st = ffn_type(s, it, &q, err);
+    if (!st) *type = s->types[q];
+    return st;
+}
+
+/* The type of 32-element blocks that stands in when rows do not divide into the wanted one's; QTYPES = none. */
+static qtype stand_in(qtype t) {
     switch (t) {
     case Q2_K:
     case Q3_K:
@@ -456,13 +441,58 @@ static qtype fallback(qtype t) {
     case IQ4_XS:
         return IQ4_NL;
     default:
-        return F16;
+        return QTYPES;
     }
 }
 
-static qtype fitting_type(qtype t, uint64_t ne0, const bb_dtype *const *types) {
-    if (ne0 % types[t]->block) t = fallback(t);
-    return ne0 % types[t]->block ? F16 : t;
+/* tensor_type_fallback: F16 where not even the stand-in fits; larger blocks without a stand-in are refused there too.
+ */
+static bb_status fit(const state *s, item *it, const bb_dtype *wanted, bb_error *err) {
+    char shown[96];
+    uint64_t cols = dim(it->t, 0);
+    it->fell_back = cols % wanted->block != 0;
+    it->type = wanted;
+    if (!it->fell_back) return BB_OK;
+    qtype q = 0;
+    while (q < QTYPES && s->types[q] != wanted) q++;
+    qtype other = stand_in(q);
+    if (other == QTYPES && wanted->block > 32)
+        return bb_fail(err, BB_E_UNSUPPORTED,
+                       "the rows of '%s' have %" PRIu64 " elements, which blocks of %u (%s) do not divide, and %s has "
+                       "no type to fall back to",
+                       bb_escape_buf(it->t->name, shown, sizeof shown), cols, wanted->block, wanted->name,
+                       wanted->name);
+    if (other != QTYPES) it->type = s->types[other];
+    if (cols % it->type->block) it->type = s->types[F16];
+    return BB_OK;
+}
+
+/* A type that the user gave for the embedding or the output: llama-quantize has no fallback there. */
+static bb_status insist(item *it, const bb_dtype *type, bb_error *err) {
+    char shown[96];
+    if (dim(it->t, 0) % type->block)
+        return bb_fail(err, BB_E_ARG, "'%s' cannot be %s: blocks of %u do not divide its rows of %" PRIu64 " elements",
+                       bb_escape_buf(it->t->name, shown, sizeof shown), type->name, type->block, dim(it->t, 0));
+    it->type = type;
+    return BB_OK;
+}
+
+/* llama_tensor_get_type. Rules on names count only where the base is a block type, and a tensor that is named by one is
+ * not counted among its kind. */
+static bb_status choose(state *s, item *it, bb_error *err) {
+    const bb_recipe *r = s->recipe;
+    const bb_dtype *wanted = s->types[s->base], *named = r->rules ? bb_type_rules_find(r->rules, it->t->name) : NULL;
+    bool separate = named && strcmp(it->t->name, BB_PER_LAYER_EMBD) == 0;
+    if (r->embedding_type && it->role == TOKEN_EMBD && !separate) return insist(it, r->embedding_type, err);
+    if (r->output_type && it->role == OUTPUT) return insist(it, r->output_type, err);
+    it->type = wanted;
+    if (s->base == F32 || s->base == F16 || s->base == BF16) return BB_OK;
+    if (named) return fit(s, it, named, err);
+    if (!r->pure) {
+        bb_status st = wanted_type(s, it, &wanted, err);
+        if (st) return st;
+    }
+    return fit(s, it, wanted, err);
 }
 
 static bb_status find_types(const bb_dtype **types, bb_error *err) {
@@ -473,43 +503,61 @@ static bb_status find_types(const bb_dtype **types, bb_error *err) {
     return BB_OK;
 }
 
-/* What llama.cpp calls a 70B model (src/models/llama.cpp, qwen2.cpp, olmo.cpp). */
+/* What llama.cpp calls a 70B model (src/models/llama.cpp, qwen2.cpp, olmo.cpp, deci.cpp, jais2.cpp). */
 static bool is_70b(const bb_arch *a) {
-    if (a->layers != 80) return false;
-    if (strcmp(a->family, "llama") == 0) return a->heads != a->kv_heads;
-    return strcmp(a->family, "qwen2") == 0 || strcmp(a->family, "olmo") == 0;
+    static const struct {
+        const char *family;
+        uint64_t layers;
+    } all[] = {{"qwen2", 80}, {"olmo", 80}, {"deci", 80}, {"jais2", 68}};
+    if (strcmp(a->family, "llama") == 0 || strcmp(a->family, "llama-embed") == 0)
+        return a->layers == 80 && a->heads != a->kv_heads;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(a->family, all[i].family) == 0) return a->layers == all[i].layers;
+    return false;
+}
+
+static void begin(state *s, const bb_arch *arch, bool sources) {
+    const bb_recipe *r = s->recipe;
+    s->ft = (ftype)r->ftype->number;
+    while (s->base < QTYPES && strcmp(type_names[s->base], r->ftype->base) != 0) s->base++;
+    s->imatrix = r->has_imatrix;
+    s->tied = true;
+    s->layers = (int64_t)(arch->layers + (sources ? arch->mtp_layers : 0)); /* a file's block_count has them too */
+    s->experts = (int64_t)arch->experts;
+    s->gqa = arch->kv_heads ? (int64_t)(arch->heads / arch->kv_heads) : 0;
+    s->is_70b = is_70b(arch);
+    s->falcon = strcmp(arch->family, "falcon") == 0;
+    s->only_ffn_experts = strcmp(arch->family, "bailingmoe3") == 0;
+}
+
+bb_status bb_mixture_choose(const bb_recipe *recipe, const bb_arch *arch, bool sources, bb_mix_tensor *tensors,
+                            size_t n, bb_error *err) {
+    state s = {.recipe = recipe};
+    bb_status st = find_types(s.types, err);
+    if (st) return st;
+    item *items = bb_alloc(n + 1, sizeof *items);
+    if (!items) return bb_fail(err, BB_E_NOMEM, "no memory for %zu tensors", n);
+    begin(&s, arch, sources);
+    for (size_t i = 0; i < n; i++) {
+        items[i] = (item){.t = &tensors[i], .layer = layer_of(tensors[i].name), .role = role_of(tensors[i].name)};
+        if (items[i].role == OUTPUT) s.tied = false;
+        if (items[i].role == ATTN_V) s.n_v++;
+    }
+    qsort(items, n, sizeof *items, by_layer);
+    for (size_t i = 0; !st && i < n; i++) {
+        items[i].type = sources ? items[i].t->source : s.types[F32];
+        if (quantizable(recipe, items[i].t)) st = choose(&s, &items[i], err);
+    }
+    for (size_t i = 0; !st && i < n; i++) {
+        items[i].t->type = items[i].type;
+        items[i].t->fell_back = items[i].fell_back;
+    }
+    free(items);
+    return st;
 }
 
 bb_status bb_mixture(const bb_ftype *ft, const bb_arch *arch, bool has_imatrix, bb_mix_tensor *tensors, size_t n,
                      bb_error *err) {
-    const bb_dtype *types[QTYPES];
-    bb_status st = find_types(types, err);
-    if (st) return st;
-    item *items = bb_alloc(n + 1, sizeof *items);
-    if (!items) return bb_fail(err, BB_E_NOMEM, "no memory for %zu tensors", n);
-    state s = {.ft = (ftype)ft->number,
-               .imatrix = has_imatrix,
-               .tied = true,
-               .layers = (int64_t)arch->layers,
-               .experts = (int64_t)arch->experts,
-               .gqa = arch->kv_heads ? (int64_t)(arch->heads / arch->kv_heads) : 1,
-               .is_70b = is_70b(arch),
-               .falcon = strcmp(arch->family, "falcon") == 0};
-    while (s.base < QTYPES && strcmp(type_names[s.base], ft->base) != 0) s.base++;
-    for (size_t i = 0; i < n; i++) {
-        items[i] = (item){&tensors[i], layer_of(tensors[i].name), role_of(tensors[i].name)};
-        if (items[i].role == OUTPUT) s.tied = false;
-        if (items[i].role == ATTN_V && quantized(&tensors[i])) s.n_v++;
-    }
-    qsort(items, n, sizeof *items, by_layer);
-    bool plain = s.base == F32 || s.base == F16 || s.base == BF16;
-    for (size_t i = 0; i < n; i++) {
-        bb_mix_tensor *t = &tensors[items[i].t - tensors];
-        qtype q = F32;
-        if (quantized(t))
-            q = plain ? s.base : fitting_type(wanted_type(&s, &items[i], types[s.base]->block), t->dims[0], types);
-        t->type = types[q];
-    }
-    free(items);
-    return BB_OK;
+    bb_recipe recipe = {.ftype = ft, .has_imatrix = has_imatrix};
+    return bb_mixture_choose(&recipe, arch, false, tensors, n, err);
 }

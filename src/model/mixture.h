@@ -25,8 +25,15 @@ typedef struct bb_mix_tensor {
     bool fell_back;         /* out: no block of the wanted type divides its rows */
 } bb_mix_tensor;
 
+#define BB_PER_LAYER_EMBD "per_layer_token_embd.weight" /* counts as an embedding */
+
 /* Chooses `type` of every tensor (any order; llama-quantize's own order is applied inside). Fallbacks for rows that no
  * block divides included. has_imatrix as llama-quantize's --imatrix. */
 bb_status bb_mixture(const bb_ftype *ftype, const bb_arch *arch, bool has_imatrix, bb_mix_tensor *tensors, size_t n,
                      bb_error *err);
+/* What stands behind bb_mixture and bb_recipe_types. Without sources what is not quantized is F32. BB_E_UNSUPPORTED
+ * where llama-quantize refuses: rows that no block divides and no fallback (q1_0, nvfp4). */
+struct bb_recipe;
+bb_status bb_mixture_choose(const struct bb_recipe *recipe, const bb_arch *arch, bool sources, bb_mix_tensor *tensors,
+                            size_t n, bb_error *err);
 #endif

@@ -9,6 +9,8 @@ bb_status bb_type_rules_new(bb_type_rules **rules, bb_error *err);
 void bb_type_rules_free(bb_type_rules *rules);
 /* "REGEX=TYPE", the last '=' divides; matched anywhere in the name, as std::regex_search does. */
 bb_status bb_type_rules_add(bb_type_rules *rules, const char *text, bb_error *err);
+/* The type of the first rule that matches; NULL = none does. */
+const bb_dtype *bb_type_rules_find(const bb_type_rules *rules, const char *name);
 
 typedef struct bb_recipe {
     const bb_ftype *ftype;
@@ -29,12 +31,12 @@ bool bb_recipe_needs_imatrix(const bb_recipe *recipe, const bb_mix_tensor *tenso
 
 /* ---- a target size ---- */
 /* A tensor that may have any of several types: bytes and weighted squared error of each, NaN = not possible. */
-typedef struct bb_choice {
+typedef struct bb_type_choice {
     const uint64_t *bytes; /* [n_types] */
     const double *error;   /* [n_types] */
-} bb_choice;
+} bb_type_choice;
 /* Picks one type for every tensor with the least summed error whose summed bytes are at most `limit`; picked [n] are
  * indices of types. BB_E_VALUE with the smallest possible size when nothing fits. Deterministic. */
-bb_status bb_choose_types(const bb_choice *choices, size_t n, size_t n_types, uint64_t limit, size_t *picked,
+bb_status bb_choose_types(const bb_type_choice *choices, size_t n, size_t n_types, uint64_t limit, size_t *picked,
                           uint64_t *bytes, double *error, bb_error *err);
 #endif

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { BLOCK = 32, Q8_0_BYTES = 34, Q4_0_BYTES = 18, Q4_0_CODES = 8 };
+enum { BLOCK = 32, Q8_0_BYTES = 34, Q4_0_BYTES = 18 };
 
 static void put_scale(unsigned char *p, float d) {
     uint16_t h = bb_f32_to_f16(d);
@@ -75,65 +75,12 @@ static void q4_0_block(const float *x, unsigned char *out) {
     pack_nibbles(codes, out + 2);
 }
 
-/* ggml's nearest_int: the low bits of x + 1.5 * 2^23. */
-static int nearest_int(float x) {
-    float t = x + 12582912.0f;
-    uint32_t u;
-    memcpy(&u, &t, sizeof u);
-    return (int)(u & 0x7FFFFF) - 0x400000;
-}
-
-static int code_at(float x, float iscale) {
-    int l = nearest_int(iscale * x);
-    return l < -Q4_0_CODES ? -Q4_0_CODES : l > Q4_0_CODES - 1 ? Q4_0_CODES - 1 : l;
-}
-
-/* Scale and codes of a block with weights w: 19 candidate scales, each judged by its least-squares fit. */
-static float search_scale(const float *x, const float *w, uint8_t *codes) {
-    float amax, max = extreme(x, &amax), best = 0, scale = 0;
-    memset(codes, 0, BLOCK);
-    if (amax < 1e-15f) return 0;
-    for (int k = 0; k <= 18; k++) {
-        /* the middle one first, then -9..9 without it */
-        int step = k == 0 ? 0 : k <= 9 ? k - 10 : k - 9;
-        float iscale = step == 0 ? -(float)Q4_0_CODES / max : -((float)Q4_0_CODES + 0.1f * (float)step) / max;
-        float sumlx = 0, suml2 = 0;
-        for (int i = 0; i < BLOCK; i++) {
-            float l = (float)code_at(x[i], iscale);
-            sumlx += w[i] * x[i] * l;
-            suml2 += w[i] * l * l;
-        }
-        if (step == 0)
-            scale = suml2 != 0 ? sumlx / suml2 : 0.0f;
-        else if (suml2 > 0 && sumlx * sumlx > best * suml2)
-            scale = sumlx / suml2;
-        else
-            continue;
-        best = scale * sumlx;
-        for (int i = 0; i < BLOCK; i++) codes[i] = (uint8_t)(code_at(x[i], iscale) + Q4_0_CODES);
-    }
-    return scale;
-}
-
 void bb_q4_0_encode(const float *x, size_t rows, size_t cols, const float *importance, unsigned char *out) {
-    for (size_t r = 0; r < rows; r++, x += cols) {
-        float sigma2 = 0;
-        if (importance) {
-            for (size_t i = 0; i < cols; i++) sigma2 += x[i] * x[i];
-            sigma2 /= (float)cols;
-        }
-        for (size_t at = 0; at < cols; at += BLOCK, out += Q4_0_BYTES) {
-            if (!importance) {
-                q4_0_block(x + at, out);
-                continue;
-            }
-            float w[BLOCK];
-            uint8_t codes[BLOCK];
-            for (size_t i = 0; i < BLOCK; i++) w[i] = importance[at + i] * sqrtf(sigma2 + x[at + i] * x[at + i]);
-            put_scale(out, search_scale(x + at, w, codes));
-            pack_nibbles(codes, out + 2);
-        }
+    if (importance) {
+        bb_q4_0_encode_weighted(x, rows, cols, importance, out);
+        return;
     }
+    for (size_t b = 0; b < rows * cols / BLOCK; b++, x += BLOCK, out += Q4_0_BYTES) q4_0_block(x, out);
 }
 
 void bb_q4_0_decode(const unsigned char *data, size_t rows, size_t cols, float *x) {

@@ -4,6 +4,9 @@
 #define BB_QUANT_CODECS_H
 #include <stddef.h>
 
+typedef void bb_encode_fn(const float *x, size_t rows, size_t cols, const float *importance, unsigned char *out);
+typedef void bb_decode_fn(const unsigned char *data, size_t rows, size_t cols, float *x);
+
 void bb_f32_encode(const float *x, size_t rows, size_t cols, const float *importance, unsigned char *out);
 void bb_f32_decode(const unsigned char *data, size_t rows, size_t cols, float *x);
 void bb_f16_encode(const float *x, size_t rows, size_t cols, const float *importance, unsigned char *out);
@@ -16,4 +19,25 @@ void bb_q4_0_encode(const float *x, size_t rows, size_t cols, const float *impor
 void bb_q4_0_decode(const unsigned char *data, size_t rows, size_t cols, float *x);
 void bb_int8_encode(const float *x, size_t rows, size_t cols, const float *importance, unsigned char *out);
 void bb_int8_decode(const unsigned char *data, size_t rows, size_t cols, float *x);
+
+/* Written over lanes (lanes.h). */
+bb_encode_fn bb_q2_K_encode, bb_q2_K_encode_avx2, bb_q2_K_encode_avx512;
+bb_decode_fn bb_q2_K_decode, bb_q2_K_decode_avx2, bb_q2_K_decode_avx512;
+bb_encode_fn bb_q3_K_encode, bb_q3_K_encode_avx2, bb_q3_K_encode_avx512;
+bb_decode_fn bb_q3_K_decode, bb_q3_K_decode_avx2, bb_q3_K_decode_avx512;
+bb_encode_fn bb_q4_K_encode, bb_q4_K_encode_avx2, bb_q4_K_encode_avx512;
+bb_decode_fn bb_q4_K_decode, bb_q4_K_decode_avx2, bb_q4_K_decode_avx512;
+bb_encode_fn bb_q5_K_encode, bb_q5_K_encode_avx2, bb_q5_K_encode_avx512;
+bb_decode_fn bb_q5_K_decode, bb_q5_K_decode_avx2, bb_q5_K_decode_avx512;
+bb_encode_fn bb_q6_K_encode, bb_q6_K_encode_avx2, bb_q6_K_encode_avx512;
+bb_decode_fn bb_q6_K_decode, bb_q6_K_decode_avx2, bb_q6_K_decode_avx512;
+bb_encode_fn bb_iq4_nl_encode, bb_iq4_nl_encode_avx2, bb_iq4_nl_encode_avx512;
+bb_decode_fn bb_iq4_nl_decode, bb_iq4_nl_decode_avx2, bb_iq4_nl_decode_avx512;
+bb_encode_fn bb_iq4_xs_encode, bb_iq4_xs_encode_avx2, bb_iq4_xs_encode_avx512;
+bb_decode_fn bb_iq4_xs_decode, bb_iq4_xs_decode_avx2, bb_iq4_xs_decode_avx512;
+/* With importance [cols], never NULL. */
+bb_encode_fn bb_q4_0_encode_weighted, bb_q4_0_encode_weighted_avx2, bb_q4_0_encode_weighted_avx512;
+bb_encode_fn bb_q4_1_encode_weighted, bb_q4_1_encode_weighted_avx2, bb_q4_1_encode_weighted_avx512;
+bb_encode_fn bb_q5_0_encode_weighted, bb_q5_0_encode_weighted_avx2, bb_q5_0_encode_weighted_avx512;
+bb_encode_fn bb_q5_1_encode_weighted, bb_q5_1_encode_weighted_avx2, bb_q5_1_encode_weighted_avx512;
 #endif

@@ -6,16 +6,48 @@
 #include "quant/codecs.h"
 #include <string.h>
 
-static const bb_codec table[] = {
-    {"f32", bb_f32_encode, bb_f32_decode},    {"f16", bb_f16_encode, bb_f16_decode},
-    {"bf16", bb_bf16_encode, bb_bf16_decode}, {"q8_0", bb_q8_0_encode, bb_q8_0_decode},
-    {"q4_0", bb_q4_0_encode, bb_q4_0_decode}, {"int8", bb_int8_encode, bb_int8_decode},
+/* The widest ISA of a type first: the search takes the first row that may run. */
+/* clang-format off */
+static const struct {
+    bb_isa isa; /* the least that it needs */
+    bb_codec codec;
+} table[] = {
+#if BB_X86
+    {BB_ISA_AVX512, {"q2_K", bb_q2_K_encode_avx512, bb_q2_K_decode_avx512}},
+    {BB_ISA_AVX512, {"q3_K", bb_q3_K_encode_avx512, bb_q3_K_decode_avx512}},
+    {BB_ISA_AVX512, {"q4_K", bb_q4_K_encode_avx512, bb_q4_K_decode_avx512}},
+    {BB_ISA_AVX512, {"q5_K", bb_q5_K_encode_avx512, bb_q5_K_decode_avx512}},
+    {BB_ISA_AVX512, {"q6_K", bb_q6_K_encode_avx512, bb_q6_K_decode_avx512}},
+    {BB_ISA_AVX512, {"iq4_nl", bb_iq4_nl_encode_avx512, bb_iq4_nl_decode_avx512}},
+    {BB_ISA_AVX512, {"iq4_xs", bb_iq4_xs_encode_avx512, bb_iq4_xs_decode_avx512}},
+    {BB_ISA_AVX2, {"q2_K", bb_q2_K_encode_avx2, bb_q2_K_decode_avx2}},
+    {BB_ISA_AVX2, {"q3_K", bb_q3_K_encode_avx2, bb_q3_K_decode_avx2}},
+    {BB_ISA_AVX2, {"q4_K", bb_q4_K_encode_avx2, bb_q4_K_decode_avx2}},
+    {BB_ISA_AVX2, {"q5_K", bb_q5_K_encode_avx2, bb_q5_K_decode_avx2}},
+    {BB_ISA_AVX2, {"q6_K", bb_q6_K_encode_avx2, bb_q6_K_decode_avx2}},
+    {BB_ISA_AVX2, {"iq4_nl", bb_iq4_nl_encode_avx2, bb_iq4_nl_decode_avx2}},
+    {BB_ISA_AVX2, {"iq4_xs", bb_iq4_xs_encode_avx2, bb_iq4_xs_decode_avx2}},
+#endif
+    {BB_ISA_SCALAR, {"q2_K", bb_q2_K_encode, bb_q2_K_decode}},
+    {BB_ISA_SCALAR, {"q3_K", bb_q3_K_encode, bb_q3_K_decode}},
+    {BB_ISA_SCALAR, {"q4_K", bb_q4_K_encode, bb_q4_K_decode}},
+    {BB_ISA_SCALAR, {"q5_K", bb_q5_K_encode, bb_q5_K_decode}},
+    {BB_ISA_SCALAR, {"q6_K", bb_q6_K_encode, bb_q6_K_decode}},
+    {BB_ISA_SCALAR, {"iq4_nl", bb_iq4_nl_encode, bb_iq4_nl_decode}},
+    {BB_ISA_SCALAR, {"iq4_xs", bb_iq4_xs_encode, bb_iq4_xs_decode}},
+    {BB_ISA_SCALAR, {"f32", bb_f32_encode, bb_f32_decode}},
+    {BB_ISA_SCALAR, {"f16", bb_f16_encode, bb_f16_decode}},
+    {BB_ISA_SCALAR, {"bf16", bb_bf16_encode, bb_bf16_decode}},
+    {BB_ISA_SCALAR, {"q8_0", bb_q8_0_encode, bb_q8_0_decode}},
+    {BB_ISA_SCALAR, {"q4_0", bb_q4_0_encode, bb_q4_0_decode}},
+    {BB_ISA_SCALAR, {"int8", bb_int8_encode, bb_int8_decode}},
 };
+/* clang-format on */
 
 const bb_codec *bb_codec_find(const bb_dtype *t, bb_isa isa) {
-    (void)isa;
+    bb_isa runs = bb_isa_choose(isa);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (strcmp(table[i].type, t->name) == 0) return &table[i];
+        if (table[i].isa <= runs && strcmp(table[i].codec.type, t->name) == 0) return &table[i].codec;
     return NULL;
 }
 

@@ -11,6 +11,7 @@
 #include "report/table.h"
 #include "study/bench_study.h"
 #include "study/error_study.h"
+#include "study/quantize_study.h"
 
 /* Each gives a new table (bb_table_free) or NULL when memory ended. si: GB instead of GiB in what people see. */
 /* An input and one of its encodings. Rows of one input stand together, share its pointer, and have the same formats in
@@ -46,6 +47,17 @@ bb_table *bb_report_inspect(const bb_inspection *in, bb_table_form form);
 /* Where a name was found on this disk, as a line below the table and in its JSON; nothing for other models. */
 void bb_report_origin(bb_table *t, const bb_model *model);
 bb_table *bb_report_error(const bb_error_report *r);
+/* A quantized file, or one that would be written; everything is borrowed. Errors of tensors that are not done are
+ * empty. */
+typedef struct bb_quantization_report {
+    const bb_quantize_row *const *rows; /* [n] */
+    size_t n;
+    const char *title; /* "q4_K_M" */
+    uint64_t file_bytes;
+    size_t files;
+    bool written, si;
+} bb_quantization_report;
+bb_table *bb_report_quantize(const bb_quantization_report *in);
 bb_table *bb_report_bench(const bb_bench_report *r);
 /* Which rows of the tables models and gpus are shown: those that meet all that is given. */
 typedef struct bb_data_filter {

@@ -2,54 +2,20 @@
 /* test_sink.c - files in and out: what may be opened, what is left of a file, and outputs that are absent, old or
  * whole.
  */
+#include "base/made_folder.h"
 #include "base/sink.h"
-#include "base/source.h"
-#include "harness.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
-static char folder[64];
 static char path_a[80], path_b[80];
 
-static void make_folder(void) {
-    strcpy(folder, "/tmp/bb-sink-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+static void begin(void) {
+    make_folder();
     snprintf(path_a, sizeof path_a, "%s/a", folder);
     snprintf(path_b, sizeof path_b, "%s/b", folder);
-}
-
-static size_t entries(void) {
-    size_t n = 0;
-    DIR *d = opendir(folder);
-    for (struct dirent *e; d && (e = readdir(d));) n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
-    if (d) closedir(d);
-    return n;
-}
-
-static void remove_folder(void) {
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static void put(const char *path, const char *text) {
-    FILE *f = fopen(path, "w");
-    ck_assert(f && fputs(text, f) >= 0 && fclose(f) == 0);
-}
-
-static void holds(const char *path, const char *text) {
-    char *data = NULL;
-    size_t n;
-    bb_error err = {0};
-    ck_assert_msg(bb_source_slurp(path, 1000, &data, &n, &err) == BB_OK, "%s", err.text);
-    ck_assert(n == strlen(text) && memcmp(data, text, n + 1) == 0);
-    free(data);
 }
 
 START_TEST(old_or_whole) {
@@ -273,10 +239,55 @@ START_TEST(cursor) {
 }
 END_TEST
 
+START_TEST(output_is_input) {
+    bb_source *src = NULL;
+    bb_error err = {0};
+    char spelled[200];
+    put(path_a, "input");
+    put(path_b, "other");
+    ck_assert_int_eq(bb_source_open(path_a, &src, NULL), BB_OK);
+    ck_assert(symlink("a", in("link")) == 0 && link(path_a, in("hard")) == 0 && symlink(".", in("loop")) == 0);
+    snprintf(spelled, sizeof spelled, "%s/../%s/./loop/link", folder, strrchr(folder, '/') + 1);
+    const char *const same[] = {path_a, spelled, in("link"), in("hard")};
+    for (size_t i = 0; i < 4; i++) ck_assert_int_eq(bb_sink_refuse_source(same[i], src, &err), BB_E_ARG);
+    ck_assert_msg(strstr(err.text, "/hard is the input itself"), "%s", err.text);
+    /* a folder that would be replaced with the input in it */
+    ck_assert_int_eq(bb_sink_refuse_source(folder, src, &err), BB_E_ARG);
+    ck_assert_int_eq(bb_sink_refuse_source(path_b, src, &err), BB_OK);
+    ck_assert_int_eq(bb_sink_refuse_source(in("none"), src, &err), BB_OK);
+    ck_assert_int_eq(bb_sink_refuse_source("/proc/self", src, &err), BB_OK);
+    bb_source_close(src);
+}
+END_TEST
+
+START_TEST(input_changes) {
+    bb_source *src = NULL;
+    bb_error err = {0};
+    struct timespec times[2] = {{1, 5}, {1, 5}};
+    put(path_a, "input");
+    ck_assert_int_eq(utimensat(AT_FDCWD, path_a, times, 0), 0);
+    ck_assert_int_eq(bb_source_open(path_a, &src, NULL), BB_OK);
+    ck_assert_int_eq(bb_source_unchanged(src, &err), BB_OK);
+    ck_assert_int_eq(chmod(path_a, 0600), 0); /* and being linked, renamed or removed change no content */
+    ck_assert(link(path_a, path_b) == 0 && unlink(path_a) == 0);
+    ck_assert_int_eq(bb_source_unchanged(src, &err), BB_OK);
+    times[1].tv_nsec = 6; /* written to within the same second */
+    ck_assert_int_eq(utimensat(AT_FDCWD, path_b, times, 0), 0);
+    ck_assert_int_eq(bb_source_unchanged(src, &err), BB_E_READ);
+    ck_assert_msg(strstr(err.text, "changed while it was read"), "%s", err.text);
+    ck_assert_int_eq(truncate(path_b, 2), 0);
+    ck_assert_int_eq(bb_source_unchanged(src, &err), BB_E_TRUNCATED);
+    ck_assert_msg(strstr(err.text, "from 5 to 2 bytes"), "%s", err.text);
+    ck_assert_int_eq(truncate(path_b, 9), 0);
+    ck_assert_int_eq(bb_source_unchanged(src, &err), BB_E_READ);
+    bb_source_close(src);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("sink");
     TCase *t = tcase_create("sink");
-    tcase_add_checked_fixture(t, make_folder, remove_folder);
+    tcase_add_checked_fixture(t, begin, remove_folder);
     tcase_add_test(t, old_or_whole);
     tcase_add_test(t, reserved);
     tcase_add_test(t, permissions);
@@ -286,6 +297,8 @@ static Suite *suite(void) {
     tcase_add_test(t, full);
     tcase_add_test(t, regular_files_only);
     tcase_add_test(t, cursor);
+    tcase_add_test(t, output_is_input);
+    tcase_add_test(t, input_changes);
     tcase_set_timeout(t, 60);
     suite_add_tcase(s, t);
     return s;

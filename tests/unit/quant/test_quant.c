@@ -108,7 +108,7 @@ START_TEST(refusals) {
     float x[40] = {0};
     unsigned char out[200];
     ck_assert_int_eq(bb_quantize_rows(bb_dtype_find("q4_0", NULL), x, 1, 40, NULL, out), BB_E_ARG);
-    ck_assert_int_eq(bb_quantize_rows(bb_dtype_find("q4_K", NULL), x, 1, 256, NULL, out), BB_E_UNSUPPORTED);
+    ck_assert_int_eq(bb_quantize_rows(bb_dtype_find("iq3_s", NULL), x, 1, 256, NULL, out), BB_E_UNSUPPORTED);
     ck_assert_int_eq(bb_quantize_rows(bb_dtype_find("f32", NULL), x, SIZE_MAX / 2, 8, NULL, out), BB_E_OVERFLOW);
 }
 END_TEST

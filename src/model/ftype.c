@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* ftype.c - the table of file types: names, numbers, and the storage type that is each one's base. */
+#include "model/ftype.h"
+#include "base/escape.h"
+#include "base/str.h"
+#include "model/mixture.h"
+
+/* Bases: llama_ftype_get_default_type of src/llama-quant.cpp, v0.5.0. */
+static const bb_ftype ftypes[] = {
+    {"f32", FT_F32, "f32"},
+    {"f16", FT_F16, "f16"},
+    {"bf16", FT_BF16, "bf16"},
+    {"q8_0", FT_Q8_0, "q8_0"},
+    {"q6_K", FT_Q6_K, "q6_K"},
+    {"q5_K_M", FT_Q5_K_M, "q5_K"},
+    {"q5_K_S", FT_Q5_K_S, "q5_K"},
+    {"q5_1", FT_Q5_1, "q5_1"},
+    {"q5_0", FT_Q5_0, "q5_0"},
+    {"q4_K_M", FT_Q4_K_M, "q4_K"},
+    {"q4_K_S", FT_Q4_K_S, "q4_K"},
+    {"q4_1", FT_Q4_1, "q4_1"},
+    {"q4_0", FT_Q4_0, "q4_0"},
+    {"iq4_nl", FT_IQ4_NL, "iq4_nl"},
+    {"iq4_xs", FT_IQ4_XS, "iq4_xs"},
+    {"mxfp4_moe", FT_MXFP4_MOE, "mxfp4"},
+    {"q3_K_L", FT_Q3_K_L, "q3_K"},
+    {"q3_K_M", FT_Q3_K_M, "q3_K"},
+    {"q3_K_S", FT_Q3_K_S, "q3_K"},
+    {"iq3_m", FT_IQ3_M, "iq3_s"},
+    {"iq3_s", FT_IQ3_S, "iq3_s"},
+    {"iq3_xs", FT_IQ3_XS, "iq3_s"},
+    {"iq3_xxs", FT_IQ3_XXS, "iq3_xxs"},
+    {"q2_K", FT_Q2_K, "q2_K"},
+    {"q2_K_S", FT_Q2_K_S, "q2_K"},
+    {"iq2_m", FT_IQ2_M, "iq2_s"},
+    {"iq2_s", FT_IQ2_S, "iq2_xs"},
+    {"iq2_xs", FT_IQ2_XS, "iq2_xs"},
+    {"iq2_xxs", FT_IQ2_XXS, "iq2_xxs"},
+    {"q2_0", FT_Q2_0, "q2_0"},
+    {"tq2_0", FT_TQ2_0, "tq2_0"},
+    {"iq1_m", FT_IQ1_M, "iq1_m"},
+    {"iq1_s", FT_IQ1_S, "iq1_s"},
+    {"tq1_0", FT_TQ1_0, "tq1_0"},
+    {"q1_0", FT_Q1_0, "q1_0"},
+};
+enum { FTYPES = sizeof ftypes / sizeof *ftypes };
+
+size_t bb_ftype_count(void) { return FTYPES; }
+const bb_ftype *bb_ftype_at(size_t i) { return i < FTYPES ? &ftypes[i] : NULL; }
+
+/* File types, then the storage types that are no file type. */
+static const char *candidate(const void *ctx, size_t i) {
+    (void)ctx;
+    if (i < FTYPES) return ftypes[i].name;
+    return i - FTYPES < bb_dtype_count() ? bb_dtype_at(i - FTYPES)->name : NULL;
+}
+
+const bb_ftype *bb_ftype_find(const char *name, bb_error *err) {
+    for (size_t i = 0; i < FTYPES; i++)
+        if (bb_name_like(name, ftypes[i].name)) return &ftypes[i];
+    if (bb_dtype_ambiguous(name, err)) return NULL;
+    char shown[64], near[128];
+    bb_nearest(name, candidate, NULL, near, sizeof near);
+    bb_fail(err, BB_E_NAME, "no file type or storage type is called '%s'%s%s", bb_escape_buf(name, shown, sizeof shown),
+            *near ? "; nearest: " : "", near);
+    return NULL;
+}

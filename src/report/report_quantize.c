@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report_quantize.c - the tensors of a quantized file: what they became, and what that cost. */
+#include "base/units.h"
+#include "report/report.h"
+#include "report/show.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void ratio(bb_table *t, double v) {
+    char buf[BB_SHOW_SIZE];
+    bb_cell_f64_as(t, v, isinf(v) ? "inf" : v == 0 ? "0" : bb_show_ratio(v, 2, buf));
+}
+
+static void measured(bb_table *t, const bb_quantize_row *r) {
+    char buf[BB_SHOW_SIZE];
+    if (atomic_load(&((bb_quantize_row *)(uintptr_t)r)->state) != BB_ROW_DONE) {
+        for (int i = 0; i < 5; i++) bb_cell_empty(t);
+        return;
+    }
+    const bb_error_stats *e = &r->error;
+    ratio(t, e->rel);
+    bb_cell_f64_as(t, e->sqnr_db,
+                   isinf(e->sqnr_db) ? (e->sqnr_db < 0 ? "-inf" : "inf") : bb_show_fixed(e->sqnr_db, 1, buf));
+    ratio(t, e->max_abs);
+    bb_cell_f64_as(t, e->cosine, bb_show_fixed(e->cosine, 5, buf));
+    bb_cell_u64(t, e->nonfinite);
+}
+
+static void row(bb_table *t, const bb_quantize_row *r) {
+    char buf[BB_SHOW_SIZE];
+    double bits = r->elements ? 8.0 * (double)r->bytes / (double)r->elements : (double)NAN;
+    bb_str shape;
+    bb_str_init(&shape);
+    bb_show_shape(r->dims, r->n_dims, &shape);
+    bb_table_row(t);
+    bb_cell_text(t, r->name);
+    bb_cell_text(t, r->from->name);
+    bb_cell_text(t, r->to->name);
+    bb_cell_u64(t, r->elements);
+    bb_cell_f64_as(t, bits, bb_show_fixed(bits, 3, buf));
+    measured(t, r);
+    bb_cell_text(t, bb_str_c(&shape));
+    bb_cell_u64(t, r->from_bytes);
+    bb_cell_u64(t, r->bytes);
+    bb_cell_bool(t, r->fell_back);
+    bb_table_depends(t, &shape);
+    bb_str_clear(&shape);
+}
+
+/* Bytes and tensors of each type, in the order in which they appear. */
+static void types(bb_table *t, const bb_quantize_row *const *rows, size_t n, bool si) {
+    bb_json *by_type = bb_json_add_object(bb_table_json(t), "types");
+    char size[32];
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bytes = 0, tensors = 0;
+        bool first = true;
+        for (size_t k = 0; k < n; k++) {
+            if (rows[k]->to != rows[i]->to) continue;
+            first = first && k >= i;
+            tensors++;
+            bytes += rows[k]->bytes;
+        }
+        if (!first) continue;
+        bb_json_add_u64(by_type, rows[i]->to->name, tensors);
+        bb_table_foot(t, "%-8s %5" PRIu64 " tensor%s %s", rows[i]->to->name, tensors, tensors == 1 ? " " : "s",
+                      bb_bytes_text(bytes, si, size));
+    }
+}
+
+/* The mean error over what was quantized, by elements, and the tensor that lost most. */
+static void summary(bb_table *t, const bb_quantize_row *const *rows, size_t n) {
+    double err2 = 0, elements = 0;
+    const bb_quantize_row *worst = NULL;
+    bb_json *root = bb_table_json(t);
+    for (size_t i = 0; i < n; i++) {
+        const bb_quantize_row *r = rows[i];
+        if (!r->quantized || r->to->block == 1 || isnan(r->error.rel)) continue;
+        if (atomic_load(&((bb_quantize_row *)(uintptr_t)r)->state) != BB_ROW_DONE) continue;
+        err2 += r->error.rel * r->error.rel * (double)r->elements;
+        elements += (double)r->elements;
+        if (!worst || r->error.rel > worst->error.rel) worst = r;
+    }
+    if (!worst) return;
+    double mean = sqrt(err2 / elements);
+    char a[BB_SHOW_SIZE], b[BB_SHOW_SIZE], c[BB_SHOW_SIZE];
+    bb_table_foot(t, "relative error of the quantized matrices %s (SQNR %s dB), measured; worst %s: %s",
+                  bb_show_ratio(mean, 2, a), bb_show_fixed(-20 * log10(mean), 1, b), worst->name,
+                  bb_show_ratio(worst->error.rel, 2, c));
+    bb_json_add_f64(root, "weight_rel", mean);
+    bb_json_add_text(root, "worst", worst->name);
+}
+
+static void columns(bb_table *t) {
+    bb_table_column(t, "tensor", "TENSOR", BB_COL_LEFT);
+    bb_table_column(t, "from", "FROM", BB_COL_LEFT);
+    bb_table_column(t, "to", "TO", BB_COL_LEFT);
+    bb_table_column(t, "elements", "ELEMENTS", BB_COL_DATA_ONLY);
+    bb_table_column(t, "bits_per_weight", "BITS", BB_COL_RIGHT);
+    bb_table_column(t, "weight_rel", "REL ERR", BB_COL_RIGHT);
+    bb_table_column(t, "sqnr_db", "SQNR dB", BB_COL_RIGHT);
+    bb_table_column(t, "max_abs", "MAX ABS", BB_COL_RIGHT);
+    bb_table_column(t, "cosine", "COSINE", BB_COL_RIGHT);
+    bb_table_column(t, "nonfinite", "NONFINITE", BB_COL_DATA_ONLY);
+    bb_table_column(t, "shape", "SHAPE", BB_COL_JSON_ONLY);
+    bb_table_column(t, "from_bytes", "", BB_COL_JSON_ONLY);
+    bb_table_column(t, "bytes", "", BB_COL_JSON_ONLY);
+    bb_table_column(t, "fallback", "", BB_COL_JSON_ONLY);
+}
+
+bb_table *bb_report_quantize(const bb_quantization_report *in) {
+    bb_table *t = bb_table_new("bitbudget.quantize/1");
+    columns(t);
+    uint64_t from = 0, to = 0, elements = 0;
+    for (size_t i = 0; i < in->n; i++) {
+        const bb_quantize_row *r = in->rows[i];
+        row(t, r);
+        from += r->from_bytes;
+        to += r->bytes;
+        elements += r->elements;
+    }
+    char a[32], b[32], c[32], d[BB_SHOW_SIZE];
+    double bits = elements ? 8.0 * (double)to / (double)elements : (double)NAN;
+    bb_table_foot(t, "%s", "");
+    bb_table_foot(t, "%s  %s -> %s of tensors, %s bits per weight; file %s (%" PRIu64 " bytes)%s", in->title,
+                  bb_bytes_text(from, in->si, a), bb_bytes_text(to, in->si, b), bb_show_fixed(bits, 3, d),
+                  bb_bytes_text(in->file_bytes, in->si, c), in->file_bytes, in->written ? "" : ": nothing was written");
+    types(t, in->rows, in->n, in->si);
+    if (in->written) summary(t, in->rows, in->n);
+    bb_json *root = bb_table_json(t);
+    bb_json_add_text(root, "type", in->title);
+    bb_json_add_u64(root, "parameters", elements);
+    bb_json_add_u64(root, "from_bytes", from);
+    bb_json_add_u64(root, "tensor_bytes", to);
+    bb_json_add_u64(root, "file_bytes", in->file_bytes);
+    bb_json_add_u64(root, "files", in->files);
+    bb_json_add_f64(root, "bits_per_weight", bits);
+    bb_json_add_bool(root, "written", in->written);
+    return t;
+}

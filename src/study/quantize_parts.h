@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* quantize_parts.h - what a quantizing job holds; shared by its planner, its writer and its trials. */
+#ifndef BB_STUDY_QUANTIZE_PARTS_H
+#define BB_STUDY_QUANTIZE_PARTS_H
+#include "graph/convert.h"
+#include "study/quantize_study.h"
+#include <pthread.h>
+
+/* A slice is what one worker does at a time: few enough elements that its buffers stay in the cache, the same whatever
+ * the number of threads, so that sums over slices are the same too. */
+enum { BB_SLICE_ELEMENTS = 128 << 10 };
+
+/* Where the rows of an output tensor come from, and where they go. */
+typedef struct bb_quantize_place {
+    const bb_tensor *const *source; /* [n_sources], one after the other; n_sources 0 = made */
+    const bb_tensor *only;          /* source points here when there is one */
+    size_t n_sources;
+    const bb_converted *converted; /* of a checkpoint; NULL of a GGUF */
+    bool turned;                   /* the rows of its heads are interleaved: slices are whole rows */
+    const float *made;             /* [elements] */
+    uint64_t cols, rows;           /* of the matrix; rows over all sources */
+    uint64_t slice_rows;           /* whole rows of a slice; 0 = slices are cut anywhere between blocks */
+    uint64_t slice_elements;       /* of a slice that is cut anywhere */
+    uint64_t first, slices;        /* numbers of its slices among those of the job */
+    const float *importance;       /* [experts][cols], fit for every block; NULL = none */
+    float *importance_owned;       /* the same memory when it had to be mended */
+    uint64_t importance_rows;      /* rows that one of its experts covers */
+    size_t file;                   /* part of a split output */
+    uint64_t offset;               /* in that file */
+    uint64_t padded;               /* bytes up to the next tensor */
+} bb_quantize_place;
+
+struct bb_quantize_job {
+    const bb_model *model;
+    bb_quantize_opts opts;
+    bb_ftype ftype; /* what general.file_type says; a storage type that is no file type has its own row here */
+    char title[32];
+    bb_quantize_row *rows; /* [n] */
+    bb_quantize_place *places;
+    size_t n;
+    bb_conversion conversion; /* of a checkpoint; empty for a GGUF */
+    char *config;             /* text of its config.json */
+    size_t config_bytes;
+    bb_gguf_out **files; /* [n_files] */
+    const unsigned char **headers;
+    size_t *header_bytes;
+    uint64_t *file_bytes;
+    size_t n_files;
+    uint64_t slices, source_bytes;
+    pthread_mutex_t lock; /* of the warnings, and of what the run shares */
+    char (*warnings)[256];
+    size_t n_warnings, warnings_cap;
+};
+
+/* Under the lock of the job; a sentence that is lost for want of memory is lost. */
+void bb_quantize_warn(bb_quantize_job *job, const char *fmt, ...) BB_PRINTF(2, 3);
+/* Types are set: sizes, files, offsets, slices and headers follow. */
+bb_status bb_quantize_layout(bb_quantize_job *job, bb_error *err);
+void bb_quantize_layout_clear(bb_quantize_job *job);
+/* Picks types for opts.target_bytes or target_bpw; reads samples of every matrix. */
+bb_status bb_quantize_target(bb_quantize_job *job, const bb_mix_tensor *mix, bb_progress *progress, bb_error *err);
+/* Looks a tensor's importance up: place->importance. BB_E_INVALID when it is of another shape. */
+bb_status bb_quantize_importance(bb_quantize_job *job, size_t row, bb_error *err);
+/* With its type known: weight 1, and a warning, where ggml would lose a block (specs/ggml.md 0.4). */
+bb_status bb_quantize_mend(bb_quantize_job *job, size_t row, bb_error *err);
+/* Blocks of x that came back as nothing but zeros although they are not are quantized again with weight 1; how many.
+ * back is what out decodes to. */
+uint64_t bb_quantize_revive(const bb_quantize_job *job, const bb_dtype *type, const float *x, size_t count,
+                            unsigned char *out, float *back);
+
+/* Elements [first, first + count) of an output tensor as fp32 before it is quantized; whole rows where rows are
+ * interleaved. raw has room for count elements of the source's type and one row more. */
+bb_status bb_quantize_read(const bb_quantize_job *job, size_t row, uint64_t first, size_t count, unsigned char *raw,
+                           float *x, bb_error *err);
+#endif

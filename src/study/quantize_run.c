@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* quantize_run.c - writes the planned files: slices of rows are read, quantized, written at their place and measured by
+ * whichever worker is free. */
+#include "base/checked.h"
+#include "base/escape.h"
+#include "base/mem.h"
+#include "base/pool.h"
+#include "base/sink.h"
+#include "base/stage.h"
+#include "measure/measure.h"
+#include "study/quantize_parts.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what a worker needs ---- */
+
+typedef struct workspace {
+    struct workspace *next;
+    size_t raw_bytes, elements, out_bytes;
+    unsigned char *raw, *out;
+    float *x, *back;
+} workspace;
+
+/* Sums of one tensor: one for each slice, added up in their order when the last is there, so that the result does not
+ * depend on who was first. */
+typedef struct tally {
+    bb_error_sum *sums; /* [slices], while it runs */
+    uint64_t left, begun;
+    bb_error_bins bins;
+} tally;
+
+typedef struct run {
+    bb_quantize_job *job;
+    bb_progress *progress;
+    bb_sink **sinks; /* [n_files]; NULL of a part */
+    bb_stage *stage; /* of a part */
+    uint64_t first;  /* slice with which this part begins */
+    tally *tallies;  /* [n] */
+    workspace *idle;
+    /* under the job's lock */
+    bb_status status;
+    bb_error err;
+    atomic_bool stop;
+    atomic_bool spoilt; /* values were found that are not finite: nothing more is quantized, only counted */
+} run;
+
+static void fail_run(run *r, bb_status status, const bb_error *err) {
+    pthread_mutex_lock(&r->job->lock);
+    if (r->status == BB_OK) {
+        r->status = status;
+        r->err = *err;
+    }
+    pthread_mutex_unlock(&r->job->lock);
+    atomic_store(&r->stop, true);
+}
+
+static bool grow(void **p, size_t *have, size_t need, size_t size) {
+    if (*have >= need) return true;
+    free(*p);
+    *p = bb_alloc(need, size);
+    *have = *p ? need : 0;
+    return *p != NULL;
+}
+
+static workspace *take(run *r) {
+    pthread_mutex_lock(&r->job->lock);
+    workspace *w = r->idle;
+    if (w) r->idle = w->next;
+    pthread_mutex_unlock(&r->job->lock);
+    return w ? w : bb_alloc(1, sizeof *w);
+}
+
+static void give(run *r, workspace *w) {
+    pthread_mutex_lock(&r->job->lock);
+    w->next = r->idle;
+    r->idle = w;
+    pthread_mutex_unlock(&r->job->lock);
+}
+
+/* ---- reading ---- */
+
+/* n raw bytes of a tensor from `at` on. */
+static bb_status raw_bytes(const bb_quantize_job *job, const bb_tensor *t, uint64_t at, void *out, size_t n,
+                           bb_error *err) {
+    return bb_source_read(job->model->file->parts[t->part].src, t->offset + at, out, n, err);
+}
+
+static uint64_t bytes_of(const bb_dtype *t, uint64_t elements) { return elements / t->block * t->block_bytes; }
+
+/* Whole rows, each from where the interleaving of its head has it. */
+static bb_status turned_rows(const bb_quantize_job *job, size_t row, uint64_t first, size_t count, unsigned char *raw,
+                             bb_error *err) {
+    const bb_quantize_place *p = &job->places[row];
+    uint64_t row_bytes = bytes_of(job->rows[row].from, p->cols);
+    bb_status status = BB_OK;
+    for (uint64_t i = first / p->cols; i < (first + count) / p->cols && status == BB_OK; i++, raw += row_bytes)
+        status =
+            raw_bytes(job, p->source[0], bb_converted_row(p->converted, i) * row_bytes, raw, (size_t)row_bytes, err);
+    return status;
+}
+
+bb_status bb_quantize_read(const bb_quantize_job *job, size_t row, uint64_t first, size_t count, unsigned char *raw,
+                           float *x, bb_error *err) {
+    const bb_quantize_place *p = &job->places[row];
+    const bb_dtype *from = job->rows[row].from;
+    if (p->n_sources == 0) {
+        memcpy(x, p->made + first, count * sizeof *x);
+        memcpy(raw, x, count * sizeof *x);
+        return BB_OK;
+    }
+    uint64_t each = job->rows[row].elements / p->n_sources;
+    bb_status status = p->turned ? turned_rows(job, row, first, count, raw, err)
+                                 : raw_bytes(job, p->source[first / each], bytes_of(from, first % each), raw,
+                                             (size_t)bytes_of(from, count), err);
+    if (status != BB_OK || !bb_codec_find(from, BB_ISA_SCALAR)) return status; /* only its bytes are wanted */
+    status = bb_dequantize_rows_as(from, raw, 1, count, job->opts.quant.isa, x);
+    return status == BB_OK ? BB_OK : bb_fail(err, status, "%s", bb_status_text(status));
+}
+
+/* ---- one slice ---- */
+
+typedef struct slice {
+    size_t row;
+    uint64_t number; /* within its tensor */
+    uint64_t first;
+    size_t count;
+} slice;
+
+static size_t row_of_slice(const bb_quantize_job *job, uint64_t i) {
+    size_t low = 0, high = job->n; /* the last tensor whose first slice is not behind i, and that has slices */
+    while (high - low > 1) {
+        size_t mid = low + (high - low) / 2;
+        if (job->places[mid].first <= i)
+            low = mid;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static slice find_slice(const bb_quantize_job *job, uint64_t i) {
+    slice s = {.row = row_of_slice(job, i)};
+    const bb_quantize_place *p = &job->places[s.row];
+    s.number = i - p->first;
+    if (p->slice_rows) {
+        uint64_t unit = p->importance ? p->importance_rows : p->rows;
+        uint64_t per = unit / p->slice_rows + (unit % p->slice_rows != 0);
+        uint64_t in_unit = s.number % per * p->slice_rows, left = unit - in_unit;
+        s.first = (s.number / per * unit + in_unit) * p->cols;
+        s.count = (size_t)((left < p->slice_rows ? left : p->slice_rows) * p->cols);
+    } else {
+        uint64_t each = job->rows[s.row].elements / (p->n_sources ? p->n_sources : 1);
+        uint64_t per = each / p->slice_elements + (each % p->slice_elements != 0);
+        uint64_t in_each = s.number % per * p->slice_elements, left = each - in_each;
+        s.first = s.number / per * each + in_each;
+        s.count = (size_t)(left < p->slice_elements ? left : p->slice_elements);
+    }
+    return s;
+}
+
+static bool room(workspace *w, const bb_quantize_row *r, const bb_quantize_place *p, size_t count) {
+    /* what follows the last slice, up to the next tensor, is written with it */
+    size_t tail = (size_t)(p->padded - r->bytes);
+    return grow((void **)&w->raw, &w->raw_bytes, (size_t)bytes_of(r->from, count) + sizeof(float) * count, 1) &&
+           grow((void **)&w->out, &w->out_bytes, (size_t)bytes_of(r->to, count) + tail, 1) &&
+           (w->elements >= count ||
+            (free(w->x), free(w->back), w->x = bb_alloc(count, sizeof(float)), w->back = bb_alloc(count, sizeof(float)),
+             w->elements = w->x && w->back ? count : 0, w->elements != 0));
+}
+
+/* Quantizes what was read; what comes back of it is in w->back. */
+static bb_status encode(run *r, const slice *s, workspace *w, const unsigned char **out, bb_error *err) {
+    const bb_quantize_job *job = r->job;
+    const bb_quantize_row *row = &job->rows[s->row];
+    const bb_quantize_place *p = &job->places[s->row];
+    if (!row->quantized) {
+        *out = w->raw;
+        return BB_OK;
+    }
+    const float *importance = NULL;
+    size_t rows = 1, cols = s->count;
+    if (p->slice_rows) {
+        rows = s->count / (size_t)p->cols;
+        cols = (size_t)p->cols;
+    }
+    if (p->importance) importance = p->importance + s->first / p->cols / p->importance_rows * p->cols;
+    bb_status status = bb_quantize_rows_as(row->to, w->x, rows, cols, importance, &job->opts.quant, w->out);
+    if (status == BB_OK) status = bb_dequantize_rows_as(row->to, w->out, rows, cols, job->opts.quant.isa, w->back);
+    if (status != BB_OK) return bb_fail(err, status, "%s", bb_status_text(status));
+    *out = w->out;
+    if (importance && row->to->block > 1) {
+        uint64_t revived = bb_quantize_revive(job, row->to, w->x, s->count, w->out, w->back);
+        if (revived) {
+            pthread_mutex_lock(&r->job->lock);
+            r->job->rows[s->row].revived += revived;
+            pthread_mutex_unlock(&r->job->lock);
+        }
+    }
+    return BB_OK;
+}
+
+static bb_status put(run *r, const slice *s, workspace *w, const unsigned char *data, bb_error *err) {
+    const bb_quantize_row *row = &r->job->rows[s->row];
+    const bb_quantize_place *p = &r->job->places[s->row];
+    size_t n = (size_t)bytes_of(row->to, s->count), tail = (size_t)(p->padded - row->bytes);
+    if (s->first + s->count == row->elements && tail) {
+        if (data != w->out) memcpy(w->out, data, n);
+        memset(w->out + n, 0, tail);
+        data = w->out;
+        n += tail;
+    }
+    uint64_t at = p->offset + bytes_of(row->to, s->first);
+    return r->stage ? bb_stage_write(r->stage, at, data, n, err) : bb_sink_write(r->sinks[p->file], at, data, n, err);
+}
+
+/* ---- what is known of a tensor once all its slices are done ---- */
+
+static bool begin(run *r, size_t row) {
+    tally *t = &r->tallies[row];
+    bool ok = true;
+    pthread_mutex_lock(&r->job->lock);
+    if (!t->begun++) {
+        t->sums = bb_alloc((size_t)r->job->places[row].slices, sizeof *t->sums);
+        ok = t->sums != NULL;
+        atomic_store(&r->job->rows[row].state, BB_ROW_RUNNING);
+    }
+    pthread_mutex_unlock(&r->job->lock);
+    return ok;
+}
+
+static void end(run *r, const slice *s, const bb_error_sum *sum, const bb_error_bins *bins) {
+    bb_quantize_row *row = &r->job->rows[s->row];
+    tally *t = &r->tallies[s->row];
+    pthread_mutex_lock(&r->job->lock);
+    if (t->sums) t->sums[s->number] = *sum;
+    bb_error_bins_merge(&t->bins, bins);
+    bool last = --t->left == 0;
+    pthread_mutex_unlock(&r->job->lock);
+    if (!last || !t->sums) return;
+    bb_error_sum all;
+    bb_error_sum_init(&all);
+    for (uint64_t i = 0; i < r->job->places[s->row].slices; i++) bb_error_sum_merge(&all, &t->sums[i]);
+    bb_error_sum_result(&all, &row->error);
+    row->histogram_limit = t->bins.limit;
+    memcpy(row->histogram, t->bins.counts, sizeof row->histogram);
+    free(t->sums);
+    t->sums = NULL;
+    atomic_store(&row->state, BB_ROW_DONE);
+}
+
+static void measure(const bb_quantize_row *row, const slice *s, const workspace *w, const float *back,
+                    bb_error_sum *sum, bb_error_bins *bins) {
+    bb_error_sum_init(sum);
+    bb_error_bins_init(bins);
+    if (!bb_codec_find(row->from, BB_ISA_SCALAR)) {
+        sum->n = s->count;
+        return;
+    }
+    bb_error_sum_add_slab(sum, w->x, back, s->count);
+    if (back != w->x) bb_error_bins_add(bins, w->x, back, s->count);
+}
+
+static bb_status do_slice(run *r, const slice *s, workspace *w, bb_error *err) {
+    bb_quantize_job *job = r->job;
+    const bb_quantize_row *row = &job->rows[s->row];
+    bb_error_sum sum;
+    bb_error_bins bins;
+    const unsigned char *out = NULL;
+    if (!begin(r, s->row) || !room(w, row, &job->places[s->row], s->count))
+        return bb_fail(err, BB_E_NOMEM, "out of memory");
+    if (r->progress) atomic_store(&r->progress->now, row->name);
+    bb_status status = bb_quantize_read(job, s->row, s->first, s->count, w->raw, w->x, err);
+    bool spoilt = atomic_load(&r->spoilt);
+    if (status == BB_OK && !spoilt) status = encode(r, s, w, &out, err);
+    if (status != BB_OK) return status;
+    measure(row, s, w, spoilt || !row->quantized ? w->x : w->back, &sum, &bins);
+    if (sum.nonfinite && !job->opts.allow_nonfinite) atomic_store(&r->spoilt, true);
+    if (!atomic_load(&r->spoilt)) status = put(r, s, w, out, err);
+    if (status == BB_OK) end(r, s, &sum, &bins);
+    return status;
+}
+
+static void work(void *ctx, size_t i) {
+    run *r = ctx;
+    bb_error err = {0};
+    if (atomic_load(&r->stop)) return;
+    if (r->progress && atomic_load(&r->progress->cancel)) {
+        bb_status status = bb_fail(&err, BB_E_CANCELLED, "cancelled");
+        fail_run(r, status, &err);
+        return;
+    }
+    slice s = find_slice(r->job, r->first + i);
+    workspace *w = take(r);
+    bb_status status = w ? do_slice(r, &s, w, &err) : bb_fail(&err, BB_E_NOMEM, "out of memory");
+    if (w) give(r, w);
+    if (status != BB_OK)
+        fail_run(r, status, &err);
+    else if (r->progress)
+        atomic_fetch_add(&r->progress->done, bytes_of(r->job->rows[s.row].from, s.count));
+}
+
+/* ---- the whole ---- */
+
+static bb_status refuse_nonfinite(const bb_quantize_job *job, bb_error *err) {
+    char named[200] = "";
+    size_t n = 0, len = 0;
+    for (size_t i = 0; i < job->n; i++) {
+        if (atomic_load(&job->rows[i].state) != BB_ROW_DONE || !job->rows[i].error.nonfinite) continue;
+        if (n++ < 3) {
+            int k = snprintf(named + len, sizeof named - len, "%s'%s' %llu", n > 1 ? ", " : "", job->rows[i].name,
+                             (unsigned long long)job->rows[i].error.nonfinite);
+            if (k > 0) len = len + (size_t)k < sizeof named ? len + (size_t)k : sizeof named - 1;
+        }
+    }
+    bb_status status = bb_fail(err, BB_E_INVALID, "%zu tensor%s hold%s values that are NaN or infinite: %s%s", n,
+                               n == 1 ? "" : "s", n == 1 ? "s" : "", named, n > 3 ? ", ..." : "");
+    bb_hint(err, "--allow-nonfinite quantizes them all the same");
+    return status;
+}
+
+/* NAME-00001-of-00003.gguf from NAME.gguf, as llama.cpp looks for the parts of a split. */
+static char *part_path(const bb_quantize_job *job, const char *path, size_t part) {
+    if (job->n_files == 1) return bb_strdup(path);
+    size_t len = strlen(path);
+    if (bb_ends_with(path, ".gguf")) len -= strlen(".gguf");
+    size_t size = len + sizeof "-00001-of-00001.gguf" + 16;
+    char *out = bb_alloc(size, 1);
+    if (out) snprintf(out, size, "%.*s-%05zu-of-%05zu.gguf", (int)len, path, part + 1, job->n_files);
+    return out;
+}
+
+static bb_status refuse_inputs(const bb_quantize_job *job, const char *path, bb_error *err) {
+    const bb_file *files[] = {job->model->file, job->opts.vocab};
+    for (size_t f = 0; f < sizeof files / sizeof *files; f++)
+        for (size_t i = 0; files[f] && i < files[f]->n_parts; i++) {
+            if (!files[f]->parts[i].src) continue;
+            bb_status status = bb_sink_refuse_source(path, files[f]->parts[i].src, err);
+            if (status != BB_OK) return status;
+        }
+    return BB_OK;
+}
+
+static bb_status open_sinks(run *r, const char *path, bool force, bb_error *err) {
+    bb_quantize_job *job = r->job;
+    r->sinks = bb_alloc(job->n_files, sizeof *r->sinks);
+    if (!r->sinks) return bb_fail(err, BB_E_NOMEM, "out of memory");
+    bb_status status = BB_OK;
+    for (size_t i = 0; i < job->n_files && status == BB_OK; i++) {
+        char *name = part_path(job, path, i);
+        if (!name) return bb_fail(err, BB_E_NOMEM, "out of memory");
+        status = refuse_inputs(job, name, err);
+        if (status == BB_OK) status = bb_sink_open(name, job->file_bytes[i], force, &r->sinks[i], err);
+        if (status == BB_OK) status = bb_sink_write(r->sinks[i], 0, job->headers[i], job->header_bytes[i], err);
+        free(name);
+    }
+    return status;
+}
+
+/* Parts of one output are told from those of another by what they will hold. */
+static uint64_t identity(const bb_quantize_job *job) {
+    uint64_t h = 0xCBF29CE484222325u; /* FNV-1a */
+    uint64_t numbers[] = {job->file_bytes[0], job->source_bytes, job->opts.parts, (uint64_t)job->opts.quant.search,
+                          job->opts.imatrix != NULL};
+    for (size_t i = 0; i < job->header_bytes[0]; i++) h = (h ^ job->headers[0][i]) * 0x100000001B3u;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        for (int b = 0; b < 64; b += 8) h = (h ^ (numbers[i] >> b & 255)) * 0x100000001B3u;
+    return h;
+}
+
+static bb_status open_stage(run *r, const char *path, bool force, bb_error *err) {
+    bb_quantize_job *job = r->job;
+    if (job->n_files > 1) return bb_fail(err, BB_E_ARG, "--part writes one file: not together with a split output");
+    bb_status status = refuse_inputs(job, path, err);
+    if (status == BB_OK)
+        status = bb_stage_open(path, job->file_bytes[0], identity(job), job->opts.part, job->opts.parts, force,
+                               &r->stage, err);
+    if (status == BB_OK && job->opts.part == 1)
+        status = bb_stage_write(r->stage, 0, job->headers[0], job->header_bytes[0], err);
+    return status;
+}
+
+static bb_status inputs_unchanged(const bb_quantize_job *job, bb_error *err) {
+    const bb_file *f = job->model->file;
+    for (size_t i = 0; i < f->n_parts; i++) {
+        bb_status status = f->parts[i].src ? bb_source_unchanged(f->parts[i].src, err) : BB_OK;
+        if (status != BB_OK) return status;
+    }
+    return BB_OK;
+}
+
+static bb_status finish(run *r, bb_error *err) {
+    bb_quantize_job *job = r->job;
+    bb_status status = BB_OK;
+    if (r->stage) {
+        bool complete = false;
+        status = bb_stage_commit(r->stage, &complete, err);
+        r->stage = NULL;
+        if (status == BB_OK && !complete)
+            bb_quantize_warn(job, "part %u of %u is written; the file appears with the last of them", job->opts.part,
+                             job->opts.parts);
+        return status;
+    }
+    for (size_t i = 0; i < job->n_files && status == BB_OK; i++) {
+        status = bb_sink_commit(r->sinks[i], err);
+        r->sinks[i] = NULL;
+    }
+    return status;
+}
+
+static void clear(run *r) {
+    for (size_t i = 0; r->sinks && i < r->job->n_files; i++) bb_sink_abandon(r->sinks[i]);
+    bb_stage_abandon(r->stage);
+    free(r->sinks);
+    for (size_t i = 0; r->tallies && i < r->job->n; i++) free(r->tallies[i].sums);
+    free(r->tallies);
+    for (workspace *w = r->idle; w;) {
+        workspace *next = w->next;
+        free(w->raw);
+        free(w->out);
+        free(w->x);
+        free(w->back);
+        free(w);
+        w = next;
+    }
+}
+
+static bb_status work_through(run *r, bb_error *err) {
+    bb_quantize_job *job = r->job;
+    uint64_t from = 0, to = job->slices;
+    if (job->opts.parts) {
+        from = job->slices / job->opts.parts * (job->opts.part - 1) +
+               job->slices % job->opts.parts * (job->opts.part - 1) / job->opts.parts;
+        to = job->slices / job->opts.parts * job->opts.part +
+             job->slices % job->opts.parts * job->opts.part / job->opts.parts;
+    }
+    r->first = from;
+    r->tallies = bb_alloc(job->n + 1, sizeof *r->tallies);
+    if (!r->tallies) return bb_fail(err, BB_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < job->n; i++) {
+        const bb_quantize_place *p = &job->places[i];
+        uint64_t a = p->first > from ? p->first : from, b = p->first + p->slices < to ? p->first + p->slices : to;
+        r->tallies[i].left = b > a ? b - a : 0;
+        if (!p->slices) atomic_store(&job->rows[i].state, BB_ROW_DONE);
+        bb_error_bins_init(&r->tallies[i].bins);
+    }
+    bb_pool *pool = NULL;
+    bb_status status = bb_pool_new(job->opts.threads, &pool);
+    if (status != BB_OK) return bb_fail(err, status, "%s", bb_status_text(status));
+    bb_pool_run(pool, (size_t)(to - from), work, r);
+    bb_pool_free(pool);
+    if (r->status != BB_OK && err) *err = r->err;
+    return r->status;
+}
+
+bb_status bb_quantize_run(bb_quantize_job *job, const char *path, bool force, bb_progress *progress, bb_error *err) {
+    run r = {.job = job, .progress = progress};
+    atomic_init(&r.stop, false);
+    atomic_init(&r.spoilt, false);
+    for (size_t i = 0; i < job->n; i++) {
+        job->rows[i].revived = 0;
+        atomic_store(&job->rows[i].state, BB_ROW_WAITING);
+    }
+    bb_status status = job->opts.parts ? open_stage(&r, path, force, err) : open_sinks(&r, path, force, err);
+    if (status == BB_OK) {
+        if (progress) atomic_store(&progress->total, job->source_bytes);
+        status = work_through(&r, err);
+    }
+    if (status == BB_OK && atomic_load(&r.spoilt)) status = refuse_nonfinite(job, err);
+    if (status == BB_OK) status = inputs_unchanged(job, err);
+    if (status == BB_OK) status = finish(&r, err);
+    for (size_t i = 0; i < job->n && status == BB_OK; i++)
+        if (job->rows[i].revived)
+            bb_quantize_warn(job, "'%s': %llu blocks that its importance would have lost were quantized with weight 1",
+                             job->rows[i].name, (unsigned long long)job->rows[i].revived);
+    if (progress) atomic_store(&progress->now, NULL);
+    clear(&r);
+    return status;
+}
