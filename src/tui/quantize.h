@@ -87,7 +87,7 @@ bb_status bb_quantize_screen_imatrix(bb_quantize_screen *q, const char *path, bb
 void bb_quantize_screen_begin(bb_quantize_screen *q);
 /* The size of the whole file for a type; nothing else changes. */
 bb_status bb_quantize_screen_size(const bb_quantize_screen *q, const bb_ftype *ftype, uint64_t *bytes, bb_error *err);
-/* Types that can be written, in the order of falling bits; SIZE_MAX past the end. */
+/* Types that can be written, in the order of falling bits; NULL past the end. */
 const bb_ftype *bb_quantize_screen_writable(size_t i);
 bb_status bb_quantize_screen_start(bb_quantize_screen *q, bb_quantize_work work, bb_error *err);
 void bb_quantize_screen_cancel(bb_quantize_screen *q);
@@ -115,6 +115,7 @@ const char *bb_quantize_screen_name(const bb_quantize_row *r, char *buf);
 double bb_quantize_screen_part(const bb_quantize_screen *q); /* 0 to 1 */
 /* Bytes a second and seconds that are left; 0 = not known yet. */
 double bb_quantize_screen_speed(const bb_quantize_screen *q, double *seconds);
+uint64_t bb_quantize_screen_ns(void); /* of a clock that nobody sets */
 const char *bb_quantize_order_words(bb_quantize_order order);
 
 /* ---- drawing: quantize_draw.c ---- */

@@ -146,22 +146,33 @@ static void draw_progress(const bb_quantize_screen *q, const bb_quantize_sum *su
     (void)bb_put_cut(p->y + 1, p->x + (l->wide ? 0 : WORDS), p->w - (l->wide ? 0 : WORDS) - 1, BB_ROLE_TEXT, text);
 }
 
+/* "2.05 -> 0.63 GiB": one unit for both, but where the second would be nothing in it. */
+static void sizes_text(uint64_t from, uint64_t to, char *buf, size_t size) {
+    char a[32], b[32];
+    double unit = 1;
+    while ((double)from / unit >= 1024) unit *= 1024;
+    char *name = strchr(bb_bytes_text(from, false, a), ' ');
+    if (name && (double)to / unit >= 0.1 && (double)to / unit < 1024) {
+        *name = 0;
+        (void)snprintf(buf, size, "%s -> %.2f %s", a, (double)to / unit, name + 1);
+    } else {
+        (void)snprintf(buf, size, "%s -> %s", a, bb_bytes_text(to, false, b));
+    }
+}
+
 /* As much as has room, the worst tensor first. */
 static void total_words(const bb_quantize_screen *q, const bb_quantize_sum *sum, int width, char *buf, size_t size) {
-    char from[32], to[32], name[80], mean[48] = "", worst[96] = "";
-    (void)bb_bytes_text(sum->bytes, false, to);
-    (void)bb_bytes_text(sum->from_bytes, false, from);
-    char *unit = strchr(from, ' ');
-    if (unit && strchr(to, ' ') && strcmp(unit, strchr(to, ' ')) == 0) *unit = 0; /* once is enough */
+    char sizes[80], name[80], mean[48] = "", worst[96] = "";
+    sizes_text(sum->from_bytes, sum->bytes, sizes, sizeof sizes);
     if (sum->measured) (void)snprintf(mean, sizeof mean, "  mean SQNR %.1f dB", sum->mean_db);
     if (sum->worst != SIZE_MAX)
         (void)snprintf(worst, sizeof worst, "  worst %s",
                        bb_quantize_screen_name(bb_quantize_at(q->job, sum->worst), name));
     double bits = sum->elements ? 8.0 * (double)sum->bytes / (double)sum->elements : 0;
-    (void)snprintf(buf, size, "total %s -> %s (%.2f bit/weight)%s%s", from, to, bits, mean, worst);
+    (void)snprintf(buf, size, "total %s (%.2f bit/weight)%s%s", sizes, bits, mean, worst);
     if (bb_text_columns(buf) > width) (void)memmove(buf, buf + strlen("total "), strlen(buf) - strlen("total ") + 1);
-    if (bb_text_columns(buf) > width) (void)snprintf(buf, size, "%s -> %s%s%s", from, to, mean, worst);
-    if (bb_text_columns(buf) > width) (void)snprintf(buf, size, "%s -> %s%s", from, to, worst);
+    if (bb_text_columns(buf) > width) (void)snprintf(buf, size, "%s%s%s", sizes, mean, worst);
+    if (bb_text_columns(buf) > width) (void)snprintf(buf, size, "%s%s", sizes, worst);
 }
 
 static void draw_total(const bb_app *app, const bb_quantize_screen *q, const bb_quantize_sum *sum, const bb_layout *l) {
@@ -414,13 +425,16 @@ static void draw_histogram(const bb_quantize_screen *q, const bb_layout *l) {
     (void)bb_quantize_screen_name(r, name);
     bb_quantize_state state = atomic_load(&r->state);
     bool done = state == BB_ROW_DONE, bars = done && r->error.rel != 0 && r->histogram_limit > 0;
-    if (bars) (void)snprintf(stats, sizeof stats, "mean %+.1e  sd %.1e", r->error.mean, r->error.sd);
+    bool roomy = l->cols >= 80;
+    if (bars && roomy) (void)snprintf(stats, sizeof stats, "mean %+.1e  sd %.1e", r->error.mean, r->error.sd);
+    if (bars && !roomy) (void)snprintf(stats, sizeof stats, "sd %.1e", r->error.sd);
     if (l->wide) {
         (void)snprintf(text, sizeof text, "%s  %s -> %s", name, r->from->name, r->to->name);
         title(l, &p, BB_ROLE_TITLE, text);
     } else {
         int room = (int)strlen(stats) + 4;
-        int head = bb_put(p.y - 1, p.x + 3, 20, BB_ROLE_TITLE, " error histogram of "), left = p.w - 9 - room - head;
+        int head = bb_put(p.y - 1, p.x + 3, 20, BB_ROLE_TITLE, roomy ? " error histogram of " : " error of "),
+            left = p.w - 9 - room - head;
         int used = bb_text_columns(name) < left ? bb_text_columns(name) : left;
         put_name(p.y - 1, p.x + 3 + head, left, BB_ROLE_TITLE, name);
         (void)bb_put(p.y - 1, p.x + 3 + head + used, 1, BB_ROLE_TITLE, " ");

@@ -9,6 +9,12 @@
 #include <string.h>
 #include <time.h>
 
+uint64_t bb_quantize_screen_ns(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 /* ---- the plan ---- */
 
 /* NAME.TYPE.gguf in the working folder, whose NAME is the model's without its folder and ending. */
@@ -99,6 +105,13 @@ bb_status bb_quantize_screen_file(bb_quantize_screen *q, const char *text, bb_er
 
 bb_status bb_quantize_screen_type(bb_quantize_screen *q, const bb_ftype *ftype, bb_error *err) {
     plan made;
+    if (!q->model) { /* perhaps it was the type that its file could not have */
+        const bb_ftype *before = q->ftype;
+        q->ftype = ftype;
+        bb_status found = bb_quantize_screen_file(q, q->file, err);
+        if (found != BB_OK) q->ftype = before;
+        return found;
+    }
     bb_status st = make_plan(q, q->model, ftype, q->imatrix, &made, err);
     if (st != BB_OK) return st;
     q->ftype = ftype;
@@ -179,12 +192,6 @@ static bool measured(const bb_quantize_row *r) { return atomic_load(&r->state) =
 
 /* ---- the worker ---- */
 
-static uint64_t now_ns(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static void *work(void *arg) {
     bb_quantize_screen *q = arg;
     if (q->work == BB_WORK_RUN)
@@ -221,7 +228,7 @@ void bb_quantize_screen_cancel(bb_quantize_screen *q) {
 }
 
 static void take_sample(bb_quantize_screen *q) {
-    uint64_t now = now_ns(), apart = 500000000;
+    uint64_t now = bb_quantize_screen_ns(), apart = 500000000;
     if (q->n_samples && now - q->sample[q->n_samples - 1].ns < apart) return;
     if (q->n_samples == BB_QUANTIZE_SAMPLES) {
         q->n_samples--;

@@ -12,7 +12,7 @@
 
 #define FIRST_TYPE "q4_K_M"
 
-enum { FILES_LISTED = 200 }; /* of the working folder */
+enum { FILES_LISTED = 200 /* of the working folder */, PATIENCE_NS = 500000000 /* the screen stands still */ };
 
 static bb_status quantize_open(bb_app *app, const char *model, void **state, bb_error *err) {
     bb_quantize_screen *q = bb_alloc(1, sizeof *q);
@@ -100,17 +100,20 @@ static bool quantize_tick(bb_app *app, void *state) {
 
 /* ---- fields ---- */
 
+static int is_model(const struct dirent *e) {
+    return bb_ends_with(e->d_name, ".gguf") || bb_ends_with(e->d_name, ".safetensors");
+}
+
 static void list_folder(bb_app *app) {
-    DIR *dir = opendir(".");
-    size_t n = 0;
-    for (const struct dirent *e; dir && n < FILES_LISTED && (e = readdir(dir)) != NULL;) {
+    struct dirent **list = NULL;
+    int n = scandir(".", &list, is_model, alphasort);
+    for (int i = 0; i < n; i++) {
         char shown[160], safe[128];
-        if (!bb_ends_with(e->d_name, ".gguf") && !bb_ends_with(e->d_name, ".safetensors")) continue;
-        (void)snprintf(shown, sizeof shown, "%-28s this folder", bb_escape_buf(e->d_name, safe, sizeof safe));
-        bb_chooser_add(&app->chooser, e->d_name, shown);
-        n++;
+        (void)snprintf(shown, sizeof shown, "%-28s this folder", bb_escape_buf(list[i]->d_name, safe, sizeof safe));
+        if (i < FILES_LISTED) bb_chooser_add(&app->chooser, list[i]->d_name, shown);
+        free(list[i]);
     }
-    if (dir) (void)closedir(dir);
+    free(list);
 }
 
 static void choose_file(bb_app *app, const bb_quantize_screen *q) {
@@ -133,16 +136,18 @@ static void choose_file(bb_app *app, const bb_quantize_screen *q) {
     bb_chooser_mark(&app->chooser, q->file);
 }
 
-/* Every type with the size of the file that it gives, or why it gives none. */
+/* Every type with the size of the file that it gives, or why it gives none, as far as that is known at once. */
 static void choose_type(bb_app *app, const bb_quantize_screen *q) {
     const bb_ftype *ft;
+    uint64_t until = bb_quantize_screen_ns() + PATIENCE_NS;
     bb_app_choose(app, BB_QUANTIZE_TYPE, "Type", "type        whole file", true);
     for (size_t i = 0; (ft = bb_quantize_screen_writable(i)) != NULL; i++) {
         char shown[160], bytes[32] = "";
         uint64_t size;
         bb_error err = {.status = BB_OK};
-        if (q->job && bb_quantize_screen_size(q, ft, &size, &err) == BB_OK) (void)bb_bytes_text(size, false, bytes);
-        (void)snprintf(shown, sizeof shown, "%-10s %11s  %.100s", ft->name, bytes, q->job ? err.text : "");
+        bool known = q->job && bb_quantize_screen_ns() < until;
+        if (known && bb_quantize_screen_size(q, ft, &size, &err) == BB_OK) (void)bb_bytes_text(size, false, bytes);
+        (void)snprintf(shown, sizeof shown, "%-10s %11s  %.100s", ft->name, bytes, known ? err.text : "");
         bb_chooser_add(&app->chooser, ft->name, shown);
     }
     bb_chooser_mark(&app->chooser, q->ftype->name);
@@ -380,6 +385,8 @@ static void quantize_notes(void *state, bb_str *out) {
     bb_quantize_sum sum;
     size_t fell_back = 0;
     const char *warning;
+    if (q->phase == BB_QUANTIZE_NONE && q->begun)
+        bb_str_addf(out, "%s%s%s\n", q->why.text, *q->why.hint ? "; " : "", q->why.hint);
     if (!q->n) return;
     if (q->model && q->model->note[0]) bb_str_addf(out, "%s\n", q->model->note);
     for (size_t i = 0; !q->working && (warning = bb_quantize_warning(q->job, i)) != NULL; i++)
