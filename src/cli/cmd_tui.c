@@ -3,7 +3,7 @@
 #include "cli/commands.h"
 
 static const cli_option options[] = {
-    {OPT_MODEL, "--model", "MODEL", NULL, false, "what the Plan screen starts with"},
+    {OPT_MODEL, "--model", "MODEL", NULL, false, "what Plan and Quantize start with"},
     {0},
 };
 
@@ -16,7 +16,7 @@ static bb_status run(cli_call *call, bb_error *err) {
 const cli_command cli_tui = {
     .name = "tui",
     .words = "[SCREEN]",
-    .summary = "the screens: bits, plan, kernels",
+    .summary = "the screens: bits, plan, quantize, kernels",
     .options = options,
     .min_words = 0,
     .max_words = 1,

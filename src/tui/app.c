@@ -10,8 +10,10 @@
 #include <string.h>
 
 const bb_view *bb_view_of(bb_screen screen) {
-    static const bb_view *const views[BB_SCREENS] = {
-        [BB_SCREEN_BITS] = &bb_view_bits, [BB_SCREEN_PLAN] = &bb_view_plan, [BB_SCREEN_KERNELS] = &bb_view_kernels};
+    static const bb_view *const views[BB_SCREENS] = {[BB_SCREEN_BITS] = &bb_view_bits,
+                                                     [BB_SCREEN_PLAN] = &bb_view_plan,
+                                                     [BB_SCREEN_QUANTIZE] = &bb_view_quantize,
+                                                     [BB_SCREEN_KERNELS] = &bb_view_kernels};
     return views[screen < BB_SCREENS ? screen : BB_SCREEN_PLAN];
 }
 
@@ -51,7 +53,7 @@ bb_status bb_app_new(const struct bb_tui_opts *opts, bb_app **out, bb_error *err
         for (int v = 0; v < BB_SCREENS; v++)
             if (bb_name_eq(bb_view_of((bb_screen)v)->name, opts->screen)) found = v;
         if (found < 0) {
-            st = bb_fail(err, BB_E_ARG, "no screen of this name; there are bits, plan and kernels");
+            st = bb_fail(err, BB_E_ARG, "no screen of this name; there are bits, plan, quantize and kernels");
             goto out;
         }
         app->screen = (bb_screen)found;
@@ -312,6 +314,7 @@ static void act(bb_app *app, bb_action action) {
     case BB_ACT_SCREEN_1:
     case BB_ACT_SCREEN_2:
     case BB_ACT_SCREEN_3:
+    case BB_ACT_SCREEN_4:
         app->screen = (bb_screen)((int)action - (int)BB_ACT_SCREEN_1);
         return;
     case BB_ACT_HELP:

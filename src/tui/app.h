@@ -53,7 +53,7 @@ typedef struct bb_view {
     void (*recall)(bb_app *app, void *state, const char *key, const char *value);
 } bb_view;
 
-extern const bb_view bb_view_bits, bb_view_plan, bb_view_kernels;
+extern const bb_view bb_view_bits, bb_view_plan, bb_view_quantize, bb_view_kernels;
 const bb_view *bb_view_of(bb_screen screen);
 
 bb_status bb_app_new(const struct bb_tui_opts *opts, bb_app **app, bb_error *err);

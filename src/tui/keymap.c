@@ -5,15 +5,17 @@
 #include <string.h>
 
 #define EVERYWHERE(text)                                                                                               \
-    { text, text, text }
+    { text, text, text, text }
 #define NOWHERE                                                                                                        \
-    { NULL, NULL, NULL }
+    { NULL, NULL, NULL, NULL }
 #define BITS(text)                                                                                                     \
-    { text, NULL, NULL }
+    { text, NULL, NULL, NULL }
 #define PLAN(text)                                                                                                     \
-    { NULL, text, NULL }
+    { NULL, text, NULL, NULL }
+#define QUANTIZE(text)                                                                                                 \
+    { NULL, NULL, text, NULL }
 #define KERNELS(text)                                                                                                  \
-    { NULL, NULL, text }
+    { NULL, NULL, NULL, text }
 
 /* In the order of the help; the hints take the same order, so what matters most on a screen stands first. */
 static const bb_binding bindings[] = {
@@ -23,26 +25,28 @@ static const bb_binding bindings[] = {
      BB_KEYS_MOVE,
      {BB_KEY_UP, 'k'},
      "Up k",
-     {"format above", "field or line above", "row above"},
-     {"Up/Dn format", NULL, NULL}},
+     {"format above", "field or line above", "tensor above", "row above"},
+     {"Up/Dn format", NULL, NULL, NULL}},
     {BB_ACT_DOWN,
      BB_KEYS_MOVE,
      {BB_KEY_DOWN, 'j'},
      "Down j",
-     {"format below", "field or line below", "row below"},
+     {"format below", "field or line below", "tensor below", "row below"},
      NOWHERE},
     {BB_ACT_LEFT,
      BB_KEYS_MOVE,
      {BB_KEY_LEFT, 'h'},
      "Left h",
-     {"bit to the left", "value before", "smaller shape"},
-     {"Lt/Rt bit", "Lt/Rt change", NULL}},
+     {"bit to the left", "value before", NULL, "smaller shape"},
+     {"Lt/Rt bit", "Lt/Rt change", NULL, NULL}},
     {BB_ACT_RIGHT,
      BB_KEYS_MOVE,
      {BB_KEY_RIGHT, 'l'},
      "Right l",
-     {"bit to the right", "next value", "larger shape"},
+     {"bit to the right", "next value", NULL, "larger shape"},
      NOWHERE},
+    {BB_ACT_LEFT, BB_KEYS_MOVE, {BB_KEY_LEFT}, "Left", QUANTIZE("type of more bits"), NOWHERE},
+    {BB_ACT_RIGHT, BB_KEYS_MOVE, {BB_KEY_RIGHT}, "Right", QUANTIZE("type of fewer bits"), NOWHERE},
     {BB_ACT_PAGE_UP, BB_KEYS_MOVE, {BB_KEY_PGUP}, "PgUp", EVERYWHERE("one page up"), NOWHERE},
     {BB_ACT_PAGE_DOWN, BB_KEYS_MOVE, {BB_KEY_PGDN}, "PgDn", EVERYWHERE("one page down"), NOWHERE},
     {BB_ACT_FIRST, BB_KEYS_MOVE, {BB_KEY_HOME, 'g'}, "Home g", EVERYWHERE("first"), NOWHERE},
@@ -52,14 +56,21 @@ static const bb_binding bindings[] = {
      BB_KEYS_EDIT,
      {BB_KEY_ENTER},
      "Enter",
-     {"edit or choose", "choose; take a way out", "run; then the marked one"},
-     {NULL, "Enter choose", "Enter run"}},
-    {BB_ACT_EDIT, BB_KEYS_EDIT, {'e'}, "e", EVERYWHERE("edit the field"), {"e enter", NULL, "e edit"}},
-    {BB_ACT_FIND, BB_KEYS_EDIT, {'/'}, "/", {NULL, "find a model", NULL}, NOWHERE},
+     {"edit or choose", "choose; take a way out", "start", "run; then the marked one"},
+     {NULL, "Enter choose", "Enter start", "Enter run"}},
+    {BB_ACT_EDIT, BB_KEYS_EDIT, {'e'}, "e", EVERYWHERE("edit the field"), {"e enter", NULL, "e edit", "e edit"}},
+    {BB_ACT_FIND, BB_KEYS_EDIT, {'/'}, "/", {NULL, "find a model", "find a tensor", NULL}, NOWHERE},
+    {BB_ACT_NEXT_MATCH, BB_KEYS_EDIT, {'n'}, "n", QUANTIZE("next match"), NOWHERE},
+    {BB_ACT_PREV_MATCH, BB_KEYS_EDIT, {'N'}, "N", QUANTIZE("match before"), NOWHERE},
 
     {BB_ACT_FLIP, BB_KEYS_SCREEN, {' '}, "Space", BITS("flip the bit"), BITS("Space flip")},
-    {BB_ACT_MORE, BB_KEYS_SCREEN, {'+', '='}, "+", {"next value", "more", "more"}, {"+/- next", NULL, NULL}},
-    {BB_ACT_LESS, BB_KEYS_SCREEN, {'-'}, "-", {"value before it", "less", "less"}, NOWHERE},
+    {BB_ACT_MORE,
+     BB_KEYS_SCREEN,
+     {'+', '='},
+     "+",
+     {"next value", "more", NULL, "more"},
+     {"+/- next", NULL, NULL, NULL}},
+    {BB_ACT_LESS, BB_KEYS_SCREEN, {'-'}, "-", {"value before it", "less", NULL, "less"}, NOWHERE},
     {BB_ACT_NEGATE, BB_KEYS_SCREEN, {'~'}, "~", BITS("negate"), NOWHERE},
     {BB_ACT_ZERO, BB_KEYS_SCREEN, {'0'}, "0", BITS("zero"), NOWHERE},
     {BB_ACT_INF, BB_KEYS_SCREEN, {'i'}, "i", BITS("infinity"), NOWHERE},
@@ -74,16 +85,30 @@ static const bb_binding bindings[] = {
     {BB_ACT_RESET, BB_KEYS_SCREEN, {'R'}, "R", PLAN("back to the start"), NOWHERE},
     {BB_ACT_ALL, BB_KEYS_SCREEN, {'a'}, "a", KERNELS("run every kernel"), KERNELS("a all")},
     {BB_ACT_PRESET, BB_KEYS_SCREEN, {'p'}, "p", KERNELS("next shape of a list"), KERNELS("p preset")},
-    {BB_ACT_SORT, BB_KEYS_SCREEN, {'o'}, "o", KERNELS("order of the rows"), KERNELS("o sort")},
+    {BB_ACT_TYPES, BB_KEYS_SCREEN, {'t'}, "t", QUANTIZE("type of the new file"), QUANTIZE("t type")},
+    {BB_ACT_SORT,
+     BB_KEYS_SCREEN,
+     {'o'},
+     "o",
+     {NULL, NULL, "order of the tensors", "order of the rows"},
+     {NULL, NULL, "o sort", "o sort"}},
+    {BB_ACT_COMPARE, BB_KEYS_SCREEN, {'d'}, "d", QUANTIZE("all types of the tensor"), QUANTIZE("d types")},
+    {BB_ACT_HISTOGRAM, BB_KEYS_SCREEN, {'h'}, "h", QUANTIZE("histogram on, off"), QUANTIZE("h hist")},
 
     {BB_ACT_WRITE, BB_KEYS_ALL, {'w'}, "w", EVERYWHERE("write the csv"), EVERYWHERE("w csv")},
     {BB_ACT_COMMAND, BB_KEYS_ALL, {':'}, ":", EVERYWHERE("the same as a command"), EVERYWHERE(": command")},
     {BB_ACT_NOTES, BB_KEYS_ALL, {'r'}, "r", EVERYWHERE("read the notes"), NOWHERE},
     {BB_ACT_SCREEN_1, BB_KEYS_ALL, {'1'}, "1", EVERYWHERE("Bits"), NOWHERE},
     {BB_ACT_SCREEN_2, BB_KEYS_ALL, {'2'}, "2", EVERYWHERE("Plan"), NOWHERE},
-    {BB_ACT_SCREEN_3, BB_KEYS_ALL, {'3'}, "3", EVERYWHERE("Kernels"), NOWHERE},
+    {BB_ACT_SCREEN_3, BB_KEYS_ALL, {'3'}, "3", EVERYWHERE("Quantize"), NOWHERE},
+    {BB_ACT_SCREEN_4, BB_KEYS_ALL, {'4'}, "4", EVERYWHERE("Kernels"), NOWHERE},
     {BB_ACT_REDRAW, BB_KEYS_ALL, {BB_KEY_CTRL_L}, "Ctrl-L", EVERYWHERE("draw again"), NOWHERE},
-    {BB_ACT_BACK, BB_KEYS_ALL, {BB_KEY_ESC}, "Esc", EVERYWHERE("back one level"), NOWHERE},
+    {BB_ACT_BACK,
+     BB_KEYS_ALL,
+     {BB_KEY_ESC},
+     "Esc",
+     {"back one level", "back one level", "cancel what runs", "cancel what runs"},
+     NOWHERE},
     {BB_ACT_HELP, BB_KEYS_ALL, {'?', BB_KEY_F1}, "? F1", EVERYWHERE("this help"), NOWHERE},
     {BB_ACT_QUIT, BB_KEYS_ALL, {'q'}, "q", EVERYWHERE("back, then quit"), EVERYWHERE("q quit")},
 };

@@ -4,7 +4,7 @@
 #define BB_TUI_KEYMAP_H
 #include "base/str.h"
 
-typedef enum bb_screen { BB_SCREEN_BITS, BB_SCREEN_PLAN, BB_SCREEN_KERNELS, BB_SCREENS } bb_screen;
+typedef enum bb_screen { BB_SCREEN_BITS, BB_SCREEN_PLAN, BB_SCREEN_QUANTIZE, BB_SCREEN_KERNELS, BB_SCREENS } bb_screen;
 
 /* A key is a Unicode code point, or one of these beyond the last of them. */
 enum {
@@ -46,6 +46,7 @@ typedef enum bb_action {
     BB_ACT_SCREEN_1,
     BB_ACT_SCREEN_2,
     BB_ACT_SCREEN_3,
+    BB_ACT_SCREEN_4,
     BB_ACT_ENTER,
     BB_ACT_EDIT,
     BB_ACT_FIND,
@@ -74,6 +75,11 @@ typedef enum bb_action {
     BB_ACT_ALL,
     BB_ACT_SORT,
     BB_ACT_PRESET,
+    BB_ACT_NEXT_MATCH,
+    BB_ACT_PREV_MATCH,
+    BB_ACT_TYPES,
+    BB_ACT_COMPARE,
+    BB_ACT_HISTOGRAM,
     BB_ACTIONS,
 } bb_action;
 

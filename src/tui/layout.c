@@ -112,6 +112,39 @@ static void plan_wide(bb_layout *l, const bb_wants *wants, int bottom) {
     }
 }
 
+static void quantize_narrow(bb_layout *l, const bb_wants *wants, int bottom) {
+    int w = l->cols - 1, y = 1;
+    l->pane[BB_PANE_FIELDS] = take(&y, 2, 1, w);
+    l->pane[BB_PANE_PROGRESS] = take(&y, 2, 1, w);
+    if (l->rows >= 20) rule(l, y++, 1, l->cols - 2);
+    int left = bottom - 1 - y, histogram = wants->more && left >= 11 ? clamp(left / 2 - 1, 5, 14) : 0;
+    l->pane[BB_PANE_TENSORS] = take(&y, left - (histogram ? histogram + 1 : 0), 1, w);
+    if (histogram) {
+        rule(l, y++, 1, l->cols - 2);
+        l->pane[BB_PANE_HISTOGRAM] = take(&y, histogram, 1, w);
+    }
+    l->pane[BB_PANE_TOTAL] = take(&y, 1, 1, w);
+}
+
+static void quantize_wide(bb_layout *l, const bb_wants *wants, int bottom) {
+    int split = clamp(l->cols * 5 / 8, 68, 130), top = 2, end = bottom - 1, y = 1, floor = end - 4;
+    l->pane[BB_PANE_FIELDS] = take(&y, 1, 1, l->cols - 1);
+    frame(l, top, 0, end, l->cols - 1);
+    post(l, top, split, floor - top + 1);
+    rule(l, floor, 0, l->cols);
+    y = top + 1;
+    l->pane[BB_PANE_TENSORS] = take(&y, floor - y, 2, split - 3);
+    int x = split + 2, w = l->cols - 2 - x;
+    y = top + 1;
+    int left = floor - y, histogram = !wants->more ? 0 : left >= 11 ? clamp(left / 3, 5, 14) : left;
+    if (histogram) l->pane[BB_PANE_HISTOGRAM] = take(&y, histogram, x, w);
+    if (histogram && histogram < left) rule(l, y++, split, l->cols - split);
+    l->pane[BB_PANE_TYPES] = take(&y, floor - y, x, w);
+    y = floor + 1;
+    l->pane[BB_PANE_PROGRESS] = take(&y, 2, 2, l->cols - 4);
+    l->pane[BB_PANE_TOTAL] = take(&y, 1, 2, l->cols - 4);
+}
+
 static void kernels_narrow(bb_layout *l, const bb_wants *wants, int bottom) {
     (void)wants;
     bool roomy = l->rows >= 21;
@@ -159,6 +192,7 @@ void bb_layout_make(bb_screen screen, int rows, int cols, const bb_wants *wants,
     static void (*const make[BB_SCREENS][2])(bb_layout *, const bb_wants *, int) = {
         [BB_SCREEN_BITS] = {bits_narrow, bits_wide},
         [BB_SCREEN_PLAN] = {plan_narrow, plan_wide},
+        [BB_SCREEN_QUANTIZE] = {quantize_narrow, quantize_wide},
         [BB_SCREEN_KERNELS] = {kernels_narrow, kernels_wide},
     };
     if (screen < BB_SCREENS) make[screen][l->wide](l, wants ? wants : &none, rows - 2);

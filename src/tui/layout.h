@@ -26,6 +26,13 @@ typedef enum bb_pane {
     BB_PANE_MORE = 3,  /* what else fits, or the ways out */
     BB_PANE_LADDER = 4,
     BB_PANE_CARDS = 5,
+    /* Quantize */
+    BB_PANE_FIELDS = 0,
+    BB_PANE_TENSORS = 1,
+    BB_PANE_PROGRESS = 2,
+    BB_PANE_HISTOGRAM = 3, /* wants.more = 0 leaves it out */
+    BB_PANE_TYPES = 4,     /* all types of the marked tensor */
+    BB_PANE_TOTAL = 5,
     /* Kernels */
     BB_PANE_SHAPE = 0,
     BB_PANE_ROOF = 1,
@@ -40,7 +47,8 @@ typedef struct bb_rule_line {
     int y, x, length;
 } bb_rule_line;
 
-/* Rows that a screen has something for: the Plan table with its heading, and the pane below it. 0 = not known. */
+/* Rows that a screen has something for: the Plan table with its heading, and the pane below it. 0 = not known.
+ * Quantize: `more` is the histogram's. */
 typedef struct bb_wants {
     int lines, more;
 } bb_wants;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* tui.h - the screens: bits, plan, kernels, in a terminal. */
+/* tui.h - the screens: bits, plan, quantize, kernels, in a terminal. */
 #ifndef BB_TUI_TUI_H
 #define BB_TUI_TUI_H
 #include <stdbool.h>
@@ -7,12 +7,12 @@
 struct bb_stores;
 
 struct bb_tui_opts {
-    const char *screen;                  /* "bits", "plan", "kernels"; NULL = plan */
+    const char *screen;                  /* "bits", "plan", "quantize", "kernels"; NULL = plan */
     bool ascii;                          /* letters and signs of ASCII only, whatever the locale */
     int color;                           /* -1 never, 0 as the terminal and NO_COLOR say, 1 always */
     const char *models_path, *gpus_path; /* the user's own rows, NULL = none */
-    const char *model;                   /* what Plan starts with, NULL = the last one, or llama-3.1-8b */
-    const struct bb_stores *stores;      /* where other programs keep models; NULL = none; outlives the call */
+    const char *model; /* what Plan and Quantize start with, NULL = the last one, or llama-3.1-8b and demo */
+    const struct bb_stores *stores; /* where other programs keep models; NULL = none; outlives the call */
 };
 
 /* Runs until the user leaves; the exit status. Sentences go to stderr. After SIGTERM, SIGHUP or SIGINT it ends the

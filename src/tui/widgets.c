@@ -190,7 +190,7 @@ void bb_chooser_add(bb_chooser *c, const char *value, const char *shown) {
         return;
     }
     c->items = items;
-    bb_choice item = {bb_strdup(value), bb_strdup(shown)};
+    bb_chooser_item item = {bb_strdup(value), bb_strdup(shown)};
     if (!item.value || !item.shown) {
         free(item.value);
         free(item.shown);

@@ -20,13 +20,13 @@ bb_outcome bb_edit_key(bb_edit *e, int key);
 void bb_edit_draw(const bb_edit *e, int y, int x, int width);
 
 /* ---- a list with a filter ---- */
-typedef struct bb_choice {
+typedef struct bb_chooser_item {
     char *value; /* what is taken */
     char *shown; /* the line, value first */
-} bb_choice;
+} bb_chooser_item;
 typedef struct bb_chooser {
     char title[96], head[128];
-    bb_choice *items; /* [n], owned */
+    bb_chooser_item *items; /* [n], owned */
     size_t n, cap;
     bool free_text; /* what was typed may be taken although no item has it */
     bb_edit filter;

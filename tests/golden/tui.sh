@@ -16,12 +16,12 @@ socket=bb-golden-$$ # and a number: a server that ends must not meet the next on
 tm() { tmux -L "$socket-${server:-0}" -f /dev/null "$@"; }
 trap 'tm kill-server 2>/dev/null; sleep 0.2; rm -rf "$top"' EXIT
 screen() { tm capture-pane -p 2>/dev/null; }
-# the screen once it has stood still for three looks
+# the screen once it has stood still for three looks and nothing runs
 settled() {
     local last='' now same=0 i
-    for ((i = 0; i < 100; i++)); do
+    for ((i = 0; i < 200; i++)); do
         now=$(screen)
-        if [ "$now" = "$last" ] && [ -n "$now" ]; then same=$((same + 1)); else same=0; fi
+        if [ "$now" = "$last" ] && [ -n "$now" ] && [[ $now != *'Esc cancels'* ]]; then same=$((same + 1)); else same=0; fi
         [ $same -ge 3 ] && break
         last=$now
         sleep 0.05
@@ -40,7 +40,7 @@ for keys in "${cases[@]}"; do
     [ -n "$ascii" ] && locale=C
     tm kill-server 2>/dev/null
     server=$n
-    tm -u new-session -d -x "$cols" -y "$rows" "env -i PATH=$PATH HOME=$home TERM=screen LC_ALL=$locale $bin tui $view"
+    tm -u new-session -d -c "$home" -x "$cols" -y "$rows" "env -i PATH=$PATH HOME=$home TERM=screen LC_ALL=$locale $bin tui $view"
     settled >/dev/null
     while IFS= read -r key; do
         tm send-keys -- "$key"

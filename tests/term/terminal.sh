@@ -86,7 +86,7 @@ kill -SEGV "$(child)"; same_terminal 139; ok $? 'a crash leaves the terminal as 
 
 # Kernels: measured here, so only the form is looked at.
 start 120 40 tui kernels
-wait_for '[3 Kernels]'; keys Enter; wait_for 'Kernels, by time'; ok $? 'Enter measures the kernels'
+wait_for '[4 Kernels]'; keys Enter; wait_for 'Kernels, by time'; ok $? 'Enter measures the kernels'
 screen | grep -q 'REL ERR.*read .* GB/s' && screen | grep -q 'gemm_f32.* [0-9].[0-9]e-0[0-9]'; ok $? 'the error stands in the table at 120 columns'
 screen | grep -q 'SPEED .*GOP/s  REL ERR' && screen | grep -q '+-.*-+'; ok $? 'error against speed and the axis have their headings'
 keys o; wait_for 'Kernels, by error'; ok $? 'o names the order'

@@ -40,6 +40,11 @@ START_TEST(rulings) {
     ck_assert_int_eq(bb_keymap_find(BB_SCREEN_BITS, 'a'), BB_ACT_NAN);
     ck_assert_int_eq(bb_keymap_find(BB_SCREEN_BITS, 't'), BB_ACT_FORMATS);
     ck_assert_int_eq(bb_keymap_find(BB_SCREEN_KERNELS, 'a'), BB_ACT_ALL);
+    ck_assert_int_eq(bb_keymap_find(BB_SCREEN_QUANTIZE, 'h'), BB_ACT_HISTOGRAM); /* Left elsewhere */
+    ck_assert_int_eq(bb_keymap_find(BB_SCREEN_QUANTIZE, 'n'), BB_ACT_NEXT_MATCH);
+    ck_assert_int_eq(bb_keymap_find(BB_SCREEN_QUANTIZE, 'N'), BB_ACT_PREV_MATCH);
+    ck_assert_int_eq(bb_keymap_find(BB_SCREEN_PLAN, '3'), BB_ACT_SCREEN_3);
+    ck_assert_int_eq((int)(BB_ACT_SCREEN_4 - BB_ACT_SCREEN_1), (int)BB_SCREEN_KERNELS);
     ck_assert_int_eq(bb_keymap_find(BB_SCREEN_PLAN, 'a'), BB_ACT_NONE);
     ck_assert_int_eq(bb_keymap_find(BB_SCREEN_BITS, BB_KEY_OTHER), BB_ACT_NONE);
     ck_assert_int_eq(bb_keymap_find(BB_SCREEN_BITS, 0), BB_ACT_NONE);

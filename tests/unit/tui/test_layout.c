@@ -52,6 +52,12 @@ static void check_size(bb_screen screen, int rows, int cols, const bb_wants *wan
         ck_assert_int_eq(l.pane[BB_PANE_MORE].h, 4);
     if (screen == BB_SCREEN_BITS) /* its second row is the message's, when that says nothing */
         ck_assert_int_eq(l.pane[BB_PANE_SENTENCE].y + 1, l.message.y);
+    if (screen == BB_SCREEN_QUANTIZE) {
+        ck_assert(l.pane[BB_PANE_TENSORS].h >= 5 && l.pane[BB_PANE_PROGRESS].h == 2 && l.pane[BB_PANE_TOTAL].h == 1);
+        ck_assert(l.pane[BB_PANE_HISTOGRAM].h == 0 || l.pane[BB_PANE_HISTOGRAM].h >= 5);
+        if (rows >= 20 && wants && wants->more) ck_assert_int_ge(l.pane[BB_PANE_HISTOGRAM].h, 5);
+        if (!wants || !wants->more) ck_assert(l.pane[BB_PANE_HISTOGRAM].h == 0 && (!l.wide || l.pane[BB_PANE_TYPES].h));
+    }
     if (screen == BB_SCREEN_KERNELS) ck_assert(l.pane[BB_PANE_TABLE].h >= 5 && l.pane[BB_PANE_PLOT].h >= 6);
 }
 
@@ -70,6 +76,13 @@ START_TEST(every_want) {
                     bb_wants wants = {lines, more};
                     check_size(BB_SCREEN_PLAN, rows, cols, &wants);
                 }
+}
+END_TEST
+
+START_TEST(histogram_on_every_size) {
+    bb_wants wants = {.more = 1};
+    for (int rows = BB_MIN_ROWS; rows <= MAX_ROWS; rows++)
+        for (int cols = BB_MIN_COLS; cols <= MAX_COLS; cols++) check_size(BB_SCREEN_QUANTIZE, rows, cols, &wants);
 }
 END_TEST
 
@@ -123,6 +136,7 @@ static Suite *make(void) {
     tcase_set_timeout(t, 120);
     tcase_add_test(t, every_size);
     tcase_add_test(t, every_want);
+    tcase_add_test(t, histogram_on_every_size);
     tcase_add_test(t, small_sizes_have_no_panes);
     tcase_add_test(t, popups_stay_inside);
     tcase_add_test(t, joints_close_a_frame);
