@@ -123,9 +123,10 @@ bb_table *bb_report_quantize(const bb_quantization_report *in) {
     char a[32], b[32], c[32], d[BB_SHOW_SIZE];
     double bits = elements ? 8.0 * (double)to / (double)elements : (double)NAN;
     bb_table_foot(t, "%s", "");
-    bb_table_foot(t, "%s  %s -> %s of tensors, %s bits per weight; file %s (%" PRIu64 " bytes)%s", in->title,
+    bb_table_foot(t, "%s  %s -> %s of tensors, %s bits per weight; %s %s (%" PRIu64 " bytes)%s", in->title,
                   bb_bytes_text(from, in->si, a), bb_bytes_text(to, in->si, b), bb_show_fixed(bits, 3, d),
-                  bb_bytes_text(in->file_bytes, in->si, c), in->file_bytes, in->written ? "" : ": nothing was written");
+                  in->folder ? "folder" : "file", bb_bytes_text(in->file_bytes, in->si, c), in->file_bytes,
+                  in->written ? "" : ": nothing was written");
     types(t, in->rows, in->n, in->si);
     if (in->written) summary(t, in->rows, in->n);
     bb_json *root = bb_table_json(t);
