@@ -8,6 +8,7 @@
 #include "quant/blocks.h"
 #include "quant/codecs.h"
 #include "quant/search.h"
+#include "quant/search_q3.h"
 
 enum { SUPER = 256, SUB_BLOCKS = 16 };
 
@@ -159,7 +160,7 @@ LANE_BIG void encode_q3_K(const lane_blocks *b, vi *words) {
     if (b->weighted) {
         d = fit_q3_weighted(b, &f, scales);
     } else {
-        for (int j = 0; j < 16; j += SEARCH_SIDE) search_q3(f.x + 16 * j, f.scale + j, f.codes + 16 * j);
+        search_q3(b, f.x, f.scale, f.codes);
         d = round_q3_scales(f.scale, scales);
     }
     for (int j = 0; j < 16; j++)
