@@ -61,10 +61,14 @@ LANE_FN void importance_weights(const lane_blocks *b, size_t at, const vf *x, in
     for (int i = 0; i < n; i++) w[i] = vf_mul(w[i], vf_sqrt(vf_add(sigma2, vf_mul(x[i], x[i]))));
 }
 
-/* Bytes b[0], b[step], b[2 step], b[3 step], as one word; each is cut to eight bits. */
-LANE_FN vi word_of(const vi *b, int step) {
+/* The fp16 of a scale. Sums that overflow end in the NaN of the processor, whose sign is set, and so in these bits of
+ * ggml's; where a NaN of the input meets another, the sign is the compiler's choice, which must not reach the bytes. */
+LANE_FN vi scale_bits(vf d) { return vi_pick(vf_ne(d, d), vi_set(0xFE00), vi_half(d)); }
+
+/* Four bytes as one word; each is cut to eight bits. */
+LANE_FN vi word_of(const vi *b) {
     vi byte = vi_set(255), w = vi_and(b[0], byte);
-    for (int k = 1; k < 4; k++) w = vi_or(w, vi_shl(vi_and(b[k * step], byte), 8 * k));
+    for (int k = 1; k < 4; k++) w = vi_or(w, vi_shl(vi_and(b[k], byte), 8 * k));
     return w;
 }
 
@@ -82,7 +86,7 @@ LANE_FN void pack_nibbles(const vi *codes, vi *words) {
     for (int w = 0; w < 4; w++) {
         vi b[4];
         for (int k = 0; k < 4; k++) b[k] = vi_or(codes[4 * w + k], vi_shl(codes[4 * w + k + 16], 4));
-        words[w] = word_of(b, 1);
+        words[w] = word_of(b);
     }
 }
 

@@ -34,7 +34,7 @@ LANE_BIG void encode_iq4_nl(const lane_blocks *b, vi *words) {
     vf d = search_iq4(x, w, values, bounds);
     vi packed[4];
     iq4_pack(x, inverse_or_0(d), bounds, packed);
-    join_words(vi_half(d), packed, 4, words);
+    join_words(scale_bits(d), packed, 4, words);
 }
 
 LANE_BIG void encode_iq4_xs(const lane_blocks *b, vi *words) {
@@ -55,7 +55,7 @@ LANE_BIG void encode_iq4_xs(const lane_blocks *b, vi *words) {
         low = vi_or(low, vi_shl(vi_and(code, vi_set(15)), 4 * j));
         high = vi_or(high, vi_shl(vi_shr(code, 4), 2 * j));
     }
-    words[0] = vi_or(vi_half(d), vi_shl(high, 16));
+    words[0] = vi_or(scale_bits(d), vi_shl(high, 16));
     words[1] = low;
 }
 

@@ -9,7 +9,7 @@
 
 #define LANES        8
 #define LANE_FN      static inline __attribute__((always_inline)) BB_TARGET_AVX2
-#define LANE_BIG     static BB_TARGET_AVX2
+#define LANE_BIG     static inline BB_TARGET_AVX2
 #define LANE_NAME(f) f##_avx2
 typedef __m256 vf;
 typedef __m256i vi;

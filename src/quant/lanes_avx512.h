@@ -9,7 +9,7 @@
 
 #define LANES        16
 #define LANE_FN      static inline __attribute__((always_inline)) BB_TARGET_AVX512
-#define LANE_BIG     static BB_TARGET_AVX512
+#define LANE_BIG     static inline BB_TARGET_AVX512
 #define LANE_NAME(f) f##_avx512
 typedef __m512 vf;
 typedef __m512i vi;

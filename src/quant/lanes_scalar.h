@@ -10,7 +10,7 @@
 
 #define LANES        1
 #define LANE_FN      static inline
-#define LANE_BIG     static
+#define LANE_BIG     static inline
 #define LANE_NAME(f) f
 typedef float vf;
 typedef int32_t vi;
