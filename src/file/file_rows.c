@@ -35,18 +35,27 @@ bb_status bb_file_read_raw(const bb_file *file, const bb_tensor *t, uint64_t fir
     return bb_source_read(file->parts[t->part].src, from, out, (size_t)bytes, err);
 }
 
-/* One element of a plain type at p. */
+/* One element of a type that has no conversion of its own, at p. */
 static float element(const char *type, const bb_format *format, const unsigned char *p, uint32_t bytes) {
     uint64_t u = 0;
     for (uint32_t i = bytes; i-- > 0;) u = u << 8 | p[i];
-    if (strcmp(type, "f16") == 0) return bb_f16_to_f32((uint16_t)u);
-    if (strcmp(type, "bf16") == 0) return bb_bf16_to_f32((uint16_t)u);
     if (format) return (float)bb_format_decode(format, u);
     if (type[0] == 'i' && bytes > 0) { /* sign extension */
         uint64_t sign = 1ull << (bytes * 8 - 1);
         return (float)(int64_t)((u ^ sign) - sign);
     }
     return (float)u;
+}
+
+static void elements(const bb_dtype *type, const bb_format *format, const unsigned char *p, size_t n, float *x) {
+    if (strcmp(type->name, "f32") == 0)
+        bb_f32_from_le_n(p, n, x);
+    else if (strcmp(type->name, "f16") == 0)
+        bb_f16_to_f32_n(p, n, BB_ISA_AUTO, x);
+    else if (strcmp(type->name, "bf16") == 0)
+        bb_bf16_to_f32_n(p, n, BB_ISA_AUTO, x);
+    else
+        for (size_t i = 0; i < n; i++) x[i] = element(type->name, format, p + i * type->block_bytes, type->block_bytes);
 }
 
 bb_status bb_file_read_rows(const bb_file *file, const bb_tensor *t, uint64_t first, uint64_t count, float *x,
@@ -68,14 +77,15 @@ bb_status bb_file_read_rows(const bb_file *file, const bb_tensor *t, uint64_t fi
     if (first > t->rows || count > t->rows - first)
         return bb_fail(err, BB_E_ARG, "tensor '%s' has %llu rows", bb_escape_buf(t->name, shown, sizeof shown),
                        (unsigned long long)t->rows);
+    bool in_place = strcmp(type->name, "f32") == 0;
     unsigned char *buf = bb_alloc(slab, bytes);
     if (!buf) return bb_fail(err, BB_E_NOMEM, "out of memory");
     uint64_t at = t->offset + first * t->cols * bytes; /* inside the file: the extent was checked */
     for (size_t done = 0; done < total && status == BB_OK;) {
         size_t n = total - done < slab ? total - done : slab;
-        status = bb_source_read(file->parts[t->part].src, at, buf, n * bytes, err);
-        for (size_t i = 0; i < n && status == BB_OK; i++)
-            x[done + i] = element(type->name, format, buf + i * bytes, bytes);
+        unsigned char *raw = in_place ? (unsigned char *)(x + done) : buf;
+        status = bb_source_read(file->parts[t->part].src, at, raw, n * bytes, err);
+        if (status == BB_OK) elements(type, format, raw, n, x + done);
         done += n;
         at += (uint64_t)n * bytes;
     }

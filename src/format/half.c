@@ -35,7 +35,7 @@ uint16_t bb_f32_to_f16(float x) {
 
 float bb_f16_to_f32(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, m = h & 0x3FF;
-    if (exponent == 31) return float_of(sign | 0x7F800000 | m << 13);
+    if (exponent == 31) return float_of(sign | 0x7F800000 | m << 13 | (m ? 0x400000 : 0));
     if (exponent > 0) return float_of(sign | (exponent + 112) << 23 | m << 13);
     if (m == 0) return float_of(sign);
     uint32_t e = 113;

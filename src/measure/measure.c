@@ -54,6 +54,26 @@ void bb_error_sum_add_f32(bb_error_sum *s, const double *ref, const float *got, 
     for (size_t i = 0; i < n; i++) add_pair(s, ref[i], (double)got[i]);
 }
 
+/* Means and squares about them by Chan, Golub and LeVeque (1979). */
+void bb_error_sum_merge(bb_error_sum *into, const bb_error_sum *from) {
+    add(&into->err2, &into->err2_c, from->err2);
+    add(&into->ref2, &into->ref2_c, from->ref2);
+    add(&into->got2, &into->got2_c, from->got2);
+    add(&into->dot, &into->dot_c, from->dot);
+    into->err2_c += from->err2_c;
+    into->ref2_c += from->ref2_c;
+    into->got2_c += from->got2_c;
+    into->dot_c += from->dot_c;
+    if (from->max_abs > into->max_abs) into->max_abs = from->max_abs;
+    into->nonfinite += from->nonfinite;
+    into->lost += from->lost;
+    if (from->n == 0) return;
+    double all = (double)(into->n + from->n), delta = from->mean - into->mean;
+    into->m2 += from->m2 + delta * delta * ((double)into->n / all * (double)from->n);
+    into->mean += delta * ((double)from->n / all);
+    into->n += from->n;
+}
+
 /* The figures of a sum in which nothing was lost; n > 0. */
 static void figures(const bb_error_sum *s, bb_error_stats *r) {
     double err2 = s->err2 + s->err2_c, ref2 = s->ref2 + s->ref2_c, got2 = s->got2 + s->got2_c, dot = s->dot + s->dot_c;
