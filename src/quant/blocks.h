@@ -45,8 +45,9 @@ LANE_BIG void encode_blocks(const float *x, size_t count, size_t size, size_t co
     }
 }
 
-LANE_FN void load_values(const float *const *row, size_t at, int n, vf *x) {
-    for (int i = 0; i < n; i += 4) vf_gather4(row, at + (size_t)i, x + i);
+/* Values at..at + n - 1 of each row. */
+LANE_FN void load_values(const float *const *row, size_t at, size_t n, vf *x) {
+    for (size_t i = 0; i < n; i += 4) vf_gather4(row, at + i, x + i);
 }
 
 LANE_FN vf sum_squares(const vf *x, int n) {
@@ -56,9 +57,9 @@ LANE_FN vf sum_squares(const vf *x, int n) {
 }
 
 /* w = importance * sqrt(sigma2 + x^2), ggml's weights for n values from `at` on. */
-LANE_FN void importance_weights(const lane_blocks *b, size_t at, const vf *x, int n, vf sigma2, vf *w) {
+LANE_FN void importance_weights(const lane_blocks *b, size_t at, const vf *x, size_t n, vf sigma2, vf *w) {
     load_values(b->importance, at, n, w);
-    for (int i = 0; i < n; i++) w[i] = vf_mul(w[i], vf_sqrt(vf_add(sigma2, vf_mul(x[i], x[i]))));
+    for (size_t i = 0; i < n; i++) w[i] = vf_mul(w[i], vf_sqrt(vf_add(sigma2, vf_mul(x[i], x[i]))));
 }
 
 /* The fp16 of a scale. Sums that overflow end in the NaN of the processor, whose sign is set, and so in these bits of

@@ -42,8 +42,8 @@ LANE_BIG void encode_iq4_xs(const lane_blocks *b, vi *words) {
     vt values = vt_load(iq4_values), bounds = vt_load(iq4_bounds);
     load_values(b->x, 0, IQ4_XS, x);
     vf sigma2 = vf_mul(sum_squares(x, IQ4_XS), vf_set(2.0f / IQ4_XS));
-    for (int j = 0; j < 8; j++) {
-        iq4_weights(b, (size_t)(IQ4_NL * j), x + IQ4_NL * j, sigma2, w);
+    for (size_t j = 0; j < 8; j++) {
+        iq4_weights(b, IQ4_NL * j, x + IQ4_NL * j, sigma2, w);
         scale[j] = search_iq4(x + IQ4_NL * j, w, values, bounds);
     }
     vf d = vf_div(vf_neg(search_extreme(scale, 8, &amax)), vf_set(32)), id = inverse_or_0(d);

@@ -18,6 +18,8 @@ typedef struct super_fit {
     vi codes[SUPER];
 } super_fit;
 
+LANE_FN void load_super(const lane_blocks *b, super_fit *f) { load_values(b->x, 0, SUPER, f->x); }
+
 static const span_rule weighted_rule = {-0.9f, 0.05f, 36, false};
 
 LANE_FN vf sum_weights(const vf *w, int n) {
@@ -29,11 +31,11 @@ LANE_FN vf sum_weights(const vf *w, int n) {
 /* The searches with importance of q2_K (factor 1), q4_K and q5_K (2): sigma2 = factor * mean square of all 256. */
 LANE_FN void fit_weighted(const lane_blocks *b, int n, float nmax, float factor, super_fit *f) {
     vf w[32], sigma2 = vf_div(vf_mul(vf_set(factor), sum_squares(f->x, SUPER)), vf_set(SUPER));
-    for (int j = 0; j < SUPER / n; j++) {
-        const vf *x = f->x + n * j;
-        importance_weights(b, (size_t)(n * j), x, n, sigma2, w);
+    for (size_t j = 0, at = 0; at < SUPER; j++, at += (size_t)n) {
+        const vf *x = f->x + at;
+        importance_weights(b, at, x, (size_t)n, sigma2, w);
         f->weight[j] = sum_weights(w, n);
-        f->scale[j] = search_span(x, w, n, nmax, &weighted_rule, &f->min[j], f->codes + n * j);
+        f->scale[j] = search_span(x, w, n, nmax, &weighted_rule, &f->min[j], f->codes + at);
     }
 }
 
@@ -95,7 +97,7 @@ LANE_FN vi round_fifteenths(const vf *v, vi *codes) {
 LANE_BIG void encode_q2_K(const lane_blocks *b, vi *words) {
     super_fit f;
     vi scales[16], mins[16], d, dmin;
-    load_values(b->x, 0, SUPER, f.x);
+    load_super(b, &f);
     if (b->weighted) {
         fit_weighted(b, 16, 3, 1, &f);
         d = scale_bits(search_qp(f.scale, f.weight, 16, 15, scales));
@@ -132,8 +134,8 @@ LANE_FN vi round_q3_scales(const vf *v, vi *codes) {
 
 LANE_FN vi fit_q3_weighted(const lane_blocks *b, super_fit *f, vi *scales) {
     vf w[16], sigma2 = vf_div(vf_mul(vf_set(2), sum_squares(f->x, SUPER)), vf_set(SUPER));
-    for (int j = 0; j < 16; j++) {
-        importance_weights(b, (size_t)(16 * j), f->x + 16 * j, 16, sigma2, w);
+    for (size_t j = 0; j < 16; j++) {
+        importance_weights(b, 16 * j, f->x + 16 * j, 16, sigma2, w);
         f->weight[j] = sum_weights(w, 16);
         f->scale[j] = search_qx(f->x + 16 * j, w, 16, 4, f->codes + 16 * j);
     }
@@ -156,7 +158,7 @@ LANE_FN void pack_q3_scales(const vi *scales, vi *words) {
 LANE_BIG void encode_q3_K(const lane_blocks *b, vi *words) {
     super_fit f;
     vi scales[16], d;
-    load_values(b->x, 0, SUPER, f.x);
+    load_super(b, &f);
     if (b->weighted) {
         d = fit_q3_weighted(b, &f, scales);
     } else {
@@ -253,7 +255,7 @@ LANE_BIG void encode_q4_K(const lane_blocks *b, vi *words) {
     static const span_rule rule = {-1.0f, 0.1f, 20, false};
     super_fit f;
     vi scales[8], mins[8], d, dmin;
-    load_values(b->x, 0, SUPER, f.x);
+    load_super(b, &f);
     if (b->weighted) {
         fit_weighted(b, 32, 15, 2, &f);
         d = scale_bits(search_qp(f.scale, f.weight, 8, 63, scales));
@@ -271,7 +273,7 @@ LANE_BIG void encode_q5_K(const lane_blocks *b, vi *words) {
     static const span_rule rule = {-0.5f, 0.1f, 15, false};
     super_fit f;
     vi scales[8], mins[8], d, dmin;
-    load_values(b->x, 0, SUPER, f.x);
+    load_super(b, &f);
     if (b->weighted) {
         fit_weighted(b, 32, 31, 2, &f);
         d = scale_bits(search_qp(f.scale, f.weight, 8, 63, scales));
@@ -317,11 +319,11 @@ LANE_FN void pack_q6(const vi *codes, vi *words) {
 LANE_BIG void encode_q6_K(const lane_blocks *b, vi *words) {
     super_fit f;
     vi scales[16];
-    load_values(b->x, 0, SUPER, f.x);
-    for (int j = 0; j < 16; j++) {
+    load_super(b, &f);
+    for (size_t j = 0; j < 16; j++) {
         vf w[16];
         const vf *x = f.x + 16 * j;
-        if (b->weighted) load_values(b->importance, (size_t)(16 * j), 16, w);
+        if (b->weighted) load_values(b->importance, 16 * j, 16, w);
         for (int i = 0; i < 16 && !b->weighted; i++) w[i] = vf_mul(x[i], x[i]);
         f.scale[j] = search_qx(x, w, 16, 32, f.codes + 16 * j);
     }

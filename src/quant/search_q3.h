@@ -83,8 +83,9 @@ LANE_FN void q3_begin(const vf *x, q3_state *q) {
 LANE_FN void q3_go_on(const lane_blocks *b, const uint16_t *place, size_t count, q3_state *q) {
     enum { SOME = Q3_SIDE * LANES };
     const float *row[SOME];
-    vf x[Q3_SIDE * Q3], code[Q3_SIDE * Q3], sumlx[Q3_SIDE], suml2[Q3_SIDE];
-    float *all = (float *)q->code, *some = (float *)code; /* lane by lane */
+    vf x[Q3_SIDE * Q3], code[Q3_SIDE * Q3];
+    float sumlx[SOME], suml2[SOME], *all = (float *)q->code, *some = (float *)code; /* lane by lane */
+    float *all_sumlx = (float *)q->sumlx, *all_suml2 = (float *)q->suml2;
     size_t from[SOME], to[SOME];
     descent s[Q3_SIDE];
     for (size_t k = 0; k < SOME; k++) {
@@ -93,26 +94,26 @@ LANE_FN void q3_go_on(const lane_blocks *b, const uint16_t *place, size_t count,
         from[k] = p / LANES * Q3 * LANES + p % LANES;
         to[k] = k / LANES * Q3 * LANES + k % LANES;
         for (size_t i = 0; i < Q3; i++) some[to[k] + i * LANES] = all[from[k] + i * LANES];
-        ((float *)sumlx)[k] = ((const float *)q->sumlx)[p];
-        ((float *)suml2)[k] = ((const float *)q->suml2)[p];
+        sumlx[k] = all_sumlx[p];
+        suml2[k] = all_suml2[p];
     }
     for (int k = 0; k < Q3_SIDE; k++) {
         load_values(row + k * LANES, 0, Q3, x + k * Q3);
-        s[k].sumlx = sumlx[k];
-        s[k].suml2 = suml2[k];
+        s[k].sumlx = vf_load(sumlx + k * LANES);
+        s[k].suml2 = vf_load(suml2 + k * LANES);
     }
     for (int pass = 1; pass < SEARCH_PASSES; pass++) {
         q3_pass(x, code, s);
         if (!vm_any(vm_or(vm_or(s[0].changed, s[1].changed), vm_or(s[2].changed, s[3].changed)))) break;
     }
     for (int k = 0; k < Q3_SIDE; k++) {
-        sumlx[k] = s[k].sumlx;
-        suml2[k] = s[k].suml2;
+        vf_store(sumlx + k * LANES, s[k].sumlx);
+        vf_store(suml2 + k * LANES, s[k].suml2);
     }
     for (size_t k = 0; k < count; k++) {
         for (size_t i = 0; i < Q3; i++) all[from[k] + i * LANES] = some[to[k] + i * LANES];
-        ((float *)q->sumlx)[place[k]] = ((const float *)sumlx)[k];
-        ((float *)q->suml2)[place[k]] = ((const float *)suml2)[k];
+        all_sumlx[place[k]] = sumlx[k];
+        all_suml2[place[k]] = suml2[k];
     }
 }
 
