@@ -225,7 +225,7 @@ fuzz-%: $(B)/libbitbudget.a
 
 # ---- lint -----------------------------------------------------------------------------------------------------------
 
-C_FILES := $(sort $(wildcard src/*.h src/*/*.[ch] tests/unit/*.h tests/unit/*/*.[ch] tests/fuzz/*.c tests/golden/tui/*.c))
+C_FILES := $(sort $(wildcard src/*.h src/*/*.[ch] tests/unit/*.h tests/unit/*/*.[ch] tests/fuzz/*.c tests/golden/tui/*.c tests/peer/*.[ch]))
 
 lint: lint-format lint-gcc lint-clang lint-tidy lint-cppcheck lint-man
 

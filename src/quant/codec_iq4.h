@@ -34,7 +34,7 @@ LANE_BIG void encode_iq4_nl(const lane_blocks *b, vi *words) {
     vf d = search_iq4(x, w, values, bounds);
     vi packed[4];
     iq4_pack(x, inverse_or_0(d), bounds, packed);
-    join_words(vi_half(d), packed, 4, words);
+    join_words(scale_bits(d), packed, 4, words);
 }
 
 LANE_BIG void encode_iq4_xs(const lane_blocks *b, vi *words) {
@@ -42,8 +42,8 @@ LANE_BIG void encode_iq4_xs(const lane_blocks *b, vi *words) {
     vt values = vt_load(iq4_values), bounds = vt_load(iq4_bounds);
     load_values(b->x, 0, IQ4_XS, x);
     vf sigma2 = vf_mul(sum_squares(x, IQ4_XS), vf_set(2.0f / IQ4_XS));
-    for (int j = 0; j < 8; j++) {
-        iq4_weights(b, (size_t)(IQ4_NL * j), x + IQ4_NL * j, sigma2, w);
+    for (size_t j = 0; j < 8; j++) {
+        iq4_weights(b, IQ4_NL * j, x + IQ4_NL * j, sigma2, w);
         scale[j] = search_iq4(x + IQ4_NL * j, w, values, bounds);
     }
     vf d = vf_div(vf_neg(search_extreme(scale, 8, &amax)), vf_set(32)), id = inverse_or_0(d);
@@ -55,7 +55,7 @@ LANE_BIG void encode_iq4_xs(const lane_blocks *b, vi *words) {
         low = vi_or(low, vi_shl(vi_and(code, vi_set(15)), 4 * j));
         high = vi_or(high, vi_shl(vi_shr(code, 4), 2 * j));
     }
-    words[0] = vi_or(vi_half(d), vi_shl(high, 16));
+    words[0] = vi_or(scale_bits(d), vi_shl(high, 16));
     words[1] = low;
 }
 
