@@ -14,14 +14,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct bb_folder {
+struct bb_folder_sink {
     int slot; /* in the emergency list, or -1 */
     bool force;
     char *target, *temporary; /* temporary NULL when there is none any more */
     char shown[256];
 };
 
-static void discard(bb_folder *f) {
+static void discard(bb_folder_sink *f) {
     if (!f) return;
     if (f->temporary) bb_flat_folder_remove(f->temporary);
     bb_emergency_drop(f->slot);
@@ -30,10 +30,10 @@ static void discard(bb_folder *f) {
     free(f);
 }
 
-void bb_folder_abandon(bb_folder *folder) { discard(folder); }
+void bb_folder_abandon(bb_folder_sink *folder) { discard(folder); }
 
 /* Only a folder of plain files is replaced, and only when they can be removed. */
-static bb_status check_plain(const bb_folder *f, bb_error *err) {
+static bb_status check_plain(const bb_folder_sink *f, bb_error *err) {
     bb_status status = BB_OK;
     DIR *dir = opendir(f->target);
     if (!dir) return bb_write_failed(f->shown, err);
@@ -51,9 +51,9 @@ static bb_status check_plain(const bb_folder *f, bb_error *err) {
     return status;
 }
 
-bb_status bb_folder_open(const char *path, uint64_t size, bool force, bb_folder **folder, bb_error *err) {
+bb_status bb_folder_open(const char *path, uint64_t size, bool force, bb_folder_sink **folder, bb_error *err) {
     mode_t mode = 0;
-    bb_folder *f = bb_alloc(1, sizeof *f);
+    bb_folder_sink *f = bb_alloc(1, sizeof *f);
     if (!f) return bb_fail(err, BB_E_NOMEM, "out of memory");
     f->slot = -1;
     f->force = force;
@@ -72,17 +72,23 @@ bb_status bb_folder_open(const char *path, uint64_t size, bool force, bb_folder 
     return BB_OK;
 }
 
-bb_status bb_folder_file(bb_folder *f, const char *name, uint64_t size, bb_sink **sink, bb_error *err) {
+static char *inside(const char *path, const char *name) {
+    size_t n = strlen(path) + strlen(name) + 2;
+    char *both = bb_alloc(n, 1);
+    if (both) snprintf(both, n, "%s/%s", path, name);
+    return both;
+}
+
+bb_status bb_folder_file(bb_folder_sink *f, const char *name, uint64_t size, bb_sink **sink, bb_error *err) {
     char shown[160];
     if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return bb_fail(err, BB_E_ARG, "'%s' is no name of a file in %s", bb_escape_buf(name, shown, sizeof shown),
                        f->shown);
-    size_t n = strlen(f->temporary) + strlen(name) + 2;
-    char *path = bb_alloc(n, 1);
-    if (!path) return bb_fail(err, BB_E_NOMEM, "out of memory");
-    snprintf(path, n, "%s/%s", f->temporary, name);
-    bb_status status = bb_sink_open(path, size, false, sink, err);
+    char *path = inside(f->temporary, name), *final = inside(f->target, name);
+    bb_status status = path && final ? bb_sink_open_as(path, final, size, false, sink, err)
+                                     : bb_fail(err, BB_E_NOMEM, "out of memory");
     free(path);
+    free(final);
     return status;
 }
 
@@ -90,7 +96,7 @@ bb_status bb_folder_file(bb_folder *f, const char *name, uint64_t size, bb_sink 
 static bool no_such_flag(void) { return errno == EINVAL || errno == ENOSYS; }
 
 /* Without the one step: the old one steps aside first, and back when the new one cannot take its place. */
-static bb_status swap_by_hand(const bb_folder *f, char **old, bb_error *err) {
+static bb_status swap_by_hand(const bb_folder_sink *f, char **old, bb_error *err) {
     static const char end[] = ".old";
     size_t n = strlen(f->temporary);
     char *aside = bb_alloc(n + sizeof end, 1);
@@ -110,7 +116,7 @@ static bb_status swap_by_hand(const bb_folder *f, char **old, bb_error *err) {
 }
 
 /* *old is the path of what was replaced, or NULL. */
-static bb_status put_in_place(const bb_folder *f, char **old, bb_error *err) {
+static bb_status put_in_place(const bb_folder_sink *f, char **old, bb_error *err) {
     if (renameat2(AT_FDCWD, f->temporary, AT_FDCWD, f->target, RENAME_NOREPLACE) == 0) return BB_OK;
     if (no_such_flag()) {
         struct stat st;
@@ -133,7 +139,7 @@ static bb_status put_in_place(const bb_folder *f, char **old, bb_error *err) {
     return status;
 }
 
-bb_status bb_folder_commit(bb_folder *f, bb_error *err) {
+bb_status bb_folder_commit(bb_folder_sink *f, bb_error *err) {
     char *old = NULL;
     bb_status status = put_in_place(f, &old, err);
     if (status == BB_OK) {

@@ -4,16 +4,16 @@
 #define BB_BASE_FOLDER_SINK_H
 #include "base/sink.h"
 
-typedef struct bb_folder bb_folder; /* a folder in progress; owns its temporary until commit or abandon */
+typedef struct bb_folder_sink bb_folder_sink; /* a folder in progress; owns its temporary until commit or abandon */
 
 /* Starts the folder `path`, which will hold files of `size` bytes together (0 = not known yet). A folder that is there
  * is BB_E_EXISTS unless force, and even then BB_E_WRITE when it holds anything but plain files: only those are ever
  * removed. No space for size: BB_E_WRITE, saying what is needed and what is free. */
-bb_status bb_folder_open(const char *path, uint64_t size, bool force, bb_folder **folder, bb_error *err);
+bb_status bb_folder_open(const char *path, uint64_t size, bool force, bb_folder_sink **folder, bb_error *err);
 /* A file in it, to be written, then committed or abandoned before the folder is. The name has no '/'. */
-bb_status bb_folder_file(bb_folder *folder, const char *name, uint64_t size, bb_sink **sink, bb_error *err);
+bb_status bb_folder_file(bb_folder_sink *folder, const char *name, uint64_t size, bb_sink **sink, bb_error *err);
 /* Renames it over the target; the old one, exchanged in one step where the system can, is removed after that. Frees the
  * folder in every case and removes the temporary on failure. */
-bb_status bb_folder_commit(bb_folder *folder, bb_error *err);
-void bb_folder_abandon(bb_folder *folder); /* removes the temporary; NULL is allowed */
+bb_status bb_folder_commit(bb_folder_sink *folder, bb_error *err);
+void bb_folder_abandon(bb_folder_sink *folder); /* removes the temporary; NULL is allowed */
 #endif

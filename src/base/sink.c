@@ -106,13 +106,14 @@ static void discard(bb_sink *s) {
 
 void bb_sink_abandon(bb_sink *sink) { discard(sink); }
 
-bb_status bb_sink_open(const char *path, uint64_t size, bool force, bb_sink **sink, bb_error *err) {
+bb_status bb_sink_open_as(const char *path, const char *shown, uint64_t size, bool force, bb_sink **sink,
+                          bb_error *err) {
     mode_t mode = 0;
     bb_sink *s = bb_alloc(1, sizeof *s);
     if (!s) return bb_fail(err, BB_E_NOMEM, "out of memory");
     s->fd = s->slot = -1;
     s->force = force;
-    bb_escape_buf(path, s->shown, sizeof s->shown);
+    bb_escape_buf(shown, s->shown, sizeof s->shown);
     bb_status status = bb_output_target(path, s->shown, false, force, &s->target, &mode, err);
     if (status == BB_OK) status = bb_temporary_make(s->target, s->shown, mode, &s->temporary, &s->slot, &s->fd, err);
     if (status == BB_OK) status = bb_space_reserve(s->fd, s->shown, size, err);
@@ -122,6 +123,10 @@ bb_status bb_sink_open(const char *path, uint64_t size, bool force, bb_sink **si
     }
     *sink = s;
     return BB_OK;
+}
+
+bb_status bb_sink_open(const char *path, uint64_t size, bool force, bb_sink **sink, bb_error *err) {
+    return bb_sink_open_as(path, path, size, force, sink, err);
 }
 
 bb_status bb_sink_write(bb_sink *s, uint64_t offset, const void *data, size_t n, bb_error *err) {
@@ -167,6 +172,10 @@ bb_status bb_sink_refuse_source(const char *path, const bb_source *src, bb_error
     if (bb_source_is_at(src, path)) return is_input(path, err);
     bb_status status = BB_OK;
     DIR *dir = opendir(path);
+    if (!dir && errno != ENOENT && errno != ENOTDIR) {
+        char shown[256];
+        return bb_write_failed(bb_escape_buf(path, shown, sizeof shown), err);
+    }
     size_t head = strlen(path);
     for (struct dirent *e; status == BB_OK && dir && (e = readdir(dir));) {
         size_t size = head + strlen(e->d_name) + 2;

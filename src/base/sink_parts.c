@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 bb_status bb_write_failed(const char *shown, bb_error *err) {
-    return bb_fail(err, BB_E_WRITE, "%s: %s", shown, strerror(errno));
+    return bb_fail(err, errno == ENOMEM ? BB_E_NOMEM : BB_E_WRITE, "%s: %s", shown, strerror(errno));
 }
 
 bb_status bb_exists_failed(const char *shown, bb_error *err) {

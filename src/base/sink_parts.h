@@ -2,13 +2,16 @@
 /* sink_parts.h - what outputs of one file, of a folder and in parts share: target, temporary, space, syncing. */
 #ifndef BB_BASE_SINK_PARTS_H
 #define BB_BASE_SINK_PARTS_H
-#include "base/fail.h"
+#include "base/sink.h"
 #include <sys/types.h>
 
 /* The sentence of errno. */
 bb_status bb_write_failed(const char *shown, bb_error *err);
 bb_status bb_exists_failed(const char *shown, bb_error *err);
 
+/* bb_sink_open with another path in its sentences. */
+bb_status bb_sink_open_as(const char *path, const char *shown, uint64_t size, bool force, bb_sink **sink,
+                          bb_error *err);
 /* Where an output goes, through symbolic links to what stands there, and in *mode the permissions of that, 0 when
  * nothing does. Only a folder when that is wanted, else only a regular file; BB_E_EXISTS unless force. */
 bb_status bb_output_target(const char *path, const char *shown, bool folder, bool force, char **target, mode_t *mode,

@@ -77,13 +77,15 @@ bb_status bb_file_read_rows(const bb_file *file, const bb_tensor *t, uint64_t fi
     if (first > t->rows || count > t->rows - first)
         return bb_fail(err, BB_E_ARG, "tensor '%s' has %llu rows", bb_escape_buf(t->name, shown, sizeof shown),
                        (unsigned long long)t->rows);
+    bool in_place = strcmp(type->name, "f32") == 0;
     unsigned char *buf = bb_alloc(slab, bytes);
     if (!buf) return bb_fail(err, BB_E_NOMEM, "out of memory");
     uint64_t at = t->offset + first * t->cols * bytes; /* inside the file: the extent was checked */
     for (size_t done = 0; done < total && status == BB_OK;) {
         size_t n = total - done < slab ? total - done : slab;
-        status = bb_source_read(file->parts[t->part].src, at, buf, n * bytes, err);
-        if (status == BB_OK) elements(type, format, buf, n, x + done);
+        unsigned char *raw = in_place ? (unsigned char *)(x + done) : buf;
+        status = bb_source_read(file->parts[t->part].src, at, raw, n * bytes, err);
+        if (status == BB_OK) elements(type, format, raw, n, x + done);
         done += n;
         at += (uint64_t)n * bytes;
     }

@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* Block sizes and ids of ggml 0.25.1 (ggml.h, ggml-common.h). Ids 4, 5, 31-33 and 36-38 were removed there. Names in
- * safetensors headers: the Dtype list of the safetensors format. nf4: bitsandbytes, blocks of 64 with an fp32 absmax.
+ * safetensors headers: the Dtype list of the safetensors format. nf4, bnb_fp4: bitsandbytes, blocks of 64 with an fp32
+ * absmax.
  */
 #define GGML "ggml 0.25.1"
 #define ST   "safetensors"
@@ -60,6 +61,7 @@ static const bb_dtype table[] = {
     {"int8", NULL, "", BB_NO_GGUF_ID, 1, 1, 4, "bitbudget: one fp32 scale a row"},
     {"int4", NULL, "", BB_NO_GGUF_ID, 2, 1, 4, "bitbudget: two a byte, one fp32 scale a row"},
     {"nf4", NULL, "", BB_NO_GGUF_ID, 64, 36, 0, "bitsandbytes: blocks of 64, fp32 absmax"},
+    {"bnb_fp4", NULL, "", BB_NO_GGUF_ID, 64, 36, 0, "bitsandbytes: blocks of 64, fp32 absmax"},
 };
 #undef GGML
 #undef ST
@@ -108,7 +110,7 @@ bool bb_dtype_ambiguous(const char *name, bb_error *err) {
         {"fp8 float8 f8", "e4m3fn, e5m2, e4m3fnuz or e5m2fnuz"},
         {"e4m3 fp8_e4m3", "e4m3fn or e4m3fnuz"},
         {"fp8_e5m2", "e5m2 or e5m2fnuz"},
-        {"fp4 float4 f4", "mxfp4, nvfp4 or nf4"},
+        {"fp4 float4 f4", "mxfp4, nvfp4, bnb_fp4 or nf4"},
     };
     char shown[64];
     for (size_t i = 0; i < sizeof several / sizeof *several; i++)

@@ -18,6 +18,7 @@ void bb_f16_to_f32_n(const unsigned char *words, size_t n, bb_isa isa, float *x)
 void bb_f32_to_f16_n(const float *x, size_t n, bb_isa isa, unsigned char *words);
 void bb_bf16_to_f32_n(const unsigned char *words, size_t n, bb_isa isa, float *x);
 void bb_f32_to_bf16_n(const float *x, size_t n, bb_isa isa, unsigned char *words);
+/* words may be x itself. */
 void bb_f32_from_le_n(const unsigned char *words, size_t n, float *x);
 void bb_f32_to_le_n(const float *x, size_t n, unsigned char *words);
 #endif

@@ -151,7 +151,7 @@ static bool little_endian(void) {
 
 void bb_f32_from_le_n(const unsigned char *words, size_t n, float *x) {
     if (n > 0 && little_endian()) {
-        memcpy(x, words, 4 * n);
+        memmove(x, words, 4 * n);
         return;
     }
     for (size_t i = 0; i < n; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* folder.h - what a folder of model files holds, by its names alone; private to model/. */
+/* folder.h - what a folder of model files holds, by its names alone; for model/ and the studies. */
 #ifndef BB_MODEL_FOLDER_H
 #define BB_MODEL_FOLDER_H
 #include "base/fail.h"

@@ -9,7 +9,9 @@
 #include "plan/plan.h"
 #include "plan/rule.h"
 #include "report/table.h"
+#include "study/audit_study.h"
 #include "study/bench_study.h"
+#include "study/compare_study.h"
 #include "study/error_study.h"
 #include "study/quantize_study.h"
 
@@ -46,6 +48,9 @@ typedef struct bb_inspection {
 bb_table *bb_report_inspect(const bb_inspection *in, bb_table_form form);
 /* Where a name was found on this disk, as a line below the table and in its JSON; nothing for other models. */
 void bb_report_origin(bb_table *t, const bb_model *model);
+/* quiet: people see the summary without the tensors, or without the notes. */
+bb_table *bb_report_compare(const bb_compare_report *r, bool si, bool quiet);
+bb_table *bb_report_audit(const bb_audit_report *r, bool si, bool quiet);
 bb_table *bb_report_error(const bb_error_report *r);
 /* A quantized file, or one that would be written; everything is borrowed. Errors of tensors that are not done are
  * empty. */

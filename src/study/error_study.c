@@ -12,6 +12,7 @@
 #include "kernel/kernel.h"
 #include "measure/measure.h"
 #include "study/study_parts.h"
+#include "study/tensor_rows.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,59 +38,6 @@ static bool cancelled(const bb_progress *p) { return p && atomic_load(&((bb_prog
 /* Row number i of those that are checked, evenly spaced over all. */
 static uint64_t checked_row(const matrix *m, size_t i) {
     return (uint64_t)((double)i * ((double)m->rows / (double)m->checked));
-}
-
-/* Rows of the tensor as fp32, whatever its storage type. */
-static bb_status read_rows(const matrix *m, uint64_t first, size_t count, float *x, bb_error *err) {
-    const bb_dtype *type = m->t->type;
-    if (type->block == 1 && !type->row_bytes) return bb_file_read_rows(m->file, m->t, first, count, x, err);
-    uint64_t row;
-    size_t bytes;
-    bb_status status = bb_dtype_row_bytes(type, m->cols, &row);
-    if (status != BB_OK || !bb_mul_size((size_t)row, count, &bytes))
-        return bb_fail(err, BB_E_OVERFLOW, "rows too long");
-    unsigned char *raw = bb_alloc(bytes, 1);
-    if (!raw) return bb_fail(err, BB_E_NOMEM, "out of memory");
-    status = bb_file_read_raw(m->file, m->t, first, count, raw, err);
-    if (status == BB_OK) status = bb_dequantize_rows(type, raw, count, m->cols, x);
-    free(raw);
-    return status;
-}
-
-/* As the file has them, too: types that hold more than fp32 does are not rounded to it first. */
-static bool is_wide(const bb_dtype *t) {
-    static const char *const wide[] = {"f64", "i64", "u64", "i32", "u32"};
-    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
-        if (strcmp(t->name, wide[i]) == 0) return true;
-    return false;
-}
-
-/* One little-endian element; 64-bit integers beyond 2^53 round to the nearest double. */
-static double wide_element(const bb_dtype *t, const unsigned char *p) {
-    uint64_t u = 0, sign = t->block_bytes == 4 ? 1ull << 31 : 1ull << 63;
-    for (uint32_t i = t->block_bytes; i-- > 0;) u = u << 8 | p[i];
-    if (t->name[0] == 'f') return bb_format_decode(bb_format_find("fp64", NULL), u);
-    return t->name[0] == 'i' ? (double)(int64_t)((u ^ sign) - sign) : (double)u;
-}
-
-/* x in fp32 and ref in float64, [count][cols] both. */
-static bb_status read_both(const matrix *m, uint64_t first, size_t count, float *x, double *ref, bb_error *err) {
-    size_t n = count * m->cols; /* the caller allocated as many */
-    const bb_dtype *type = m->t->type;
-    if (!is_wide(type)) {
-        bb_status status = read_rows(m, first, count, x, err);
-        for (size_t i = 0; i < n && status == BB_OK; i++) ref[i] = (double)x[i];
-        return status;
-    }
-    unsigned char *raw = bb_alloc(n, type->block_bytes);
-    if (!raw) return bb_fail(err, BB_E_NOMEM, "out of memory");
-    bb_status status = bb_file_read_raw(m->file, m->t, first, count, raw, err);
-    for (size_t i = 0; i < n && status == BB_OK; i++) {
-        ref[i] = wide_element(type, raw + i * type->block_bytes);
-        x[i] = (float)ref[i];
-    }
-    free(raw);
-    return status;
 }
 
 static double dot_f64(const double *a, const float *b, size_t n) {
@@ -134,7 +82,7 @@ static bb_status weight_error(const matrix *m, const bb_dtype *type, bb_error_st
     for (size_t first = 0; first < m->rows && status == BB_OK; first += slab) {
         size_t count = m->rows - first < slab ? m->rows - first : slab;
         if (cancelled(m->progress)) status = bb_fail(err, BB_E_CANCELLED, "cancelled");
-        if (status == BB_OK) status = read_both(m, first, count, x, ref, err);
+        if (status == BB_OK) status = bb_tensor_read(m->file, m->t, first * m->cols, count * m->cols, x, ref, err);
         if (status == BB_OK) status = bb_quantize_rows(type, x, count, m->cols, NULL, blocks);
         if (status == BB_OK) status = bb_dequantize_rows(type, blocks, count, m->cols, back);
         if (status == BB_OK) bb_error_sum_add_f32(&sum, ref, back, count * m->cols);
@@ -241,7 +189,8 @@ static bb_status matrix_open(matrix *m, const bb_error_opts *o, bb_error *err) {
     m->y = bb_alloc(l, sizeof *m->y);
     if (!m->w || !m->wf || !m->x || !m->y) return bb_fail(err, BB_E_NOMEM, "out of memory");
     for (size_t r = 0; r < m->checked; r++) {
-        bb_status status = read_both(m, checked_row(m, r), 1, m->wf + r * m->cols, m->w + r * m->cols, err);
+        bb_status status = bb_tensor_read(m->file, m->t, checked_row(m, r) * m->cols, m->cols, m->wf + r * m->cols,
+                                          m->w + r * m->cols, err);
         if (status != BB_OK) return status;
     }
     bb_study_gaussian(o->seed, 0, m->x, k);
@@ -260,13 +209,8 @@ static void matrix_close(matrix *m) {
 
 /* Why a tensor cannot be measured in a type; false when it can. */
 static bool reason_to_skip(const bb_tensor *t, const bb_dtype *type, char *why, size_t size) {
-    if (!t->type)
-        snprintf(why, size, "its type is unknown");
-    else if (t->type->block > 1 && !bb_codec_find(t->type, BB_ISA_SCALAR))
-        snprintf(why, size, "%s rows cannot be decoded", t->type->name);
-    else if (t->type->block == 1 && (strcmp(t->type->name, "bool") == 0 || strcmp(t->type->name, "c64") == 0))
-        snprintf(why, size, "%s holds no real numbers", t->type->name);
-    else if (t->elements == 0)
+    if (bb_tensor_unreadable(t, why, size)) return true;
+    if (t->elements == 0)
         snprintf(why, size, "it has no elements");
     else if (t->cols % type->block != 0)
         snprintf(why, size, "row of %llu is not a multiple of %u", (unsigned long long)t->cols, type->block);

@@ -18,7 +18,7 @@ int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsign
     return -1;
 }
 
-static void add(bb_folder *f, const char *name, const char *text) {
+static void add(bb_folder_sink *f, const char *name, const char *text) {
     bb_sink *s = NULL;
     bb_error err = {0};
     ck_assert_msg(bb_folder_file(f, name, strlen(text), &s, &err) == BB_OK, "%s", err.text);
@@ -32,7 +32,7 @@ static void make_old(void) {
 }
 
 START_TEST(old_or_whole) {
-    bb_folder *f = NULL;
+    bb_folder_sink *f = NULL;
     bb_error err = {0};
     struct stat st;
     no_flags = _i;
@@ -65,7 +65,7 @@ START_TEST(old_or_whole) {
 END_TEST
 
 START_TEST(appeared_meanwhile) {
-    bb_folder *f = NULL;
+    bb_folder_sink *f = NULL;
     bb_error err = {0};
     no_flags = _i;
     ck_assert_int_eq(bb_folder_open(in("out"), 0, false, &f, &err), BB_OK);
@@ -84,7 +84,7 @@ START_TEST(appeared_meanwhile) {
 END_TEST
 
 START_TEST(targets) {
-    bb_folder *f = NULL;
+    bb_folder_sink *f = NULL;
     bb_error err = {0};
     make_old();
     put(in("precious"), "kept");
@@ -116,6 +116,7 @@ START_TEST(targets) {
     for (size_t i = 0; i < 4; i++) ck_assert_int_eq(bb_folder_file(f, names[i], 0, &s, &err), BB_E_ARG);
     add(f, "a", "x");
     ck_assert_int_eq(bb_folder_file(f, "a", 0, &s, &err), BB_E_EXISTS);
+    ck_assert_msg(strstr(err.text, "/out/a: ") && !strstr(err.text, "/.out"), "%s", err.text); /* not the hidden name */
     bb_folder_abandon(f);
     holds(in("precious"), "kept");
 }
@@ -135,7 +136,7 @@ START_TEST(emergency) {
     pid_t child = fork();
     ck_assert(child >= 0);
     if (child == 0) {
-        bb_folder *f = NULL;
+        bb_folder_sink *f = NULL;
         bb_sink *s = NULL;
         signal(SIGTERM, on_term);
         if (bb_folder_open(in("out"), 10, true, &f, NULL) != BB_OK) _exit(1);
@@ -167,7 +168,7 @@ START_TEST(killed) {
         if (child == 0) {
             static const char *const names[] = {"a", "b", "c"};
             for (;;) {
-                bb_folder *f = NULL;
+                bb_folder_sink *f = NULL;
                 bb_sink *s = NULL;
                 if (bb_folder_open(in("out"), 0, true, &f, NULL) != BB_OK) _exit(1);
                 for (size_t i = 0; i < 3; i++)

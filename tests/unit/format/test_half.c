@@ -62,12 +62,52 @@ START_TEST(words_of_fp32) {
 }
 END_TEST
 
+static void same_words(const unsigned char *words, size_t n, bb_isa isa, float *x) {
+    bb_f16_to_f32_n(words, n, isa, x);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_uint_eq(bits_of(x[i]), bits_of(bb_f16_to_f32((uint16_t)(words[2 * i] | words[2 * i + 1] << 8))));
+    bb_bf16_to_f32_n(words, n, isa, x);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_uint_eq(bits_of(x[i]), bits_of(bb_bf16_to_f32((uint16_t)(words[2 * i] | words[2 * i + 1] << 8))));
+}
+
+static void same_floats(const float *x, size_t n, bb_isa isa, unsigned char *words) {
+    bb_f32_to_f16_n(x, n, isa, words);
+    for (size_t i = 0; i < n; i++) ck_assert_uint_eq(words[2 * i] | words[2 * i + 1] << 8, bb_f32_to_f16(x[i]));
+    bb_f32_to_bf16_n(x, n, isa, words);
+    for (size_t i = 0; i < n; i++) ck_assert_uint_eq(words[2 * i] | words[2 * i + 1] << 8, bb_f32_to_bf16(x[i]));
+}
+
+/* Arrays as their elements: every word, fp32 of every exponent, each length of a tail, addresses that are odd. */
+START_TEST(arrays) {
+    enum { N = 1 << 16 };
+    unsigned char *words = malloc(2 * N + 1);
+    float *x = malloc(sizeof(float) * N);
+    for (bb_isa isa = BB_ISA_SCALAR; isa <= BB_ISA_AVX512; isa++) {
+        for (uint32_t w = 0; w < N; w++) {
+            words[1 + 2 * w] = (unsigned char)w;
+            words[2 + 2 * w] = (unsigned char)(w >> 8);
+        }
+        same_words(words + 1, N, isa, x);
+        for (size_t n = 0; n < 40; n++) same_words(words + 1 + 2 * (N - 100), n, isa, x);
+        for (uint32_t i = 0; i < N; i++) x[i] = float_of(i << 16 | (i * 40503 & 0xFFFF));
+        same_floats(x, N, isa, words + 1);
+        for (size_t n = 0; n < 40; n++) same_floats(x + N - 100, n, isa, words + 1);
+        for (uint32_t i = 0; i < N; i++) x[i] = float_of(bits_of(bb_f16_to_f32((uint16_t)i)) + 0x1000 * (i % 3));
+        same_floats(x, N, isa, words + 1);
+    }
+    free(words);
+    free(x);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("half");
     TCase *t = tcase_create("half");
     tcase_set_timeout(t, 3600);
     tcase_add_test(t, every_word);
     tcase_add_test(t, words_of_fp32);
+    tcase_add_test(t, arrays);
     suite_add_tcase(s, t);
     return s;
 }

@@ -250,8 +250,8 @@ START_TEST(bins_of_nothing) {
     bb_error_bins_init(&b);
     bb_error_bins_add(&b, zero, zero, 3);
     ck_assert(b.limit == 0x1p-100 && b.counts[32] == 2);
-    float ends[2] = {-0x1.fffffep127f, 0x1.fffffep127f}, swapped[2] = {ends[1], ends[0]};
-    bb_error_bins_add(&b, ends, swapped, 2);
+    float low[2] = {-0x1.fffffep127f, 0x1.fffffep127f}, high[2] = {low[1], low[0]};
+    bb_error_bins_add(&b, low, high, 2);
     ck_assert(b.limit == 0x1p128 && b.counts[0] == 1 && b.counts[63] == 1 && b.counts[32] == 2);
 }
 END_TEST
