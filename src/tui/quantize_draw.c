@@ -511,7 +511,8 @@ static void draw_types(const bb_quantize_screen *q, const bb_layout *l) {
 
 void bb_quantize_screen_types(const bb_quantize_screen *q, bb_str *out) {
     char db[32], rel[32], most[32];
-    const bb_dtype *to = q->tried < q->n ? bb_quantize_at(q->job, q->tried)->to : NULL;
+    if (q->tried >= q->n) return;
+    const bb_dtype *to = bb_quantize_at(q->job, q->tried)->to;
     bb_str_addf(out, "  %-8s %5s %9s %8s %8s %8s\n", "TYPE", "BIT/W", "SQNR", "REL ERR", "MAX|ERR|", "COS");
     for (size_t i = 0; i < q->n_trials; i++) {
         const bb_quantize_trial *t = &q->trials[i];
