@@ -327,6 +327,12 @@ static bb_status check_row(const bb_quantize_job *job, size_t i, bb_error *err) 
     return BB_OK;
 }
 
+bb_status bb_quantize_check(const bb_quantize_job *job, bb_error *err) {
+    bb_status status = BB_OK;
+    for (size_t i = 0; i < job->n && status == BB_OK; i++) status = check_row(job, i, err);
+    return status;
+}
+
 static bb_status refuse_nonfinite(const bb_quantize_job *job, bb_error *err) {
     char named[200] = "";
     size_t n = 0, len = 0;

@@ -100,10 +100,10 @@ START_TEST(plan_run_and_no_overwriting) {
 
     bb_quantize_sum sum;
     bb_quantize_screen_sum(q, &sum);
-    ck_assert(sum.done == q->n && sum.measured > 0 && sum.measured < q->n && sum.low == 0);
-    ck_assert_uint_eq(q->order[q->marked], sum.worst); /* nobody moved the mark: it shows the worst */
+    ck_assert(sum.all.done == q->n && sum.all.measured > 0 && sum.all.measured < q->n && sum.low == 0);
+    ck_assert_ptr_eq(bb_quantize_at(q->job, q->order[q->marked]), sum.all.worst); /* nobody moved the mark */
     for (size_t i = 0; i < q->n; i++)
-        if (row(i)->quantized) ck_assert(row(i)->error.sqnr_db >= bb_quantize_at(q->job, sum.worst)->error.sqnr_db);
+        if (row(i)->quantized) ck_assert(row(i)->error.sqnr_db >= sum.all.worst->error.sqnr_db);
     bb_table *t = view->table(q, NULL);
     ck_assert_uint_eq(bb_table_rows(t), q->n);
     bb_table_free(t);
