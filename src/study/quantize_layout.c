@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "base/escape.h"
 #include "base/mem.h"
+#include "model/folder.h"
 #include "study/quantize_parts.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,10 +69,25 @@ static bb_status imatrix_keys(const bb_quantize_job *job, bb_gguf_out *g) {
     return status;
 }
 
+/* What the model is called: of a file in a folder, the folder; the hub's name where there is one. */
+static void name_model(const bb_model *m, char *name, size_t size) {
+    char folder[BB_PATH_SIZE];
+    size_t len = 0;
+    const char *last = NULL;
+    snprintf(name, size, "%s", m->title);
+    if (!bb_ends_with(m->title, ".safetensors") && !bb_ends_with(m->title, ".json")) return;
+    if (realpath(m->config_path, folder)) {
+        char *slash = strrchr(folder, '/');
+        if (slash) *slash = 0;
+        last = bb_path_last(folder, &len);
+    }
+    if (len && len < size) snprintf(name, size, "%.*s", (int)len, last);
+}
+
 static bb_status first_keys(bb_quantize_job *job, bb_gguf_out *g, bb_error *err) {
     const bb_model *m = job->model;
     bb_status status = job->conversion.t
-                           ? bb_convert_keys(m->arch, job->config, job->config_bytes, m->title, job->opts.vocab, g, err)
+                           ? bb_convert_keys(m->arch, job->config, job->config_bytes, name, job->opts.vocab, g, err)
                            : bb_gguf_out_copy(g, m->file, keep_key, NULL, err);
     if (status != BB_OK) return status;
     status = bb_gguf_out_u32(g, "general.quantization_version", QUANTIZATION_VERSION);
