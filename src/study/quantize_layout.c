@@ -86,6 +86,8 @@ static void name_model(const bb_model *m, char *name, size_t size) {
 
 static bb_status first_keys(bb_quantize_job *job, bb_gguf_out *g, bb_error *err) {
     const bb_model *m = job->model;
+    char name[256] = "";
+    if (job->conversion.t) name_model(m, name, sizeof name);
     bb_status status = job->conversion.t
                            ? bb_convert_keys(m->arch, job->config, job->config_bytes, name, job->opts.vocab, g, err)
                            : bb_gguf_out_copy(g, m->file, keep_key, NULL, err);
