@@ -27,26 +27,42 @@ struct bb_sink {
 };
 
 /* The one piece of global state: temporaries that a signal handler must remove. A slot is live while its flag is set;
- * the lock is for those who look for a free one, never for the handler. */
+ * the lock is for those who look for a free one, never for the handler. A split of many parts takes more blocks, which
+ * stay for the next. */
 enum { EMERGENCY_SLOTS = 16 };
-static struct {
-    volatile sig_atomic_t live;
-    bool folder;
-    char path[PATH_MAX];
-} emergency[EMERGENCY_SLOTS];
+typedef struct emergency_block {
+    struct {
+        volatile sig_atomic_t live;
+        bool folder;
+        char path[PATH_MAX];
+    } slot[EMERGENCY_SLOTS];
+    struct emergency_block *_Atomic next;
+} emergency_block;
+static emergency_block emergency;
 static pthread_mutex_t emergency_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static emergency_block *emergency_block_of(int slot) {
+    emergency_block *b = &emergency;
+    for (; slot >= EMERGENCY_SLOTS; slot -= EMERGENCY_SLOTS) b = atomic_load(&b->next);
+    return b;
+}
 
 int bb_emergency_add(const char *path, bool folder) {
     int slot = -1;
     size_t size = strlen(path) + 1;
+    if (size > sizeof emergency.slot[0].path) return -1;
     pthread_mutex_lock(&emergency_lock);
-    for (int i = 0; i < EMERGENCY_SLOTS && slot < 0; i++) {
-        if (emergency[i].live || size > sizeof emergency[i].path) continue;
-        memcpy(emergency[i].path, path, size);
-        emergency[i].folder = folder;
-        atomic_signal_fence(memory_order_seq_cst); /* the path stands before the flag says so */
-        emergency[i].live = 1;
-        slot = i;
+    int before = 0;
+    for (emergency_block *b = &emergency; b && slot < 0; b = atomic_load(&b->next), before += EMERGENCY_SLOTS) {
+        for (int i = 0; i < EMERGENCY_SLOTS && slot < 0; i++) {
+            if (b->slot[i].live) continue;
+            memcpy(b->slot[i].path, path, size);
+            b->slot[i].folder = folder;
+            atomic_signal_fence(memory_order_seq_cst); /* the path stands before the flag says so */
+            b->slot[i].live = 1;
+            slot = before + i;
+        }
+        if (slot < 0 && !atomic_load(&b->next)) atomic_store(&b->next, bb_alloc(1, sizeof *b));
     }
     pthread_mutex_unlock(&emergency_lock);
     return slot;
@@ -55,7 +71,7 @@ int bb_emergency_add(const char *path, bool folder) {
 void bb_emergency_drop(int slot) {
     if (slot < 0) return;
     pthread_mutex_lock(&emergency_lock);
-    emergency[slot].live = 0;
+    emergency_block_of(slot)->slot[slot % EMERGENCY_SLOTS].live = 0;
     pthread_mutex_unlock(&emergency_lock);
 }
 
@@ -81,13 +97,14 @@ bool bb_flat_folder_remove(const char *path) {
 
 void bb_sink_emergency(void) {
     int saved = errno;
-    for (int i = 0; i < EMERGENCY_SLOTS; i++) {
-        if (!emergency[i].live) continue;
-        if (emergency[i].folder)
-            bb_flat_folder_remove(emergency[i].path);
-        else
-            unlink(emergency[i].path);
-    }
+    for (emergency_block *b = &emergency; b; b = atomic_load(&b->next))
+        for (int i = 0; i < EMERGENCY_SLOTS; i++) {
+            if (!b->slot[i].live) continue;
+            if (b->slot[i].folder)
+                bb_flat_folder_remove(b->slot[i].path);
+            else
+                unlink(b->slot[i].path);
+        }
     errno = saved;
 }
 
@@ -153,6 +170,8 @@ static bb_status put_in_place(const bb_sink *s, bb_error *err) {
     return rename(s->temporary, s->target) == 0 ? BB_OK : bb_write_failed(s->shown, err);
 }
 
+bb_status bb_sink_sync(bb_sink *s, bb_error *err) { return bb_sync_file(s->fd, s->shown, err); }
+
 bb_status bb_sink_commit(bb_sink *s, bb_error *err) {
     bb_status status = bb_sync_file(s->fd, s->shown, err);
     /* close may be the first to tell of a lost write; after it the number of the descriptor is not ours any more */
@@ -173,6 +192,12 @@ bb_status bb_sink_commit(bb_sink *s, bb_error *err) {
 static bb_status is_input(const char *path, bb_error *err) {
     char shown[256];
     return bb_fail(err, BB_E_ARG, "%s is the input itself", bb_escape_buf(path, shown, sizeof shown));
+}
+
+bb_status bb_sink_refuse_name(const char *path, const char *input, bb_error *err) {
+    struct stat a, b;
+    if (stat(path, &a) != 0 || stat(input, &b) != 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino) return BB_OK;
+    return is_input(path, err);
 }
 
 bb_status bb_sink_refuse_source(const char *path, const bb_source *src, bb_error *err) {

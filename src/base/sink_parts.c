@@ -130,14 +130,18 @@ bb_status bb_space_check(const char *folder, const char *shown, uint64_t size, b
 bb_status bb_space_reserve(int fd, const char *shown, uint64_t size, bb_error *err) {
     if (size == 0) return BB_OK;
     int rc;
-    /* not posix_fallocate, which where the file system does not help reads and writes bytes that others may be writing
-     */
-    do rc = size > INT64_MAX ? EFBIG : fallocate(fd, 0, 0, (off_t)size) == 0 ? 0 : errno;
-    while (rc == EINTR);
     struct statvfs fs;
     struct stat st;
     bool known = fstatvfs(fd, &fs) == 0 && fstat(fd, &st) == 0;
     uint64_t there = known ? (uint64_t)st.st_blocks * 512 : 0;
+    /* Asked first: a reservation that fails takes all that is free until then, from everyone. Even what only root may
+     * use is counted. */
+    if (known && there < size && (uint64_t)fs.f_bfree * fs.f_frsize < size - there)
+        return no_space(shown, size - there, free_bytes(&fs), err);
+    /* not posix_fallocate, which where the file system does not help reads and writes bytes that others may be writing
+     */
+    do rc = size > INT64_MAX ? EFBIG : fallocate(fd, 0, 0, (off_t)size) == 0 ? 0 : errno;
+    while (rc == EINTR);
     if (rc == EOPNOTSUPP || rc == EINVAL || rc == ENOSYS) { /* a file system without reservations */
         if (known && there < size && free_bytes(&fs) < size - there)
             return no_space(shown, size - there, free_bytes(&fs), err);

@@ -17,6 +17,7 @@ struct bb_source {
     ino_t inode;
     struct timespec changed;
     char path[512]; /* escaped */
+    char *name;
 };
 
 static const char *kind_of(mode_t mode) {
@@ -31,6 +32,7 @@ bb_status bb_source_open(const char *path, bb_source **src, bb_error *err) {
     bb_source *s = bb_alloc(1, sizeof *s);
     if (!s) return bb_fail(err, BB_E_NOMEM, "out of memory");
     bb_escape_buf(path, s->path, sizeof s->path);
+    s->name = bb_strdup(path);
     struct stat st;
     bb_status status = BB_OK;
     /* O_NONBLOCK: opening a FIFO must not wait for its writer */
@@ -43,6 +45,8 @@ bb_status bb_source_open(const char *path, bb_source **src, bb_error *err) {
         status = bb_fail(err, BB_E_OPEN, "%s: %s", s->path, strerror(errno));
     else if (!S_ISREG(st.st_mode))
         status = bb_fail(err, BB_E_OPEN, "%s: is %s, expected a regular file", s->path, kind_of(st.st_mode));
+    else if (!s->name)
+        status = bb_fail(err, BB_E_NOMEM, "out of memory");
     if (status != BB_OK) {
         bb_source_close(s);
         return status;
@@ -58,11 +62,13 @@ bb_status bb_source_open(const char *path, bb_source **src, bb_error *err) {
 void bb_source_close(bb_source *src) {
     if (!src) return;
     if (src->fd >= 0) close(src->fd);
+    free(src->name);
     free(src);
 }
 
 uint64_t bb_source_size(const bb_source *src) { return src->size; }
 const char *bb_source_path(const bb_source *src) { return src->path; }
+const char *bb_source_name(const bb_source *src) { return src->name; }
 
 bool bb_source_is_at(const bb_source *src, const char *path) {
     struct stat st;

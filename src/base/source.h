@@ -12,6 +12,7 @@ bb_status bb_source_open(const char *path, bb_source **src, bb_error *err);
 void bb_source_close(bb_source *src);
 uint64_t bb_source_size(const bb_source *src);    /* when it was opened */
 const char *bb_source_path(const bb_source *src); /* escaped, for sentences */
+const char *bb_source_name(const bb_source *src); /* as the system takes it */
 /* Whether that path, symbolic links followed, leads to the same file. */
 bool bb_source_is_at(const bb_source *src, const char *path);
 /* Size and time of the last change are still those of the opening: what was read then and later belongs together.

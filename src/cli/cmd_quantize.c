@@ -123,8 +123,10 @@ static bb_status read_part(const char *text, bb_quantize_opts *o, bb_error *err)
         head[n] = 0;
         if (bb_parse_u64(head, &part) && bb_parse_u64(slash + 1, &parts) && part >= 1 && part <= parts &&
             parts <= 100000) {
-            o->part = (unsigned)part;
-            o->parts = (unsigned)parts;
+            if (parts > 1) { /* one part is the whole, which needs no stage for others */
+                o->part = (unsigned)part;
+                o->parts = (unsigned)parts;
+            }
             return BB_OK;
         }
     }
@@ -230,7 +232,9 @@ static bb_status quantize(cli_call *call, const bb_model *model, const request *
     cli_progress_end(&progress);
     if (s == BB_OK) {
         warn_all(&call->out, job, &told);
-        s = cli_output_table(&call->out, table_of(job, call, &r->opts), false, err);
+        if (!dry) s = cli_output_refuse(&call->out, a, err); /* the output has its name now */
+        if (s == BB_OK) s = cli_output_table(&call->out, table_of(job, call, &r->opts), false, err);
+        if (s != BB_OK && !dry) bb_hint(err, "the output is written and whole: only the report of it failed");
     }
     bb_quantize_free(job);
     return s;
@@ -242,7 +246,6 @@ static bb_status check_outputs(cli_call *call, const bb_model *model, bool folde
     bb_status s = BB_OK;
     if (out && strcmp(out, "-") == 0)
         return bb_fail(err, BB_E_ARG, "-o -: a model is written to a file, not to standard output");
-    if (report && out && strcmp(report, out) == 0) return bb_fail(err, BB_E_ARG, "--report and -o name the same file");
     for (size_t i = 0; report && model->file && s == BB_OK && i < model->file->n_parts; i++)
         if (model->file->parts[i].src) s = bb_sink_refuse_source(report, model->file->parts[i].src, err);
     if (s == BB_OK) s = cli_output_begin(&call->out, err);

@@ -134,7 +134,10 @@ bb_status cli_quantize_folder(cli_call *call, const bb_model *model, bb_error *e
     }
     if (s == BB_OK) {
         warn_all(&call->out, job, &told);
-        s = cli_output_table(&call->out, table_of(job, !dry, call->out.quiet, call->out.si), false, err);
+        if (!dry) s = cli_output_refuse(&call->out, a, err); /* the output has its name now */
+        if (s == BB_OK)
+            s = cli_output_table(&call->out, table_of(job, !dry, call->out.quiet, call->out.si), false, err);
+        if (s != BB_OK && !dry) bb_hint(err, "the output is written and whole: only the report of it failed");
     }
     bb_folder_quantize_free(job);
     return s;

@@ -81,6 +81,7 @@ static bb_status run_command(const cli_command *c, int argc, char **argv, int fi
                        bb_escape_buf(call->args.words[c->max_words], safe, sizeof safe));
     }
     if ((s = read_gpus(&call->args, err)) != BB_OK) return s;
+    if ((s = cli_output_refuse(&call->out, &call->args, err)) != BB_OK) return s;
     const char *isa = call->args.value[OPT_ISA];
     if (isa && isa[0] == 'a' && isa[1] == 'v' && !c->any_isa)
         return bb_fail(err, BB_E_UNSUPPORTED, "--isa %s: the kernels of this version are portable ones: auto or scalar",

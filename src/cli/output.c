@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* output.c - writing answers and messages; the only place that knows about closed pipes, full disks and colour. */
 #include "cli/output.h"
+#include "base/escape.h"
 #include <errno.h>
 #include <langinfo.h>
 #include <poll.h>
@@ -43,6 +44,20 @@ void cli_output_init(cli_output *o, const cli_args *args) {
         o->color = false;
     else
         o->color = !o->path && isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
+}
+
+bb_status cli_output_refuse(const cli_output *o, const cli_args *args, bb_error *err) {
+    static const cli_id files[] = {OPT_OUTPUT, OPT_IMATRIX, OPT_VOCAB, OPT_MODELS, OPT_GPUS};
+    enum { N_FILES = sizeof files / sizeof *files };
+    bb_status s = BB_OK;
+    for (size_t i = 0; o->path && i < N_FILES + args->n_words && s == BB_OK; i++) {
+        const char *file = i < N_FILES ? args->value[files[i]] : args->words[i - N_FILES];
+        if (!file || (strcmp(file, o->path) != 0 && bb_sink_refuse_name(o->path, file, NULL) == BB_OK)) continue;
+        char safe[256];
+        s = bb_fail(err, BB_E_ARG, "--report %s: is another file of the same command",
+                    bb_escape_buf(o->path, safe, sizeof safe));
+    }
+    return s;
 }
 
 static bb_status write_fd(int fd, const char *data, size_t n) {

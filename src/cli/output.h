@@ -21,6 +21,8 @@ typedef struct cli_output {
 void cli_output_init(cli_output *o, const cli_args *args);
 /* Opens the report before long work, so that what is wrong with it shows first. */
 bb_status cli_output_begin(cli_output *o, bb_error *err);
+/* BB_E_ARG when --report names a file that the command reads or writes otherwise: --force would replace it. */
+bb_status cli_output_refuse(const cli_output *o, const cli_args *args, bb_error *err);
 /* n bytes of the answer. */
 bb_status cli_output_write(cli_output *o, const char *data, size_t n, bb_error *err);
 /* A whole table in the chosen form; frees it. t NULL is BB_E_NOMEM. With headless the first line of CSV is left out. */

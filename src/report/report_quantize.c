@@ -51,21 +51,30 @@ static void row(bb_table *t, const bb_quantize_row *r) {
 
 /* Bytes and tensors of each type, in the order in which they appear. */
 static void types(bb_table *t, const bb_quantize_row *const *rows, size_t n, bool si) {
+    enum { MOST = 128 }; /* storage types there are */
+    struct {
+        const bb_dtype *type;
+        uint64_t tensors, bytes;
+    } of[MOST];
     bb_json *by_type = bb_json_add_object(bb_table_json(t), "types");
+    size_t n_types = 0;
     char size[32];
     for (size_t i = 0; i < n; i++) {
-        uint64_t bytes = 0, tensors = 0;
-        bool first = true;
-        for (size_t k = 0; k < n; k++) {
-            if (rows[k]->to != rows[i]->to) continue;
-            first = first && k >= i;
-            tensors++;
-            bytes += rows[k]->bytes;
+        size_t k = 0;
+        while (k < n_types && of[k].type != rows[i]->to) k++;
+        if (k == MOST) continue;
+        if (k == n_types) {
+            of[k].type = rows[i]->to;
+            of[k].tensors = of[k].bytes = 0;
+            n_types++;
         }
-        if (!first) continue;
-        bb_json_add_u64(by_type, rows[i]->to->name, tensors);
-        bb_table_foot(t, "%-8s %5" PRIu64 " tensor%s %s", rows[i]->to->name, tensors, tensors == 1 ? " " : "s",
-                      bb_bytes_text(bytes, si, size));
+        of[k].tensors++;
+        of[k].bytes += rows[i]->bytes;
+    }
+    for (size_t k = 0; k < n_types; k++) {
+        bb_json_add_u64(by_type, of[k].type->name, of[k].tensors);
+        bb_table_foot(t, "%-8s %5" PRIu64 " tensor%s %s", of[k].type->name, of[k].tensors,
+                      of[k].tensors == 1 ? " " : "s", bb_bytes_text(of[k].bytes, si, size));
     }
 }
 

@@ -90,7 +90,7 @@ static void set_title(bb_folder_job *job) {
 
 /* The folder of the checkpoint: that of the file that was opened. */
 static bb_status set_folder(bb_folder_job *job, bb_error *err) {
-    const char *path = bb_source_path(job->model->file->src), *slash = strrchr(path, '/');
+    const char *path = bb_source_name(job->model->file->src), *slash = strrchr(path, '/');
     size_t n = slash ? (size_t)(slash - path) : 0;
     if (n >= sizeof job->folder) return bb_fail(err, BB_E_OPEN, "the path is too long");
     memcpy(job->folder, path, n);

@@ -369,6 +369,11 @@ static bb_status refuse_inputs(const bb_quantize_job *job, const char *path, bb_
             bb_status status = bb_sink_refuse_source(path, files[f]->parts[i].src, err);
             if (status != BB_OK) return status;
         }
+    const char *names[] = {job->opts.imatrix_path, job->conversion.t ? job->model->config_path : NULL};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        bb_status status = names[i] ? bb_sink_refuse_name(path, names[i], err) : BB_OK;
+        if (status != BB_OK) return status;
+    }
     return BB_OK;
 }
 
@@ -458,7 +463,9 @@ static bb_status finish(run *r, bb_error *err) {
         r->stage = NULL;
         return status;
     }
-    for (size_t i = 0; i < job->n_files && status == BB_OK; i++) {
+    for (size_t i = 0; i < job->n_files && job->n_files > 1 && status == BB_OK; i++)
+        status = bb_sink_sync(r->sinks[i], err);
+    for (size_t i = job->n_files; i-- > 0 && status == BB_OK;) { /* the first, which leads to the others, last */
         status = bb_sink_commit(r->sinks[i], err);
         r->sinks[i] = NULL;
     }

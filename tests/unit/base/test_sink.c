@@ -47,7 +47,7 @@ START_TEST(reserved) {
     ck_assert(stat(path_a, &st) == 0 && st.st_size == 12345);
     /* more than any disk: said at once, and nothing stays behind */
     ck_assert_int_eq(bb_sink_open(path_b, 1ull << 62, false, &s, &err), BB_E_WRITE);
-    ck_assert_msg(strstr(err.text, "4.00 EiB"), "%s", err.text);
+    ck_assert_msg(strstr(err.text, "4.00 EiB") && !strstr(err.text, "only 0 B"), "%s", err.text);
     ck_assert_int_eq(bb_sink_open(path_b, UINT64_MAX, false, &s, &err), BB_E_WRITE);
     ck_assert_uint_eq(entries(), 1);
     ck_assert_int_eq(bb_sink_open(path_b, 0, false, &s, &err), BB_OK);
@@ -120,6 +120,38 @@ static void on_term(int number) {
     bb_sink_emergency();
     _exit(128 + number);
 }
+
+/* As the parts of a split are: many at once, of which a signal leaves none, and the old file stays. */
+START_TEST(emergency_of_many) {
+    enum { MANY = 50 };
+    int ready[2];
+    put(path_a, "old");
+    ck_assert_int_eq(pipe(ready), 0);
+    pid_t child = fork();
+    ck_assert(child >= 0);
+    if (child == 0) {
+        bb_sink *s[MANY] = {NULL};
+        signal(SIGTERM, on_term);
+        if (bb_sink_open(path_a, 0, true, &s[0], NULL) != BB_OK) _exit(1);
+        for (int i = 1; i < MANY; i++) {
+            char name[16];
+            snprintf(name, sizeof name, "part%d", i);
+            if (bb_sink_open(in(name), 1, false, &s[i], NULL) != BB_OK) _exit(1);
+        }
+        for (int i = 20; i < MANY; i += 2) bb_sink_abandon(s[i]);
+        if (write(ready[1], "x", 1) != 1) _exit(1);
+        for (;;) pause();
+    }
+    char c;
+    int status;
+    ck_assert_int_eq(read(ready[0], &c, 1), 1);
+    ck_assert_uint_eq(entries(), 1 + MANY - 15);
+    ck_assert_int_eq(kill(child, SIGTERM), 0);
+    ck_assert(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGTERM);
+    holds(path_a, "old");
+    ck_assert_uint_eq(entries(), 1);
+}
+END_TEST
 
 /* Killed while it writes: the temporaries go, the old file stays. */
 START_TEST(emergency) {
@@ -250,6 +282,9 @@ START_TEST(output_is_input) {
     snprintf(spelled, sizeof spelled, "%s/../%s/./loop/link", folder, strrchr(folder, '/') + 1);
     const char *const same[] = {path_a, spelled, in("link"), in("hard")};
     for (size_t i = 0; i < 4; i++) ck_assert_int_eq(bb_sink_refuse_source(same[i], src, &err), BB_E_ARG);
+    for (size_t i = 0; i < 4; i++) ck_assert_int_eq(bb_sink_refuse_name(same[i], same[3 - i], &err), BB_E_ARG);
+    ck_assert_int_eq(bb_sink_refuse_name(path_b, same[0], &err), BB_OK);
+    ck_assert_int_eq(bb_sink_refuse_name(in("none"), in("none"), &err), BB_OK);
     ck_assert_msg(strstr(err.text, "/hard is the input itself"), "%s", err.text);
     /* a folder that would be replaced with the input in it */
     ck_assert_int_eq(bb_sink_refuse_source(folder, src, &err), BB_E_ARG);
@@ -294,6 +329,7 @@ static Suite *suite(void) {
     tcase_add_test(t, targets);
     tcase_add_test(t, appeared_meanwhile);
     tcase_add_test(t, emergency);
+    tcase_add_test(t, emergency_of_many);
     tcase_add_test(t, full);
     tcase_add_test(t, regular_files_only);
     tcase_add_test(t, cursor);
