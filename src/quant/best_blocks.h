@@ -7,11 +7,11 @@
 #include "quant/plain.h"
 
 /* The fp16 scale of a block of whole levels, and its codes counted from the lowest level. */
-LANE_FN vi best_whole(const best_lanes *b, int n, float lo, float hi, const scale_rule *rule, vi *codes) {
+LANE_FN vi best_whole(const best_lanes *b, int n, float lo, float hi, const scale_rule *rules, vi *codes) {
     vf x[BB_Q2_0], w[BB_Q2_0];
     fit_values a = load_lanes(b, n, x, w);
     level_grid g = whole_levels(lo, hi);
-    scale_fit fit = fit_scale(&a, &g, rule);
+    scale_fit fit = fit_scale(&a, &g, rules);
     vi h = best_scale_half(&a, &g, &fit, b->file);
     vf inverse = inverse_or_zero(half_value(b->file, h));
     for (int i = 0; i < n; i++) codes[i] = vi_of_f(vf_sub(level_near(&g, vf_mul(x[i], inverse)), vf_set(lo)));
@@ -19,31 +19,31 @@ LANE_FN vi best_whole(const best_lanes *b, int n, float lo, float hi, const scal
 }
 
 LANE_BIG void best_q4_0(const best_lanes *b, vi *words) {
-    static const scale_rule rule = {3.5f, 0.05f, 130};
-    vi codes[32], packed[4], h = best_whole(b, 32, -8, 7, &rule, codes);
+    static const scale_rule rules[2] = {{3.5f, 0.05f, 130}, {3.5f, 0.08f, 250}};
+    vi codes[32], packed[4], h = best_whole(b, 32, -8, 7, rules, codes);
     pack_nibbles(codes, packed);
     join_words(h, packed, 4, words);
 }
 
 LANE_BIG void best_q5_0(const best_lanes *b, vi *words) {
-    static const scale_rule rule = {8, 0.05f, 200};
-    vi codes[32], packed[5], h = best_whole(b, 32, -16, 15, &rule, codes);
+    static const scale_rule rules[2] = {{8, 0.05f, 200}, {8, 0.08f, 325}};
+    vi codes[32], packed[5], h = best_whole(b, 32, -16, 15, rules, codes);
     packed[0] = fifth_bits(codes);
     low_nibbles(codes, packed + 1);
     join_words(h, packed, 5, words);
 }
 
 LANE_BIG void best_q8_0(const best_lanes *b, vi *words) {
-    static const scale_rule rule = {88, 0.1f, 412};
-    vi codes[32], packed[8], h = best_whole(b, 32, -128, 127, &rule, codes);
+    static const scale_rule rules[2] = {{92, 0.2f, 185}, {70, 0.25f, 300}};
+    vi codes[32], packed[8], h = best_whole(b, 32, -128, 127, rules, codes);
     for (int i = 0; i < 32; i++) codes[i] = vi_sub(codes[i], vi_set(128));
     for (int i = 0; i < 8; i++) packed[i] = word_of(codes + 4 * i, 1);
     join_words(h, packed, 8, words);
 }
 
 LANE_BIG void best_q2_0(const best_lanes *b, vi *words) {
-    static const scale_rule rule = {0.9f, 0.02f, 200};
-    vi codes[64], packed[4], h = best_whole(b, 64, -1, 2, &rule, codes);
+    static const scale_rule rules[2] = {{0.9f, 0.03f, 200}, {0.9f, 0.04f, 250}};
+    vi codes[64], packed[4], h = best_whole(b, 64, -1, 2, rules, codes);
     for (int i = 0; i < 4; i++) {
         packed[i] = codes[16 * i];
         for (int k = 1; k < 16; k++) packed[i] = vi_or(packed[i], vi_shl(codes[16 * i + k], 2 * k));
@@ -52,12 +52,12 @@ LANE_BIG void best_q2_0(const best_lanes *b, vi *words) {
 }
 
 LANE_BIG void best_iq4_nl(const best_lanes *b, vi *words) {
-    static const scale_rule rule = {60, 1, 90};
+    static const scale_rule rules[2] = {{60, 1, 90}, {60, 2, 140}};
     vf x[32], w[32];
     vi codes[32], packed[4];
     fit_values a = load_lanes(b, 32, x, w);
     level_grid g = listed_levels(iq4_values, iq4_bounds);
-    scale_fit fit = fit_scale(&a, &g, &rule);
+    scale_fit fit = fit_scale(&a, &g, rules);
     vi h = best_scale_half(&a, &g, &fit, b->file);
     vf inverse = inverse_or_zero(half_value(b->file, h));
     for (int i = 0; i < 32; i++) codes[i] = iq4_index(g.bounds, vf_mul(x[i], inverse));
@@ -66,11 +66,11 @@ LANE_BIG void best_iq4_nl(const best_lanes *b, vi *words) {
 }
 
 /* The fp16 scale and minimum, as words[0] of q4_1 and q5_1 has them, and the codes 0..hi. */
-LANE_FN vi best_pair(const best_lanes *b, float hi, const end_rule *rule, vi *codes) {
+LANE_FN vi best_pair(const best_lanes *b, float hi, const end_rule *rules, vi *codes) {
     vf x[32], w[32];
     fit_values a = load_lanes(b, 32, x, w);
     level_grid g = whole_levels(0, hi);
-    span_fit fit = fit_span(&a, hi, rule);
+    span_fit fit = fit_span(&a, hi, rules);
     vi d = vi_set(0), m = d;
     vf least = vf_set(INFINITY);
     for (int i = -HALF_STEPS; i <= HALF_STEPS; i++)
@@ -88,16 +88,16 @@ LANE_FN vi best_pair(const best_lanes *b, float hi, const end_rule *rule, vi *co
 }
 
 LANE_BIG void best_q4_1(const best_lanes *b, vi *words) {
-    static const end_rule rule = {-0.5f, 0.15f, 12, false};
+    static const end_rule rules[2] = {{-0.5f, 0.15f, 12, false}, {-0.5f, 0.25f, 18, false}};
     vi codes[32];
-    words[0] = best_pair(b, 15, &rule, codes);
+    words[0] = best_pair(b, 15, rules, codes);
     pack_nibbles(codes, words + 1);
 }
 
 LANE_BIG void best_q5_1(const best_lanes *b, vi *words) {
-    static const end_rule rule = {-0.8f, 0.15f, 12, false};
+    static const end_rule rules[2] = {{-0.8f, 0.15f, 14, false}, {-0.8f, 0.3f, 18, false}};
     vi codes[32];
-    words[0] = best_pair(b, 31, &rule, codes);
+    words[0] = best_pair(b, 31, rules, codes);
     words[1] = fifth_bits(codes);
     low_nibbles(codes, words + 2);
 }

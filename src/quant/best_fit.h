@@ -76,7 +76,8 @@ LANE_FN void try_inverse(const fit_values *a, const level_grid *g, vf inverse, s
     best->scale = vf_pick(better, vf_mul(vf_add(vf_set(1), shift), back), best->scale);
 }
 
-/* The largest magnitude is put at first, first + step, ... of the levels, on either side. */
+/* The largest magnitude is put at first, first + step, ... of the levels, on either side. Rules come in pairs, for
+ * values alike and for weighted ones, where the largest may count for little and is then cut far. */
 typedef struct scale_rule {
     float first, step;
     int steps;
@@ -93,23 +94,26 @@ LANE_FN scale_fit scan_inverses(const fit_values *a, const level_grid *g, const 
     return best;
 }
 
-LANE_BIG scale_fit fit_scale(const fit_values *a, const level_grid *g, const scale_rule *rule) {
+LANE_BIG scale_fit fit_scale(const fit_values *a, const level_grid *g, const scale_rule *rules) {
     fit_values plain = {a->x, NULL, a->n};
     if (g->listed) {
         level_grid listed = {g->lo, g->hi, true, g->values, g->bounds};
-        return a->w ? scan_inverses(a, &listed, rule) : scan_inverses(&plain, &listed, rule);
+        return a->w ? scan_inverses(a, &listed, rules + 1) : scan_inverses(&plain, &listed, rules);
     }
     level_grid whole = whole_levels(g->lo, g->hi);
-    return a->w ? scan_inverses(a, &whole, rule) : scan_inverses(&plain, &whole, rule);
+    return a->w ? scan_inverses(a, &whole, rules + 1) : scan_inverses(&plain, &whole, rules);
 }
 
 /* ---- a scale and a minimum ---- */
+
+enum { REFINEMENTS = 4 };
 
 typedef struct span_fit {
     vf scale, min, error; /* x ~ scale * code - min */
 } span_fit;
 
-/* The ends of the values are put at p below code 0 and q above the last code, for p and q from first on. */
+/* The ends of the values are put at p below code 0 and q above the last code, for p and q from first on. Pairs again.
+ */
 typedef struct end_rule {
     float first, step;
     int steps;
@@ -178,13 +182,17 @@ LANE_FN span_fit scan_ends(const fit_values *a, const level_grid *g, const end_r
             vf shift = vf_neg(vf_add(vf_mul(lo, inverse), vf_set(p)));
             try_span(a, g, inverse, shift, weights, rule->below, &best);
         }
+    for (int k = 0; k < REFINEMENTS; k++) { /* codes nearest to the fit, fitted again */
+        vf inverse = inverse_or_zero(best.scale);
+        try_span(a, g, inverse, vf_mul(best.min, inverse), weights, rule->below, &best);
+    }
     return best;
 }
 
-LANE_BIG span_fit fit_span(const fit_values *a, float hi, const end_rule *rule) {
+LANE_BIG span_fit fit_span(const fit_values *a, float hi, const end_rule *rules) {
     level_grid g = whole_levels(0, hi);
     fit_values plain = {a->x, NULL, a->n};
-    return a->w ? scan_ends(a, &g, rule) : scan_ends(&plain, &g, rule);
+    return a->w ? scan_ends(a, &g, rules + 1) : scan_ends(&plain, &g, rules);
 }
 
 /* ---- fp16 ---- */

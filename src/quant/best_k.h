@@ -10,8 +10,6 @@
 #include "quant/codec_iq4.h"
 #include "quant/codec_k.h"
 
-enum { REFINEMENTS = 4 };
-
 typedef struct best_super {
     vf x[SUPER], w[SUPER];
     fit_values all;
@@ -99,13 +97,13 @@ LANE_BIG vf refit_factor(const best_super *s, const level_grid *g, file_unit u, 
     return vf_pick(vf_gt(l2, vf_set(0)), vf_div(xl, l2), d);
 }
 
-LANE_BIG void search_scales(const best_super *s, const level_grid *g, const scale_rule *inner, const super_rule *rule,
+LANE_BIG void search_scales(const best_super *s, const level_grid *g, const scale_rule *inners, const super_rule *rule,
                             file_unit u, scale_choice *best) {
     int subs = SUPER / s->n;
     vf own[SUB_BLOCKS], about[SUB_BLOCKS], amax;
     for (int j = 0; j < subs; j++) {
         fit_values a = sub_block(s, s->all.w, j);
-        own[j] = fit_scale(&a, g, inner).scale;
+        own[j] = fit_scale(&a, g, inners).scale;
     }
     vf extreme = search_extreme(own, subs, &amax);
     best->error = vf_set(INFINITY);
@@ -134,28 +132,28 @@ LANE_FN void scale_codes(const best_super *s, const level_grid *g, file_unit u, 
 }
 
 LANE_BIG void best_q3_K(const best_lanes *b, vi *words) {
-    static const scale_rule inner = {1.75f, 0.05f, 75};
+    static const scale_rule inners[2] = {{1.75f, 0.05f, 75}, {1.75f, 0.08f, 125}};
     static const super_rule rule = {-32, 31, 25, 0.5f, 16, 2};
     best_super s;
     scale_choice c;
     vi codes[SUPER], scales[16];
     level_grid g = whole_levels(-4, 3);
     load_super(b, 16, &s);
-    search_scales(&s, &g, &inner, &rule, b->file, &c);
+    search_scales(&s, &g, inners, &rule, b->file, &c);
     scale_codes(&s, &g, b->file, &c, codes);
     for (int j = 0; j < 16; j++) scales[j] = vi_add(vi_of_f(c.scale[j]), vi_set(32));
     pack_q3(codes, scales, c.d, words);
 }
 
 LANE_BIG void best_q6_K(const best_lanes *b, vi *words) {
-    static const scale_rule inner = {20, 0.1f, 130};
+    static const scale_rule inners[2] = {{20, 0.1f, 130}, {18, 0.2f, 160}};
     static const super_rule rule = {-128, 127, 113, 1, 15, 2};
     best_super s;
     scale_choice c;
     vi codes[SUPER], scales[16];
     level_grid g = whole_levels(-32, 31);
     load_super(b, 16, &s);
-    search_scales(&s, &g, &inner, &rule, b->file, &c);
+    search_scales(&s, &g, inners, &rule, b->file, &c);
     scale_codes(&s, &g, b->file, &c, codes);
     for (int j = 0; j < 16; j++) scales[j] = vi_of_f(c.scale[j]);
     pack_q6(codes, words);
@@ -164,14 +162,14 @@ LANE_BIG void best_q6_K(const best_lanes *b, vi *words) {
 }
 
 LANE_BIG void best_iq4_xs(const best_lanes *b, vi *words) {
-    static const scale_rule inner = {60, 1, 90};
+    static const scale_rule inners[2] = {{60, 1, 90}, {60, 2, 140}};
     static const super_rule rule = {-32, 31, 25, 0.5f, 16, 1};
     best_super s;
     scale_choice c;
     vi codes[SUPER], scales[8];
     level_grid g = listed_levels(iq4_values, iq4_bounds);
     load_super(b, 32, &s);
-    search_scales(&s, &g, &inner, &rule, b->file, &c);
+    search_scales(&s, &g, inners, &rule, b->file, &c);
     scale_codes(&s, &g, b->file, &c, codes);
     for (int j = 0; j < 8; j++) {
         scales[j] = vi_add(vi_of_f(c.scale[j]), vi_set(32));
@@ -255,13 +253,13 @@ LANE_BIG void refit_factors(const best_super *s, float hi, file_unit u, const sp
     *dmin = vf_pick(both, vf_div(vf_sub(vf_mul(xp, pm), vf_mul(xm, p2)), det), *dmin);
 }
 
-LANE_BIG void search_spans(const best_super *s, const end_rule *inner, const spans_rule *rule, file_unit u,
+LANE_BIG void search_spans(const best_super *s, const end_rule *inners, const spans_rule *rule, file_unit u,
                            span_choice *best) {
     int subs = SUPER / s->n;
     vf own[SUB_BLOCKS], own_min[SUB_BLOCKS], about[SUB_BLOCKS], about_min[SUB_BLOCKS];
     for (int j = 0; j < subs; j++) {
         fit_values a = sub_block(s, s->all.w, j);
-        span_fit fit = fit_span(&a, rule->hi, inner);
+        span_fit fit = fit_span(&a, rule->hi, inners);
         own[j] = fit.scale;
         own_min[j] = fit.min;
         best->scale[j] = best->min[j] = vf_set(0);
@@ -289,11 +287,11 @@ LANE_BIG void search_spans(const best_super *s, const end_rule *inner, const spa
 }
 
 /* The search, and whole codes of values, scales and minimums. */
-LANE_FN void best_spans(const best_lanes *b, int n, const end_rule *inner, const spans_rule *rule, span_choice *c,
+LANE_FN void best_spans(const best_lanes *b, int n, const end_rule *inners, const spans_rule *rule, span_choice *c,
                         vi *codes, vi *scales, vi *mins) {
     best_super s;
     load_super(b, n, &s);
-    search_spans(&s, inner, rule, b->file, c);
+    search_spans(&s, inners, rule, b->file, c);
     vf d = half_value(b->file, c->d), dmin = half_value(b->file, c->dmin);
     level_grid g = whole_levels(0, rule->hi);
     for (int i = 0; i < SUPER; i++) {
@@ -307,11 +305,11 @@ LANE_FN void best_spans(const best_lanes *b, int n, const end_rule *inner, const
 }
 
 LANE_BIG void best_q2_K(const best_lanes *b, vi *words) {
-    static const end_rule inner = {-0.4f, 0.1f, 10, true};
-    static const spans_rule rule = {3, 15, 0.5f, 8};
+    static const end_rule inners[2] = {{-0.4f, 0.1f, 12, true}, {-0.4f, 0.15f, 16, true}};
+    static const spans_rule rule = {3, 15, 0.7f, 5};
     span_choice c;
     vi codes[SUPER], scales[16], mins[16];
-    best_spans(b, 16, &inner, &rule, &c, codes, scales, mins);
+    best_spans(b, 16, inners, &rule, &c, codes, scales, mins);
     for (int j = 0; j < 16; j++) scales[j] = vi_or(scales[j], vi_shl(mins[j], 4));
     for (int w = 0; w < 4; w++) words[w] = word_of(scales + 4 * w, 1);
     pack_pairs(codes, words + 4);
@@ -319,28 +317,28 @@ LANE_BIG void best_q2_K(const best_lanes *b, vi *words) {
 }
 
 /* The first four words of q4_K and q5_K. */
-LANE_FN void best_k45(const best_lanes *b, const end_rule *inner, const spans_rule *rule, vi *codes, vi *words) {
+LANE_FN void best_k45(const best_lanes *b, const end_rule *inners, const spans_rule *rule, vi *codes, vi *words) {
     span_choice c;
     vi scales[8], mins[8], bytes[12];
-    best_spans(b, 32, inner, rule, &c, codes, scales, mins);
+    best_spans(b, 32, inners, rule, &c, codes, scales, mins);
     pack_k45_scales(scales, mins, bytes);
     words[0] = vi_or(c.d, vi_shl(c.dmin, 16));
     for (int w = 0; w < 3; w++) words[1 + w] = word_of(bytes + 4 * w, 1);
 }
 
 LANE_BIG void best_q4_K(const best_lanes *b, vi *words) {
-    static const end_rule inner = {-0.5f, 0.15f, 12, true};
-    static const spans_rule rule = {15, 63, 2, 3};
+    static const end_rule inners[2] = {{-0.5f, 0.15f, 12, true}, {-0.5f, 0.25f, 18, true}};
+    static const spans_rule rule = {15, 63, 1.5f, 5};
     vi codes[SUPER];
-    best_k45(b, &inner, &rule, codes, words);
+    best_k45(b, inners, &rule, codes, words);
     pack_k45_nibbles(codes, words + 4);
 }
 
 LANE_BIG void best_q5_K(const best_lanes *b, vi *words) {
-    static const end_rule inner = {-0.8f, 0.15f, 12, true};
-    static const spans_rule rule = {31, 63, 2, 3};
+    static const end_rule inners[2] = {{-0.8f, 0.15f, 14, true}, {-0.8f, 0.3f, 18, true}};
+    static const spans_rule rule = {31, 63, 1.5f, 5};
     vi codes[SUPER];
-    best_k45(b, &inner, &rule, codes, words);
+    best_k45(b, inners, &rule, codes, words);
     pack_high_bits(codes, 4, words + 4);
     pack_k45_nibbles(codes, words + 12);
 }
