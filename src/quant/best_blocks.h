@@ -19,14 +19,14 @@ LANE_FN vi best_whole(const best_lanes *b, int n, float lo, float hi, const scal
 }
 
 LANE_BIG void best_q4_0(const best_lanes *b, vi *words) {
-    static const scale_rule rules[2] = {{3.5f, 0.05f, 130}, {3.5f, 0.08f, 250}};
+    static const scale_rule rules[2] = {{3.5f, 0.08f, 82}, {3.5f, 0.08f, 250}};
     vi codes[32], packed[4], h = best_whole(b, 32, -8, 7, rules, codes);
     pack_nibbles(codes, packed);
     join_words(h, packed, 4, words);
 }
 
 LANE_BIG void best_q5_0(const best_lanes *b, vi *words) {
-    static const scale_rule rules[2] = {{8, 0.05f, 200}, {8, 0.08f, 325}};
+    static const scale_rule rules[2] = {{8, 0.08f, 120}, {8, 0.08f, 325}};
     vi codes[32], packed[5], h = best_whole(b, 32, -16, 15, rules, codes);
     packed[0] = fifth_bits(codes);
     low_nibbles(codes, packed + 1);
@@ -34,7 +34,7 @@ LANE_BIG void best_q5_0(const best_lanes *b, vi *words) {
 }
 
 LANE_BIG void best_q8_0(const best_lanes *b, vi *words) {
-    static const scale_rule rules[2] = {{92, 0.2f, 185}, {70, 0.25f, 300}};
+    static const scale_rule rules[2] = {{92, 0.25f, 148}, {70, 0.25f, 300}};
     vi codes[32], packed[8], h = best_whole(b, 32, -128, 127, rules, codes);
     for (int i = 0; i < 32; i++) codes[i] = vi_sub(codes[i], vi_set(128));
     for (int i = 0; i < 8; i++) packed[i] = word_of(codes + 4 * i, 1);
