@@ -175,8 +175,17 @@ check-slow: deps-check
 
 PEER_TESTS := $(sort $(wildcard tests/peer/*.sh))
 PEER_BIN   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/peer/*.c))
-check-peers: all $(PEER_BIN)
+check-peers: all peer $(PEER_BIN)
 	$(call run-tests,$(PEER_TESTS))
+
+# llama.cpp v0.5.0's own libraries, under $(B): from npm, once, where npm is there; without them the tests skip.
+PEER := @node-llama-cpp/linux-x64@3.22.1
+.PHONY: peer
+peer:
+	@mkdir -p $(B)/peer
+	@[ -n "$$GGML_DIR" ] || [ -d $(B)/peer/node_modules ] || ! command -v npm >/dev/null || \
+	  npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix $(B)/peer $(PEER) || \
+	  echo 'the peer could not be installed: its tests skip' >&2
 
 # programs that load a peer at run time and say so where it is not
 $(B)/tests/peer/%: tests/peer/%.c $(B)/libbitbudget.a
@@ -184,7 +193,7 @@ $(B)/tests/peer/%: tests/peer/%.c $(B)/libbitbudget.a
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(B)/libbitbudget.a $(LIB_LIBS) -ldl
 
-bench: all $(PEER_BIN)
+bench: all peer $(PEER_BIN)
 	@for b in $(sort $(wildcard tests/bench/*.sh)); do BB_BIN=$(B)/bitbudget BB_BUILD=$(B) sh $$b || exit 1; done
 
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -216,7 +225,7 @@ fuzz-%: $(B)/libbitbudget.a
 
 # ---- lint -----------------------------------------------------------------------------------------------------------
 
-C_FILES := $(sort $(wildcard src/*.h src/*/*.[ch] tests/unit/*.h tests/unit/*/*.[ch] tests/fuzz/*.c tests/golden/tui/*.c))
+C_FILES := $(sort $(wildcard src/*.h src/*/*.[ch] tests/unit/*.h tests/unit/*/*.[ch] tests/fuzz/*.c tests/golden/tui/*.c tests/peer/*.[ch]))
 
 lint: lint-format lint-gcc lint-clang lint-tidy lint-cppcheck lint-man
 

@@ -2,9 +2,8 @@
 /* cmd_quantize.c - bitbudget quantize. */
 #include "base/escape.h"
 #include "base/mem.h"
-#include "cli/commands.h"
 #include "cli/progress.h"
-#include "report/report.h"
+#include "cli/quantize_request.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +35,12 @@ static const cli_option options[] = {
     {OPT_SPLIT_SIZE, "--split-max-size", "SIZE", NULL, false, "several files, each with tensors of at most this size"},
     {OPT_PART, "--part", "I/N", NULL, false,
      "only part I of N of the same file, for jobs that share it; it appears when the last is done"},
+    {OPT_LAYOUT, "--layout", "LAYOUT", "plain|llm-int8", false, "of int8: compressed-tensors' or bitsandbytes'"},
+    {OPT_GRANULARITY, "--granularity", "WHAT", NULL, false,
+     "of int8: what shares a scale: tensor, row or group:N (row)"},
+    {OPT_ASYMMETRIC, "--asymmetric", NULL, NULL, false, "of int8: with a zero point"},
+    {OPT_OUTLIER, "--outlier-threshold", "X", NULL, false, "of llm-int8: inputs beyond it are not quantized (6.0)"},
+    {OPT_DOUBLE_QUANT, "--double-quant", NULL, NULL, false, "of nf4 and fp4: the scales are quantized too"},
     {0},
 };
 
@@ -120,15 +125,6 @@ static bb_status read_part(const char *text, bb_quantize_opts *o, bb_error *err)
                    bb_escape_buf(text, safe, sizeof safe));
 }
 
-static bb_status read_isa(const cli_args *a, bb_isa *isa, bb_error *err) {
-    if (!cli_has(a, OPT_ISA)) return BB_OK;
-    (void)bb_isa_find(a->value[OPT_ISA], isa); /* one of the choices */
-    if (!bb_isa_runs(*isa))
-        return bb_fail(err, BB_E_UNSUPPORTED, "--isa %s: this processor or its system does not run it",
-                       bb_isa_name(*isa));
-    return BB_OK;
-}
-
 static bb_status read_request(cli_call *call, const bb_catalogue *cat, request *r, bb_error *err) {
     const cli_args *a = &call->args;
     bb_quantize_opts *o = &r->opts;
@@ -147,7 +143,7 @@ static bb_status read_request(cli_call *call, const bb_catalogue *cat, request *
     if (s == BB_OK) s = cli_get_positive(a, OPT_TARGET_BPW, "--target-bpw", &o->target_bpw, err);
     if (s == BB_OK) s = cli_get_bytes(a, OPT_SPLIT_SIZE, "--split-max-size", &o->split_max_bytes, err);
     if (s == BB_OK) s = cli_get_unsigned(a, OPT_THREADS, "--threads", 1024, &o->threads, err);
-    if (s == BB_OK) s = read_isa(a, &o->quant.isa, err);
+    if (s == BB_OK) s = cli_get_isa(a, &o->quant.isa, err);
     if (s == BB_OK) s = read_tensor_type(a, OPT_OUTPUT_TYPE, "--output-type", &o->recipe.output_type, err);
     if (s == BB_OK) s = read_tensor_type(a, OPT_EMBEDDING_TYPE, "--embedding-type", &o->recipe.embedding_type, err);
     if (s == BB_OK) s = read_rules(a, r, err);
@@ -227,10 +223,12 @@ static bb_status run(cli_call *call, bb_error *err) {
         bb_hint(err, "--dry-run tells the sizes without writing anything");
         return s;
     }
-    bb_status s = bb_catalogue_load(a->value[OPT_MODELS], a->value[OPT_GPUS], &cat, err);
-    if (s == BB_OK) s = read_request(call, cat, &r, err);
+    bool folder = cli_quantize_is_folder(a->value[OPT_TYPE]);
+    bb_status s = cli_quantize_check_kind(a, err);
+    if (s == BB_OK) s = bb_catalogue_load(a->value[OPT_MODELS], a->value[OPT_GPUS], &cat, err);
+    if (s == BB_OK && !folder) s = read_request(call, cat, &r, err);
     if (s == BB_OK) s = bb_model_locate(cat, &call->stores, a->words[0], &model, err);
-    if (s == BB_OK) s = quantize(call, model, &r, err);
+    if (s == BB_OK) s = folder ? cli_quantize_folder(call, model, err) : quantize(call, model, &r, err);
     bb_model_free(model);
     request_clear(&r);
     bb_catalogue_free(cat);

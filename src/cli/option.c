@@ -285,6 +285,16 @@ bb_status cli_get_parameters(const cli_args *args, cli_id id, const char *name, 
     return bad_value(name, args->value[id], "a count such as 7b or 1.5e9", err);
 }
 
+bb_status cli_get_isa(const cli_args *args, bb_isa *isa, bb_error *err) {
+    bb_isa asked;
+    if (!cli_has(args, OPT_ISA) || !bb_isa_find(args->value[OPT_ISA], &asked)) return BB_OK;
+    if (!bb_isa_runs(asked))
+        return bb_fail(err, BB_E_UNSUPPORTED, "--isa %s: this processor or its system does not run it",
+                       bb_isa_name(asked));
+    *isa = asked;
+    return BB_OK;
+}
+
 bb_status cli_get_positive(const cli_args *args, cli_id id, const char *name, double *out, bb_error *err) {
     if (!cli_has(args, id)) return BB_OK;
     bb_number n;

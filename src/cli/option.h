@@ -2,6 +2,7 @@
 /* option.h - option tables: the parser and --help read the same rows. */
 #ifndef BB_CLI_OPTION_H
 #define BB_CLI_OPTION_H
+#include "base/cpu.h"
 #include "base/str.h"
 
 typedef enum cli_id {
@@ -141,6 +142,9 @@ bb_status cli_get_bytes(const cli_args *args, cli_id id, const char *name, uint6
 bb_status cli_get_parameters(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
 /* A number as `bits` reads it, positive and finite. */
 bb_status cli_get_positive(const cli_args *args, cli_id id, const char *name, double *out, bb_error *err);
+
+/* --isa; BB_E_UNSUPPORTED for one that this machine does not run. */
+bb_status cli_get_isa(const cli_args *args, bb_isa *isa, bb_error *err);
 
 /* The rows of a table as help: names, value, text, wrapped at 80 columns. */
 void cli_options_help(const cli_option *rows, bb_str *out);

@@ -25,13 +25,6 @@ BB_TARGET_AVX2 static size_t f16_widen_avx2(const unsigned char *words, size_t n
     return i;
 }
 
-BB_TARGET_AVX512 static size_t f16_widen_avx512(const unsigned char *words, size_t n, float *x) {
-    size_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        _mm512_storeu_ps(x + i, _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(words + 2 * i))));
-    return i;
-}
-
 /* The processor keeps the high bits of a NaN; ggml and half.h give every NaN the word sign|0x7E00. */
 BB_TARGET_AVX2 static __m128i f16_words(__m256 v) {
     __m128i h = _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT);
@@ -68,15 +61,6 @@ BB_TARGET_AVX2 static size_t bf16_widen_avx2(const unsigned char *words, size_t 
     return i;
 }
 
-BB_TARGET_AVX512 static size_t bf16_widen_avx512(const unsigned char *words, size_t n, float *x) {
-    size_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        __m512i w = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(words + 2 * i)));
-        _mm512_storeu_ps(x + i, _mm512_castsi512_ps(_mm512_slli_epi32(w, 16)));
-    }
-    return i;
-}
-
 BB_TARGET_AVX2 static __m256i bf16_words(__m256 v) {
     __m256i u = _mm256_castps_si256(v), odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
     __m256i even = _mm256_add_epi32(u, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF)));
@@ -108,9 +92,9 @@ BB_TARGET_AVX512 static size_t bf16_narrow_avx512(const float *x, size_t n, unsi
     return i;
 }
 
-static size_t widen(bb_isa isa, widen_fn *avx2, widen_fn *avx512, const unsigned char *words, size_t n, float *x) {
-    isa = bb_isa_choose(isa);
-    return isa == BB_ISA_AVX512 ? avx512(words, n, x) : isa == BB_ISA_AVX2 ? avx2(words, n, x) : 0;
+/* AVX2 widens as fast as memory takes the result. */
+static size_t widen(bb_isa isa, widen_fn *avx2, const unsigned char *words, size_t n, float *x) {
+    return bb_isa_choose(isa) >= BB_ISA_AVX2 ? avx2(words, n, x) : 0;
 }
 
 static size_t narrow(bb_isa isa, narrow_fn *avx2, narrow_fn *avx512, const float *x, size_t n, unsigned char *words) {
@@ -118,12 +102,12 @@ static size_t narrow(bb_isa isa, narrow_fn *avx2, narrow_fn *avx512, const float
     return isa == BB_ISA_AVX512 ? avx512(x, n, words) : isa == BB_ISA_AVX2 ? avx2(x, n, words) : 0;
 }
 #else
-#define widen(isa, avx2, avx512, words, n, x)  ((void)(isa), (size_t)0)
+#define widen(isa, avx2, words, n, x)          ((void)(isa), (size_t)0)
 #define narrow(isa, avx2, avx512, x, n, words) ((void)(isa), (size_t)0)
 #endif
 
 void bb_f16_to_f32_n(const unsigned char *words, size_t n, bb_isa isa, float *x) {
-    size_t i = widen(isa, f16_widen_avx2, f16_widen_avx512, words, n, x);
+    size_t i = widen(isa, f16_widen_avx2, words, n, x);
     for (; i < n; i++) x[i] = bb_f16_to_f32(get16(words + 2 * i));
 }
 
@@ -133,7 +117,7 @@ void bb_f32_to_f16_n(const float *x, size_t n, bb_isa isa, unsigned char *words)
 }
 
 void bb_bf16_to_f32_n(const unsigned char *words, size_t n, bb_isa isa, float *x) {
-    size_t i = widen(isa, bf16_widen_avx2, bf16_widen_avx512, words, n, x);
+    size_t i = widen(isa, bf16_widen_avx2, words, n, x);
     for (; i < n; i++) x[i] = bb_bf16_to_f32(get16(words + 2 * i));
 }
 

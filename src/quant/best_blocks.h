@@ -37,7 +37,7 @@ LANE_BIG void best_q8_0(const best_lanes *b, vi *words) {
     static const scale_rule rules[2] = {{92, 0.25f, 148}, {70, 0.25f, 300}};
     vi codes[32], packed[8], h = best_whole(b, 32, -128, 127, rules, codes);
     for (int i = 0; i < 32; i++) codes[i] = vi_sub(codes[i], vi_set(128));
-    for (int i = 0; i < 8; i++) packed[i] = word_of(codes + 4 * i, 1);
+    for (int i = 0; i < 8; i++) packed[i] = word_of(codes + 4 * i);
     join_words(h, packed, 8, words);
 }
 
@@ -179,10 +179,10 @@ LANE_BIG void best_nvfp4(const best_lanes *b, vi *words) {
         vf inverse = inverse_or_zero(d);
         for (int i = 0; i < 16; i++) codes[i] = fp4_code(g.bounds, vf_mul(a.x[i], inverse));
         for (int i = 0; i < 8; i++) bytes[i] = vi_or(codes[i], vi_shl(codes[i + 8], 4));
-        words[1 + 2 * s] = word_of(bytes, 1);
-        words[2 + 2 * s] = word_of(bytes + 4, 1);
+        words[1 + 2 * s] = word_of(bytes);
+        words[2 + 2 * s] = word_of(bytes + 4);
     }
-    words[0] = word_of(scales, 1);
+    words[0] = word_of(scales);
 }
 
 BEST_SEARCH(q4_0, 32, BB_Q4_0_BYTES)

@@ -258,8 +258,8 @@ LANE_BIG void best_blocks(const bb_best_blocks *b, size_t size, size_t bytes, be
 /* x and w: room for n; a->w stays NULL without weights. */
 LANE_FN fit_values load_lanes(const best_lanes *b, int n, vf *x, vf *w) {
     fit_values a = {x, b->weighted ? w : NULL, n};
-    load_values(b->x, 0, n, x);
-    if (b->weighted) load_values(b->w, 0, n, w);
+    load_values(b->x, 0, (size_t)n, x);
+    if (b->weighted) load_values(b->w, 0, (size_t)n, w);
     return a;
 }
 

@@ -21,7 +21,7 @@ LANE_FN fit_values sub_block(const best_super *s, const vf *w, int j) {
     return a;
 }
 
-LANE_FN void load_super(const best_lanes *b, int n, best_super *s) {
+LANE_FN void load_best(const best_lanes *b, int n, best_super *s) {
     s->all = load_lanes(b, SUPER, s->x, s->w);
     s->n = n;
 }
@@ -138,7 +138,7 @@ LANE_BIG void best_q3_K(const best_lanes *b, vi *words) {
     scale_choice c;
     vi codes[SUPER], scales[16];
     level_grid g = whole_levels(-4, 3);
-    load_super(b, 16, &s);
+    load_best(b, 16, &s);
     search_scales(&s, &g, inners, &rule, b->file, &c);
     scale_codes(&s, &g, b->file, &c, codes);
     for (int j = 0; j < 16; j++) scales[j] = vi_add(vi_of_f(c.scale[j]), vi_set(32));
@@ -152,12 +152,12 @@ LANE_BIG void best_q6_K(const best_lanes *b, vi *words) {
     scale_choice c;
     vi codes[SUPER], scales[16];
     level_grid g = whole_levels(-32, 31);
-    load_super(b, 16, &s);
+    load_best(b, 16, &s);
     search_scales(&s, &g, inners, &rule, b->file, &c);
     scale_codes(&s, &g, b->file, &c, codes);
     for (int j = 0; j < 16; j++) scales[j] = vi_of_f(c.scale[j]);
     pack_q6(codes, words);
-    for (int w = 0; w < 4; w++) words[48 + w] = word_of(scales + 4 * w, 1);
+    for (int w = 0; w < 4; w++) words[48 + w] = word_of(scales + 4 * w);
     words[52] = c.d;
 }
 
@@ -168,7 +168,7 @@ LANE_BIG void best_iq4_xs(const best_lanes *b, vi *words) {
     scale_choice c;
     vi codes[SUPER], scales[8];
     level_grid g = listed_levels(iq4_values, iq4_bounds);
-    load_super(b, 32, &s);
+    load_best(b, 32, &s);
     search_scales(&s, &g, inners, &rule, b->file, &c);
     scale_codes(&s, &g, b->file, &c, codes);
     for (int j = 0; j < 8; j++) {
@@ -290,7 +290,7 @@ LANE_BIG void search_spans(const best_super *s, const end_rule *inners, const sp
 LANE_FN void best_spans(const best_lanes *b, int n, const end_rule *inners, const spans_rule *rule, span_choice *c,
                         vi *codes, vi *scales, vi *mins) {
     best_super s;
-    load_super(b, n, &s);
+    load_best(b, n, &s);
     search_spans(&s, inners, rule, b->file, c);
     vf d = half_value(b->file, c->d), dmin = half_value(b->file, c->dmin);
     level_grid g = whole_levels(0, rule->hi);
@@ -311,7 +311,7 @@ LANE_BIG void best_q2_K(const best_lanes *b, vi *words) {
     vi codes[SUPER], scales[16], mins[16];
     best_spans(b, 16, inners, &rule, &c, codes, scales, mins);
     for (int j = 0; j < 16; j++) scales[j] = vi_or(scales[j], vi_shl(mins[j], 4));
-    for (int w = 0; w < 4; w++) words[w] = word_of(scales + 4 * w, 1);
+    for (int w = 0; w < 4; w++) words[w] = word_of(scales + 4 * w);
     pack_pairs(codes, words + 4);
     words[20] = vi_or(c.d, vi_shl(c.dmin, 16));
 }
@@ -323,7 +323,7 @@ LANE_FN void best_k45(const best_lanes *b, const end_rule *inners, const spans_r
     best_spans(b, 32, inners, rule, &c, codes, scales, mins);
     pack_k45_scales(scales, mins, bytes);
     words[0] = vi_or(c.d, vi_shl(c.dmin, 16));
-    for (int w = 0; w < 3; w++) words[1 + w] = word_of(bytes + 4 * w, 1);
+    for (int w = 0; w < 3; w++) words[1 + w] = word_of(bytes + 4 * w);
 }
 
 LANE_BIG void best_q4_K(const best_lanes *b, vi *words) {

@@ -45,8 +45,9 @@ LANE_BIG void encode_blocks(const float *x, size_t count, size_t size, size_t co
     }
 }
 
-LANE_FN void load_values(const float *const *row, size_t at, int n, vf *x) {
-    for (int i = 0; i < n; i += 4) vf_gather4(row, at + (size_t)i, x + i);
+/* Values at..at + n - 1 of each row. */
+LANE_FN void load_values(const float *const *row, size_t at, size_t n, vf *x) {
+    for (size_t i = 0; i < n; i += 4) vf_gather4(row, at + i, x + i);
 }
 
 LANE_FN vf sum_squares(const vf *x, int n) {
@@ -56,15 +57,19 @@ LANE_FN vf sum_squares(const vf *x, int n) {
 }
 
 /* w = importance * sqrt(sigma2 + x^2), ggml's weights for n values from `at` on. */
-LANE_FN void importance_weights(const lane_blocks *b, size_t at, const vf *x, int n, vf sigma2, vf *w) {
+LANE_FN void importance_weights(const lane_blocks *b, size_t at, const vf *x, size_t n, vf sigma2, vf *w) {
     load_values(b->importance, at, n, w);
-    for (int i = 0; i < n; i++) w[i] = vf_mul(w[i], vf_sqrt(vf_add(sigma2, vf_mul(x[i], x[i]))));
+    for (size_t i = 0; i < n; i++) w[i] = vf_mul(w[i], vf_sqrt(vf_add(sigma2, vf_mul(x[i], x[i]))));
 }
 
-/* Bytes b[0], b[step], b[2 step], b[3 step], as one word; each is cut to eight bits. */
-LANE_FN vi word_of(const vi *b, int step) {
+/* The fp16 of a scale. Sums that overflow end in the NaN of the processor, whose sign is set, and so in these bits of
+ * ggml's; where a NaN of the input meets another, the sign is the compiler's choice, which must not reach the bytes. */
+LANE_FN vi scale_bits(vf d) { return vi_pick(vf_ne(d, d), vi_set(0xFE00), vi_half(d)); }
+
+/* Four bytes as one word; each is cut to eight bits. */
+LANE_FN vi word_of(const vi *b) {
     vi byte = vi_set(255), w = vi_and(b[0], byte);
-    for (int k = 1; k < 4; k++) w = vi_or(w, vi_shl(vi_and(b[k * step], byte), 8 * k));
+    for (int k = 1; k < 4; k++) w = vi_or(w, vi_shl(vi_and(b[k], byte), 8 * k));
     return w;
 }
 
@@ -82,7 +87,7 @@ LANE_FN void pack_nibbles(const vi *codes, vi *words) {
     for (int w = 0; w < 4; w++) {
         vi b[4];
         for (int k = 0; k < 4; k++) b[k] = vi_or(codes[4 * w + k], vi_shl(codes[4 * w + k + 16], 4));
-        words[w] = word_of(b, 1);
+        words[w] = word_of(b);
     }
 }
 

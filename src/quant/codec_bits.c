@@ -7,8 +7,6 @@
 /* Elements of tq1_0 in groups of five trits a byte, the trits of a byte `stride` apart; the last group has four. */
 enum { LONG = 32, SHORT = 16, TAIL = 4, LONG_ELEMS = 5 * LONG, SHORT_ELEMS = 5 * SHORT };
 
-static float inverse(float d) { return d != 0 ? 1.0f / d : 0.0f; }
-
 /* The mean of |x|, added in order: four blocks at a time, because one sum alone waits for every addition. */
 static void means(const float *x, size_t blocks, float *d) {
     float s[4] = {0, 0, 0, 0};
@@ -54,7 +52,7 @@ void bb_q2_0_block(const float *x, unsigned char *out) {
     float d = 0;
     for (int i = 0; i < BB_Q2_0; i++)
         if (fabsf(x[i]) > d) d = fabsf(x[i]);
-    float id = inverse(d);
+    float id = bb_inverse(d);
     bb_put_scale(out, d);
     memset(out + 2, 0, BB_Q2_0 / 4);
     for (int i = 0; i < BB_Q2_0; i++) {
@@ -84,7 +82,7 @@ static float ternary_scale(const float *x, unsigned char *out) {
         d = d > a ? d : a; /* so NaN forgets what came before it: ggml's MAX */
     }
     bb_put_scale(out, d);
-    return inverse(d);
+    return bb_inverse(d);
 }
 
 /* lroundf(v) + 1 in its low byte. What no long holds converts to the least one, and comes out as 1; other values than

@@ -4,14 +4,6 @@
 #include "quant/plain_avx2.h"
 #if BB_X86
 
-BB_AVX2 float inverse(float d) { return d != 0 ? 1.0f / d : 0.0f; }
-
-/* Of the largest |x|: zero, or neither so small that its inverse is infinite nor infinite or NaN itself. */
-BB_AVX2 bool regular(int bits) {
-    enum { LOW = 0x0D800000 /* 2^-100 */, HIGH = 0x71800000 /* 2^100 */ };
-    return bits == 0 || (bits >= LOW && bits < HIGH);
-}
-
 /* One bit an element: x >= 0. */
 BB_AVX2 int not_negative8(const float *x) {
     return _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(x), _mm256_setzero_ps(), _CMP_GE_OQ));
@@ -59,13 +51,13 @@ BB_TARGET_AVX2 void bb_q2_0_encode_avx2(const float *x, size_t rows, size_t cols
     for (size_t n = rows * cols / BB_Q2_0; n-- > 0; x += BB_Q2_0, out += BB_Q2_0_BYTES) {
         bb_f32x32 v = bb_load32(x), w = bb_load32(x + 32);
         int bits = bb_max8(_mm256_max_epi32(bb_largest8(v), bb_largest8(w)));
-        if (!regular(bits)) {
+        if (!bb_regular(bits)) {
             bb_q2_0_block(x, out);
             continue;
         }
         float d = bb_float_of(bits);
         bb_put_half(out, d);
-        __m256 id = _mm256_set1_ps(inverse(d));
+        __m256 id = _mm256_set1_ps(bb_inverse(d));
         __m256i q = _mm256_packs_epi32(together(thirds(v, id)), together(thirds(w, id)));
         q = _mm256_permute4x64_epi64(q, 0xD8);
         __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1));
@@ -92,10 +84,10 @@ BB_AVX2 bool ternary_scale(const float *x, unsigned char *p, __m256 *id) {
     __m256i m = _mm256_setzero_si256();
     for (int i = 0; i < BB_TQ; i += 32) m = _mm256_max_epi32(m, bb_largest8(bb_load32(x + i)));
     int bits = bb_max8(m);
-    if (!regular(bits)) return false;
+    if (!bb_regular(bits)) return false;
     float d = bb_float_of(bits);
     bb_put_half(p, d);
-    *id = _mm256_set1_ps(inverse(d));
+    *id = _mm256_set1_ps(bb_inverse(d));
     return true;
 }
 

@@ -34,7 +34,7 @@ LANE_BIG void encode_iq4_nl(const lane_blocks *b, vi *words) {
     vf d = search_iq4(x, w, values, bounds);
     vi packed[4];
     iq4_pack(x, inverse_or_0(d), bounds, packed);
-    join_words(vi_half(d), packed, 4, words);
+    join_words(scale_bits(d), packed, 4, words);
 }
 
 /* The first two words of iq4_xs: the fp16 scale, high pairs and low nibbles of eight scales 0..63. */
@@ -54,8 +54,8 @@ LANE_BIG void encode_iq4_xs(const lane_blocks *b, vi *words) {
     vt values = vt_load(iq4_values), bounds = vt_load(iq4_bounds);
     load_values(b->x, 0, IQ4_XS, x);
     vf sigma2 = vf_mul(sum_squares(x, IQ4_XS), vf_set(2.0f / IQ4_XS));
-    for (int j = 0; j < 8; j++) {
-        iq4_weights(b, (size_t)(IQ4_NL * j), x + IQ4_NL * j, sigma2, w);
+    for (size_t j = 0; j < 8; j++) {
+        iq4_weights(b, IQ4_NL * j, x + IQ4_NL * j, sigma2, w);
         scale[j] = search_iq4(x + IQ4_NL * j, w, values, bounds);
     }
     vf d = vf_div(vf_neg(search_extreme(scale, 8, &amax)), vf_set(32)), id = inverse_or_0(d);
@@ -64,7 +64,7 @@ LANE_BIG void encode_iq4_xs(const lane_blocks *b, vi *words) {
         iq4_pack(x + IQ4_NL * j, inverse_or_0(vf_mul(d, l)), bounds, words + 2 + 4 * j);
         codes[j] = vi_add(vi_of_f(l), vi_set(32));
     }
-    pack_iq4_scales(vi_half(d), codes, words);
+    pack_iq4_scales(scale_bits(d), codes, words);
 }
 
 void LANE_NAME(bb_iq4_nl_encode)(const float *x, size_t rows, size_t cols, const float *importance,

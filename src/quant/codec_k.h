@@ -8,6 +8,7 @@
 #include "quant/blocks.h"
 #include "quant/codecs.h"
 #include "quant/search.h"
+#include "quant/search_q3.h"
 
 enum { SUPER = 256, SUB_BLOCKS = 16 };
 
@@ -16,6 +17,8 @@ typedef struct super_fit {
     vf x[SUPER], scale[SUB_BLOCKS], min[SUB_BLOCKS], weight[SUB_BLOCKS];
     vi codes[SUPER];
 } super_fit;
+
+LANE_FN void load_super(const lane_blocks *b, super_fit *f) { load_values(b->x, 0, SUPER, f->x); }
 
 static const span_rule weighted_rule = {-0.9f, 0.05f, 36, false};
 
@@ -28,11 +31,11 @@ LANE_FN vf sum_weights(const vf *w, int n) {
 /* The searches with importance of q2_K (factor 1), q4_K and q5_K (2): sigma2 = factor * mean square of all 256. */
 LANE_FN void fit_weighted(const lane_blocks *b, int n, float nmax, float factor, super_fit *f) {
     vf w[32], sigma2 = vf_div(vf_mul(vf_set(factor), sum_squares(f->x, SUPER)), vf_set(SUPER));
-    for (int j = 0; j < SUPER / n; j++) {
-        const vf *x = f->x + n * j;
-        importance_weights(b, (size_t)(n * j), x, n, sigma2, w);
+    for (size_t j = 0, at = 0; at < SUPER; j++, at += (size_t)n) {
+        const vf *x = f->x + at;
+        importance_weights(b, at, x, (size_t)n, sigma2, w);
         f->weight[j] = sum_weights(w, n);
-        f->scale[j] = search_span(x, w, n, nmax, &weighted_rule, &f->min[j], f->codes + n * j);
+        f->scale[j] = search_span(x, w, n, nmax, &weighted_rule, &f->min[j], f->codes + at);
     }
 }
 
@@ -68,7 +71,7 @@ LANE_FN void pack_pairs(const vi *codes, vi *words) {
             const vi *c = codes + 128 * (w / 8) + 4 * (w % 8) + k;
             b[k] = vi_or(vi_or(c[0], vi_shl(c[32], 2)), vi_or(vi_shl(c[64], 4), vi_shl(c[96], 6)));
         }
-        words[w] = word_of(b, 1);
+        words[w] = word_of(b);
     }
 }
 
@@ -81,7 +84,7 @@ LANE_FN void pack_high_bits(const vi *codes, int shift, vi *words) {
             for (int bit = 0; bit < 8; bit++)
                 b[k] = vi_or(b[k], vi_shl(vi_shr(codes[32 * bit + 4 * w + k], shift), bit));
         }
-        words[w] = word_of(b, 1);
+        words[w] = word_of(b);
     }
 }
 
@@ -101,17 +104,17 @@ LANE_FN vi round_fifteenths(const vf *v, vi *codes) {
     vf max = largest(v, 16), iscale = vf_div(vf_set(15), max);
     vm some = vf_gt(max, vf_set(0));
     for (int j = 0; j < 16; j++) codes[j] = vi_pick(some, vi_near(vf_mul(iscale, v[j])), vi_set(0));
-    return vi_half(vf_pick(some, vf_div(max, vf_set(15)), vf_set(0)));
+    return scale_bits(vf_pick(some, vf_div(max, vf_set(15)), vf_set(0)));
 }
 
 LANE_BIG void encode_q2_K(const lane_blocks *b, vi *words) {
     super_fit f;
     vi scales[16], mins[16], d, dmin;
-    load_values(b->x, 0, SUPER, f.x);
+    load_super(b, &f);
     if (b->weighted) {
         fit_weighted(b, 16, 3, 1, &f);
-        d = vi_half(search_qp(f.scale, f.weight, 16, 15, scales));
-        dmin = vi_half(search_qp(f.min, f.weight, 16, 15, mins));
+        d = scale_bits(search_qp(f.scale, f.weight, 16, 15, scales));
+        dmin = scale_bits(search_qp(f.min, f.weight, 16, 15, mins));
     } else {
         fit_q2(&f);
         d = round_fifteenths(f.scale, scales);
@@ -123,7 +126,7 @@ LANE_BIG void encode_q2_K(const lane_blocks *b, vi *words) {
         recode_span(&f, 16 * j, 16, 3, scale, vf_mul(vf_of_half(dmin), vf_of_i(vi_shr(both, 4))));
         scales[j] = both;
     }
-    for (int w = 0; w < 4; w++) words[w] = word_of(scales + 4 * w, 1);
+    for (int w = 0; w < 4; w++) words[w] = word_of(scales + 4 * w);
     pack_pairs(f.codes, words + 4);
     words[20] = vi_or(d, vi_shl(dmin, 16));
 }
@@ -139,17 +142,17 @@ LANE_FN vi round_q3_scales(const vf *v, vi *codes) {
         l = vi_add(vi_max(vi_set(-32), vi_min(vi_set(31), l)), vi_set(32));
         codes[j] = vi_pick(some, l, vi_set(0));
     }
-    return vi_half(vf_pick(some, vf_div(vf_set(1), iscale), vf_set(0)));
+    return scale_bits(vf_pick(some, vf_div(vf_set(1), iscale), vf_set(0)));
 }
 
 LANE_FN vi fit_q3_weighted(const lane_blocks *b, super_fit *f, vi *scales) {
     vf w[16], sigma2 = vf_div(vf_mul(vf_set(2), sum_squares(f->x, SUPER)), vf_set(SUPER));
-    for (int j = 0; j < 16; j++) {
-        importance_weights(b, (size_t)(16 * j), f->x + 16 * j, 16, sigma2, w);
+    for (size_t j = 0; j < 16; j++) {
+        importance_weights(b, 16 * j, f->x + 16 * j, 16, sigma2, w);
         f->weight[j] = sum_weights(w, 16);
         f->scale[j] = search_qx(f->x + 16 * j, w, 16, 4, f->codes + 16 * j);
     }
-    return vi_half(search_qx(f->scale, f->weight, 16, 32, scales));
+    return scale_bits(search_qx(f->scale, f->weight, 16, 32, scales));
 }
 
 /* Four bits of scale j in byte j % 8, the others in byte 8 + j % 4. */
@@ -162,7 +165,7 @@ LANE_FN void pack_q3_scales(const vi *scales, vi *words) {
         bytes[8 + j] = vi_shr(scales[j], 4);
         for (int k = 1; k < 4; k++) bytes[8 + j] = vi_or(bytes[8 + j], vi_shl(vi_shr(scales[j + 4 * k], 4), 2 * k));
     }
-    for (int w = 0; w < 3; w++) words[w] = word_of(bytes + 4 * w, 1);
+    for (int w = 0; w < 3; w++) words[w] = word_of(bytes + 4 * w);
 }
 
 /* The block of codes 0..7 and scales 0..63. */
@@ -177,11 +180,11 @@ LANE_FN void pack_q3(vi *codes, const vi *scales, vi d, vi *words) {
 LANE_BIG void encode_q3_K(const lane_blocks *b, vi *words) {
     super_fit f;
     vi scales[16], d;
-    load_values(b->x, 0, SUPER, f.x);
+    load_super(b, &f);
     if (b->weighted) {
         d = fit_q3_weighted(b, &f, scales);
     } else {
-        for (int j = 0; j < 16; j += SEARCH_SIDE) search_q3(f.x + 16 * j, f.scale + j, f.codes + 16 * j);
+        search_q3(b, f.x, f.scale, f.codes);
         d = round_q3_scales(f.scale, scales);
     }
     for (int j = 0; j < 16; j++)
@@ -206,7 +209,7 @@ LANE_FN vi round_k45_scales(const vf *v, vi *codes) {
     vf max = largest(v, 8);
     vf inverse = vf_pick(vf_gt(max, vf_set(0)), vf_div(vf_set(63), max), vf_set(0));
     for (int j = 0; j < 8; j++) codes[j] = vi_min(vi_set(63), vi_and(vi_near(vf_mul(inverse, v[j])), vi_set(255)));
-    return vi_half(vf_div(max, vf_set(63)));
+    return scale_bits(vf_div(max, vf_set(63)));
 }
 
 /* Six bits of scale and minimum: whole in bytes j and j + 4 for j < 4; for the others the low four bits share byte
@@ -243,7 +246,7 @@ LANE_FN void finish_k45(super_fit *f, float nmax, vi d, vi dmin, const vi *scale
         recode_span(f, 32 * j, 32, nmax, step, vf_mul(vf_of_half(dmin), vf_of_i(min)));
     }
     words[0] = vi_or(d, vi_shl(dmin, 16));
-    for (int w = 0; w < 3; w++) words[1 + w] = word_of(bytes + 4 * w, 1);
+    for (int w = 0; w < 3; w++) words[1 + w] = word_of(bytes + 4 * w);
 }
 
 /* Low four bits of 256 codes, values 32 apart in a byte: 32 words. */
@@ -254,7 +257,7 @@ LANE_FN void pack_k45_nibbles(const vi *codes, vi *words) {
             const vi *c = codes + 64 * (w / 8) + 4 * (w % 8) + k;
             b[k] = vi_or(vi_and(c[0], vi_set(15)), vi_shl(c[32], 4));
         }
-        words[w] = word_of(b, 1);
+        words[w] = word_of(b);
     }
 }
 
@@ -262,11 +265,11 @@ LANE_BIG void encode_q4_K(const lane_blocks *b, vi *words) {
     static const span_rule rule = {-1.0f, 0.1f, 20, false};
     super_fit f;
     vi scales[8], mins[8], d, dmin;
-    load_values(b->x, 0, SUPER, f.x);
+    load_super(b, &f);
     if (b->weighted) {
         fit_weighted(b, 32, 15, 2, &f);
-        d = vi_half(search_qp(f.scale, f.weight, 8, 63, scales));
-        dmin = vi_half(search_qp(f.min, f.weight, 8, 63, mins));
+        d = scale_bits(search_qp(f.scale, f.weight, 8, 63, scales));
+        dmin = scale_bits(search_qp(f.min, f.weight, 8, 63, mins));
     } else {
         fit_k45(15, &rule, &f);
         d = round_k45_scales(f.scale, scales);
@@ -280,11 +283,11 @@ LANE_BIG void encode_q5_K(const lane_blocks *b, vi *words) {
     static const span_rule rule = {-0.5f, 0.1f, 15, false};
     super_fit f;
     vi scales[8], mins[8], d, dmin;
-    load_values(b->x, 0, SUPER, f.x);
+    load_super(b, &f);
     if (b->weighted) {
         fit_weighted(b, 32, 31, 2, &f);
-        d = vi_half(search_qp(f.scale, f.weight, 8, 63, scales));
-        dmin = vi_half(search_qp(f.min, f.weight, 8, 63, mins));
+        d = scale_bits(search_qp(f.scale, f.weight, 8, 63, scales));
+        dmin = scale_bits(search_qp(f.min, f.weight, 8, 63, mins));
         for (int j = 0; j < 8; j++) { /* only q5_K holds its bytes to six bits */
             scales[j] = vi_min(scales[j], vi_set(63));
             mins[j] = vi_min(mins[j], vi_set(63));
@@ -309,7 +312,7 @@ LANE_FN void pack_q6(const vi *codes, vi *words) {
             const vi *c = codes + 128 * (w / 16) + 4 * (w % 16) + k;
             b[k] = vi_or(vi_and(c[0], low), vi_shl(vi_and(c[64], low), 4));
         }
-        words[w] = word_of(b, 1);
+        words[w] = word_of(b);
     }
     for (int i = 0; i < SUPER; i++) pairs[i] = vi_shr(codes[i], 4);
     pack_pairs(pairs, words + 32);
@@ -318,24 +321,24 @@ LANE_FN void pack_q6(const vi *codes, vi *words) {
 LANE_BIG void encode_q6_K(const lane_blocks *b, vi *words) {
     super_fit f;
     vi scales[16];
-    load_values(b->x, 0, SUPER, f.x);
-    for (int j = 0; j < 16; j++) {
+    load_super(b, &f);
+    for (size_t j = 0; j < 16; j++) {
         vf w[16];
         const vf *x = f.x + 16 * j;
-        if (b->weighted) load_values(b->importance, (size_t)(16 * j), 16, w);
+        if (b->weighted) load_values(b->importance, 16 * j, 16, w);
         for (int i = 0; i < 16 && !b->weighted; i++) w[i] = vf_mul(x[i], x[i]);
         f.scale[j] = search_qx(x, w, 16, 32, f.codes + 16 * j);
     }
     vf amax, max = search_extreme(f.scale, 16, &amax), iscale = vf_div(vf_set(-128), max);
     vm flat = vf_lt(amax, vf_set(SEARCH_EPS));
-    vi d = vi_half(vf_div(vf_set(1), iscale));
+    vi d = scale_bits(vf_div(vf_set(1), iscale));
     for (int j = 0; j < 16; j++) {
         vi sc = vi_min(vi_set(127), vi_near(vf_mul(iscale, f.scale[j])));
         scales[j] = vi_sar(vi_shl(sc, 24), 24);
         recode_signed(&f, 16 * j, 32, vf_mul(vf_of_half(d), vf_of_i(scales[j])));
     }
     pack_q6(f.codes, words);
-    for (int w = 0; w < 4; w++) words[48 + w] = word_of(scales + 4 * w, 1);
+    for (int w = 0; w < 4; w++) words[48 + w] = word_of(scales + 4 * w);
     words[52] = d;
     for (int w = 0; w < 53; w++) words[w] = vi_pick(flat, vi_set(0), words[w]);
 }

@@ -53,15 +53,7 @@ void bb_f16_encode_avx512(const float *x, size_t rows, size_t cols, const float 
     bb_f32_to_f16_n(x, rows * cols, BB_ISA_AVX512, out);
 }
 
-void bb_f16_decode_avx512(const unsigned char *data, size_t rows, size_t cols, float *x) {
-    bb_f16_to_f32_n(data, rows * cols, BB_ISA_AVX512, x);
-}
-
 void bb_bf16_encode_avx512(const float *x, size_t rows, size_t cols, const float *importance, unsigned char *out) {
     (void)importance;
     bb_f32_to_bf16_n(x, rows * cols, BB_ISA_AVX512, out);
-}
-
-void bb_bf16_decode_avx512(const unsigned char *data, size_t rows, size_t cols, float *x) {
-    bb_bf16_to_f32_n(data, rows * cols, BB_ISA_AVX512, x);
 }

@@ -10,15 +10,13 @@
 
 enum { BLOCK = BB_Q32, HALF = BLOCK / 2 };
 
-static float inverse(float d) { return d != 0 ? 1.0f / d : 0.0f; }
-
 void bb_q8_0_block(const float *x, unsigned char *out) {
     float amax = 0;
     for (int i = 0; i < BLOCK; i++) {
         float a = fabsf(x[i]);
         amax = amax > a ? amax : a; /* so NaN forgets what came before it: ggml's MAX */
     }
-    float d = amax / 127.0f, id = inverse(d);
+    float d = amax / 127.0f, id = bb_inverse(d);
     bb_put_scale(out, d);
     for (int i = 0; i < BLOCK; i++) out[2 + i] = (unsigned char)bb_to_int(roundf(x[i] * id));
 }
@@ -57,7 +55,7 @@ static void pack(const uint8_t *codes, unsigned char *qh, unsigned char *qs) {
 
 void bb_q4_0_block(const float *x, unsigned char *out) {
     uint8_t codes[BLOCK];
-    float d = extreme(x) / -8.0f, id = inverse(d);
+    float d = extreme(x) / -8.0f, id = bb_inverse(d);
     bb_put_scale(out, d);
     for (int i = 0; i < BLOCK; i++) codes[i] = (uint8_t)at_most(15, (int8_t)bb_to_int(x[i] * id + 8.5f));
     pack(codes, NULL, out + 2);
@@ -65,7 +63,7 @@ void bb_q4_0_block(const float *x, unsigned char *out) {
 
 void bb_q5_0_block(const float *x, unsigned char *out) {
     uint8_t codes[BLOCK];
-    float d = extreme(x) / -16.0f, id = inverse(d);
+    float d = extreme(x) / -16.0f, id = bb_inverse(d);
     bb_put_scale(out, d);
     for (int i = 0; i < BLOCK; i++) codes[i] = (uint8_t)at_most(31, (int8_t)bb_to_int(x[i] * id + 16.5f));
     pack(codes, out + 2, out + 6);
@@ -75,7 +73,7 @@ void bb_q4_1_block(const float *x, unsigned char *out) {
     uint8_t codes[BLOCK];
     float min, max;
     range(x, &min, &max);
-    float d = (max - min) / 15.0f, id = inverse(d);
+    float d = (max - min) / 15.0f, id = bb_inverse(d);
     bb_put_scale(out, d);
     bb_put_scale(out + 2, min);
     for (int i = 0; i < BLOCK; i++) codes[i] = (uint8_t)at_most(15, (int8_t)bb_to_int((x[i] - min) * id + 0.5f));
@@ -86,7 +84,7 @@ void bb_q5_1_block(const float *x, unsigned char *out) {
     uint8_t codes[BLOCK];
     float min, max;
     range(x, &min, &max);
-    float d = (max - min) / 31.0f, id = inverse(d);
+    float d = (max - min) / 31.0f, id = bb_inverse(d);
     bb_put_scale(out, d);
     bb_put_scale(out + 2, min);
     for (int i = 0; i < BLOCK; i++) codes[i] = (uint8_t)bb_to_int((x[i] - min) * id + 0.5f);

@@ -7,27 +7,19 @@
 
 enum { BLOCK = BB_Q32 };
 
-BB_AVX2 float inverse(float d) { return d != 0 ? 1.0f / d : 0.0f; }
-
-/* Of the largest |x|: zero, or neither so small that its inverse is infinite nor infinite or NaN itself. */
-BB_AVX2 bool regular(int bits) {
-    enum { LOW = 0x0D800000 /* 2^-100 */, HIGH = 0x71800000 /* 2^100 */ };
-    return bits == 0 || (bits >= LOW && bits < HIGH);
-}
-
 BB_TARGET_AVX2 void bb_q8_0_encode_avx2(const float *x, size_t rows, size_t cols, const float *importance,
                                         unsigned char *out) {
     (void)importance;
     for (size_t n = rows * cols / BLOCK; n-- > 0; x += BLOCK, out += BB_Q8_0_BYTES) {
         bb_f32x32 v = bb_load32(x);
         int bits = bb_largest(v);
-        if (!regular(bits)) {
+        if (!bb_regular(bits)) {
             bb_q8_0_block(x, out);
             continue;
         }
         float d = bb_float_of(bits) / 127.0f;
         bb_put_half(out, d);
-        __m256i q = bb_bytes_signed(bb_round32(bb_scale32(v, _mm256_set1_ps(inverse(d)))));
+        __m256i q = bb_bytes_signed(bb_round32(bb_scale32(v, _mm256_set1_ps(bb_inverse(d)))));
         _mm256_storeu_si256((__m256i *)(void *)(out + 2), q);
     }
 }
@@ -43,7 +35,7 @@ BB_AVX2 bool symmetric(const float *x, float scale, int limit, float *d, __m256i
     int bits = bb_largest(v);
     if (bits > BB_BITS_INF) return false;
     *d = extreme(x, v, bits) / -scale;
-    bb_i32x32 q = bb_trunc32(bb_scale32(v, _mm256_set1_ps(inverse(*d))), _mm256_set1_ps(scale + 0.5f));
+    bb_i32x32 q = bb_trunc32(bb_scale32(v, _mm256_set1_ps(bb_inverse(*d))), _mm256_set1_ps(scale + 0.5f));
     *paired = _mm256_min_epu8(bb_bytes_paired(q), _mm256_set1_epi8((char)limit));
     return true;
 }
@@ -113,7 +105,7 @@ BB_AVX2 bool affine(const float *x, int limit, float *d, float *min, __m256i *pa
     range(x, v, min, &max);
     *d = (max - *min) / (float)limit;
     bb_f32x32 up = bb_minus32(v, _mm256_set1_ps(*min));
-    bb_i32x32 q = bb_trunc32(bb_scale32(up, _mm256_set1_ps(inverse(*d))), _mm256_set1_ps(0.5f));
+    bb_i32x32 q = bb_trunc32(bb_scale32(up, _mm256_set1_ps(bb_inverse(*d))), _mm256_set1_ps(0.5f));
     *paired = _mm256_min_epu8(bb_bytes_paired(q), _mm256_set1_epi8((char)limit));
     return true;
 }

@@ -33,7 +33,7 @@ LANE_BIG void weigh_q4_0(const lane_blocks *b, vi *words) {
     vf x[WEIGHTED], w[WEIGHTED];
     vi codes[WEIGHTED], packed[4];
     load_weighted(b, x, w);
-    vi d = vi_half(search_qx(x, w, WEIGHTED, 8, codes));
+    vi d = scale_bits(search_qx(x, w, WEIGHTED, 8, codes));
     pack_nibbles(codes, packed);
     join_words(d, packed, 4, words);
 }
@@ -42,7 +42,7 @@ LANE_BIG void weigh_q5_0(const lane_blocks *b, vi *words) {
     vf x[WEIGHTED], w[WEIGHTED];
     vi codes[WEIGHTED], packed[5];
     load_weighted(b, x, w);
-    vi d = vi_half(search_qx(x, w, WEIGHTED, 16, codes));
+    vi d = scale_bits(search_qx(x, w, WEIGHTED, 16, codes));
     packed[0] = fifth_bits(codes);
     low_nibbles(codes, packed + 1);
     join_words(d, packed, 5, words);
@@ -51,8 +51,8 @@ LANE_BIG void weigh_q5_0(const lane_blocks *b, vi *words) {
 LANE_FN void weigh_span(const lane_blocks *b, float nmax, vi *codes, vi *words) {
     vf x[WEIGHTED], w[WEIGHTED], min;
     load_weighted(b, x, w);
-    vi d = vi_half(search_span(x, w, WEIGHTED, nmax, &legacy_rule, &min, codes));
-    words[0] = vi_or(d, vi_shl(vi_half(vf_neg(min)), 16));
+    vi d = scale_bits(search_span(x, w, WEIGHTED, nmax, &legacy_rule, &min, codes));
+    words[0] = vi_or(d, vi_shl(scale_bits(vf_neg(min)), 16));
 }
 
 LANE_BIG void weigh_q4_1(const lane_blocks *b, vi *words) {

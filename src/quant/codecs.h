@@ -10,9 +10,9 @@ typedef void bb_decode_fn(const unsigned char *data, size_t rows, size_t cols, f
 bb_encode_fn bb_f32_encode;
 bb_decode_fn bb_f32_decode;
 bb_encode_fn bb_f16_encode, bb_f16_encode_avx2, bb_f16_encode_avx512;
-bb_decode_fn bb_f16_decode, bb_f16_decode_avx2, bb_f16_decode_avx512;
+bb_decode_fn bb_f16_decode, bb_f16_decode_avx2;
 bb_encode_fn bb_bf16_encode, bb_bf16_encode_avx2, bb_bf16_encode_avx512;
-bb_decode_fn bb_bf16_decode, bb_bf16_decode_avx2, bb_bf16_decode_avx512;
+bb_decode_fn bb_bf16_decode, bb_bf16_decode_avx2;
 bb_encode_fn bb_q8_0_encode, bb_q8_0_encode_avx2;
 bb_decode_fn bb_q8_0_decode, bb_q8_0_decode_avx2;
 bb_encode_fn bb_q4_0_encode, bb_q4_0_encode_avx2, bb_q4_0_encode_avx512;

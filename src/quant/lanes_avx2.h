@@ -9,7 +9,7 @@
 
 #define LANES        8
 #define LANE_FN      static inline __attribute__((always_inline)) BB_TARGET_AVX2
-#define LANE_BIG     static BB_TARGET_AVX2
+#define LANE_BIG     static inline BB_TARGET_AVX2
 #define LANE_NAME(f) f##_avx2
 typedef __m256 vf;
 typedef __m256i vi;
@@ -69,6 +69,7 @@ LANE_FN vm vi_eq(vi a, vi b) { return _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, 
 LANE_FN vm vm_and(vm a, vm b) { return _mm256_and_ps(a, b); }
 LANE_FN vm vm_or(vm a, vm b) { return _mm256_or_ps(a, b); }
 LANE_FN vm vm_not(vm a) { return _mm256_xor_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(-1))); }
+LANE_FN unsigned vm_bits(vm a) { return (unsigned)_mm256_movemask_ps(a); }
 LANE_FN bool vm_any(vm a) { return _mm256_movemask_ps(a) != 0; }
 LANE_FN bool vm_all(vm a) { return _mm256_movemask_ps(a) == 0xFF; }
 LANE_FN vf vf_pick(vm m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
@@ -82,10 +83,10 @@ LANE_FN vi lanes_near_bits(vf x) {
 }
 LANE_FN vi vi_near(vf x) { return _mm256_sub_epi32(lanes_near_bits(x), _mm256_set1_epi32(LANES_ZERO)); }
 LANE_FN vf vf_near_in(vf x, float lo, float hi) {
-    vf u = _mm256_castsi256_ps(_mm256_or_si256(lanes_near_bits(x), _mm256_set1_epi32(LANES_EXPONENT)));
-    u = _mm256_max_ps(u, _mm256_set1_ps(LANES_MAGIC + lo));
-    u = _mm256_min_ps(u, _mm256_set1_ps(LANES_MAGIC + hi));
-    return _mm256_sub_ps(u, _mm256_set1_ps(LANES_MAGIC));
+    vi u = _mm256_or_si256(lanes_near_bits(x), _mm256_set1_epi32(LANES_EXPONENT));
+    u = _mm256_max_epi32(u, _mm256_castps_si256(_mm256_set1_ps(LANES_MAGIC + lo)));
+    u = _mm256_min_epi32(u, _mm256_castps_si256(_mm256_set1_ps(LANES_MAGIC + hi)));
+    return _mm256_sub_ps(_mm256_castsi256_ps(u), _mm256_set1_ps(LANES_MAGIC));
 }
 
 /* The conversion keeps the payload of a NaN, ggml's does not. */

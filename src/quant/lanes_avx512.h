@@ -9,7 +9,7 @@
 
 #define LANES        16
 #define LANE_FN      static inline __attribute__((always_inline)) BB_TARGET_AVX512
-#define LANE_BIG     static BB_TARGET_AVX512
+#define LANE_BIG     static inline BB_TARGET_AVX512
 #define LANE_NAME(f) f##_avx512
 typedef __m512 vf;
 typedef __m512i vi;
@@ -72,6 +72,7 @@ LANE_FN vm vi_eq(vi a, vi b) { return _mm512_cmpeq_epi32_mask(a, b); }
 LANE_FN vm vm_and(vm a, vm b) { return (vm)(a & b); }
 LANE_FN vm vm_or(vm a, vm b) { return (vm)(a | b); }
 LANE_FN vm vm_not(vm a) { return (vm)~a; }
+LANE_FN unsigned vm_bits(vm a) { return a; }
 LANE_FN bool vm_any(vm a) { return a != 0; }
 LANE_FN bool vm_all(vm a) { return a == 0xFFFF; }
 LANE_FN vf vf_pick(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
@@ -87,10 +88,10 @@ LANE_FN vi vi_near(vf x) {
     return _mm512_sub_epi32(lanes_near_float(x), _mm512_set1_epi32(LANES_EXPONENT + LANES_ZERO));
 }
 LANE_FN vf vf_near_in(vf x, float lo, float hi) {
-    vf u = _mm512_castsi512_ps(lanes_near_float(x));
-    u = _mm512_max_ps(u, _mm512_set1_ps(LANES_MAGIC + lo));
-    u = _mm512_min_ps(u, _mm512_set1_ps(LANES_MAGIC + hi));
-    return _mm512_sub_ps(u, _mm512_set1_ps(LANES_MAGIC));
+    vi u = lanes_near_float(x);
+    u = _mm512_max_epi32(u, _mm512_castps_si512(_mm512_set1_ps(LANES_MAGIC + lo)));
+    u = _mm512_min_epi32(u, _mm512_castps_si512(_mm512_set1_ps(LANES_MAGIC + hi)));
+    return _mm512_sub_ps(_mm512_castsi512_ps(u), _mm512_set1_ps(LANES_MAGIC));
 }
 
 /* The conversion keeps the payload of a NaN, ggml's does not. */

@@ -10,7 +10,7 @@
 
 #define LANES        1
 #define LANE_FN      static inline
-#define LANE_BIG     static
+#define LANE_BIG     static inline
 #define LANE_NAME(f) f
 typedef float vf;
 typedef int32_t vi;
@@ -55,6 +55,7 @@ LANE_FN vm vi_eq(vi a, vi b) { return a == b; }
 LANE_FN vm vm_and(vm a, vm b) { return a && b; }
 LANE_FN vm vm_or(vm a, vm b) { return a || b; }
 LANE_FN vm vm_not(vm a) { return !a; }
+LANE_FN unsigned vm_bits(vm a) { return a; }
 LANE_FN bool vm_any(vm a) { return a; }
 LANE_FN bool vm_all(vm a) { return a; }
 LANE_FN vf vf_pick(vm m, vf a, vf b) { return m ? a : b; }

@@ -35,6 +35,8 @@ static inline void bb_put_scale(unsigned char *p, float d) {
 
 static inline float bb_get_scale(const unsigned char *p) { return bb_f16_to_f32((uint16_t)(p[0] | p[1] << 8)); }
 
+static inline float bb_inverse(float d) { return d != 0 ? 1.0f / d : 0.0f; }
+
 /* What an x86-64 conversion of a float to int gives, also for NaN and what no int holds, where the cast itself would be
  * undefined: INT_MIN. Values that are not finite bring it about, and finite ones in a block so small (below 2^-128)
  * that 1 / d is infinite. */

@@ -42,6 +42,12 @@ BB_AVX2 __m256i bb_largest8(bb_f32x32 v) { return _mm256_max_epi32(bb_abs_bits(v
 /* Bits of the largest |x|; above BB_BITS_INF when there is a NaN. */
 BB_AVX2 int bb_largest(bb_f32x32 v) { return bb_max8(bb_largest8(v)); }
 
+/* Of the bits of the largest |x|: zero, or neither so small that its inverse is infinite nor beyond all use. */
+BB_AVX2 bool bb_regular(int bits) {
+    enum { LOW = 0x0D800000 /* 2^-100 */, HIGH = 0x71800000 /* 2^100 */ };
+    return bits == 0 || (bits >= LOW && bits < HIGH);
+}
+
 BB_AVX2 float bb_float_of(int u) {
     float x;
     memcpy(&x, &u, sizeof x);

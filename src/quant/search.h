@@ -67,57 +67,6 @@ typedef struct descent {
     vm changed;
 } descent;
 
-/* make_q3_quants over SEARCH_SIDE blocks of 16 side by side: a step waits for the one before it, and for a division. */
-enum { SEARCH_Q3 = 16, SEARCH_SIDE = 4 };
-
-LANE_FN void q3_step(vf x, vf *code, descent *s) {
-    vf w = vf_mul(x, x), wx = vf_mul(w, x), l = *code, zero = vf_set(0);
-    vf slx = vf_sub(s->sumlx, vf_mul(wx, l));
-    vf sl2 = vf_sub(s->suml2, vf_mul(vf_mul(w, l), l));
-    vf n = vf_near_in(vf_div(vf_mul(x, sl2), slx), -4, 3);
-    vm take = vm_and(vf_gt(slx, zero), vf_ne(n, l));
-    slx = vf_add(slx, vf_mul(wx, n));
-    sl2 = vf_add(sl2, vf_mul(vf_mul(w, n), n));
-    vf gain = vf_mul(vf_mul(slx, slx), s->suml2), had = vf_mul(vf_mul(s->sumlx, s->sumlx), sl2);
-    take = vm_and(take, vm_and(vf_gt(sl2, zero), vf_gt(gain, had)));
-    *code = vf_pick(take, n, l);
-    s->sumlx = vf_pick(take, slx, s->sumlx);
-    s->suml2 = vf_pick(take, sl2, s->suml2);
-    s->changed = vm_or(s->changed, take);
-}
-
-LANE_BIG void search_q3(const vf *x, vf *scale, vi *codes) {
-    vf code[SEARCH_SIDE * SEARCH_Q3];
-    vm flat[SEARCH_SIDE], no = vf_lt(vf_set(0), vf_set(0));
-    descent s[SEARCH_SIDE];
-    for (int b = 0; b < SEARCH_SIDE; b++) {
-        const vf *xb = x + b * SEARCH_Q3;
-        vf amax, max = search_extreme(xb, SEARCH_Q3, &amax), iscale = vf_div(vf_set(-4), max);
-        flat[b] = vf_lt(amax, vf_set(SEARCH_EPS));
-        s[b] = (descent){vf_set(0), vf_set(0), no};
-        for (int i = 0; i < SEARCH_Q3; i++) {
-            vf w = vf_mul(xb[i], xb[i]), l = vf_near_in(vf_mul(iscale, xb[i]), -4, 3);
-            code[b * SEARCH_Q3 + i] = l;
-            s[b].sumlx = vf_add(s[b].sumlx, vf_mul(vf_mul(w, xb[i]), l));
-            s[b].suml2 = vf_add(s[b].suml2, vf_mul(vf_mul(w, l), l));
-        }
-    }
-    for (int pass = 0; pass < SEARCH_PASSES; pass++) {
-        vm changed = no;
-        for (int b = 0; b < SEARCH_SIDE; b++) s[b].changed = no;
-        for (int i = 0; i < SEARCH_Q3; i++)
-            for (int b = 0; b < SEARCH_SIDE; b++) q3_step(x[b * SEARCH_Q3 + i], &code[b * SEARCH_Q3 + i], &s[b]);
-        for (int b = 0; b < SEARCH_SIDE; b++) changed = vm_or(changed, s[b].changed);
-        if (!vm_any(changed)) break;
-    }
-    for (int b = 0; b < SEARCH_SIDE; b++) {
-        vm some = vm_and(vm_not(flat[b]), vf_gt(s[b].suml2, vf_set(0)));
-        scale[b] = vf_pick(some, vf_div(s[b].sumlx, s[b].suml2), vf_set(0));
-        for (int i = b * SEARCH_Q3; i < (b + 1) * SEARCH_Q3; i++)
-            codes[i] = vi_pick(flat[b], vi_set(0), vi_of_f(vf_add(code[i], vf_set(4))));
-    }
-}
-
 /* The candidates of a search with a minimum: (first + step * k + nmax) / range for k = 0..steps; the error is absolute
  * or squared. */
 typedef struct span_rule {

@@ -60,6 +60,7 @@ typedef struct bb_quantization_report {
     const char *title; /* "q4_K_M" */
     uint64_t file_bytes;
     size_t files;
+    bool folder; /* several files: a checkpoint */
     bool written, si;
 } bb_quantization_report;
 bb_table *bb_report_quantize(const bb_quantization_report *in);

@@ -69,27 +69,15 @@ static void types(bb_table *t, const bb_quantize_row *const *rows, size_t n, boo
     }
 }
 
-/* The mean error over what was quantized, by elements, and the tensor that lost most. */
-static void summary(bb_table *t, const bb_quantize_row *const *rows, size_t n) {
-    double err2 = 0, elements = 0;
-    const bb_quantize_row *worst = NULL;
-    bb_json *root = bb_table_json(t);
-    for (size_t i = 0; i < n; i++) {
-        const bb_quantize_row *r = rows[i];
-        if (!r->quantized || r->to->block == 1 || isnan(r->error.rel)) continue;
-        if (atomic_load(&((bb_quantize_row *)(uintptr_t)r)->state) != BB_ROW_DONE) continue;
-        err2 += r->error.rel * r->error.rel * (double)r->elements;
-        elements += (double)r->elements;
-        if (!worst || r->error.rel > worst->error.rel) worst = r;
-    }
-    if (!worst) return;
-    double mean = sqrt(err2 / elements);
+static void summary(bb_table *t, const bb_quantize_total *all) {
+    double mean = bb_quantize_total_rel(all);
     char a[BB_SHOW_SIZE], b[BB_SHOW_SIZE], c[BB_SHOW_SIZE];
+    if (!all->worst) return;
     bb_table_foot(t, "relative error of the quantized matrices %s (SQNR %s dB), measured; worst %s: %s",
-                  bb_show_ratio(mean, 2, a), bb_show_fixed(-20 * log10(mean), 1, b), worst->name,
-                  bb_show_ratio(worst->error.rel, 2, c));
-    bb_json_add_f64(root, "weight_rel", mean);
-    bb_json_add_text(root, "worst", worst->name);
+                  bb_show_ratio(mean, 2, a), bb_show_fixed(-20 * log10(mean), 1, b), all->worst->name,
+                  bb_show_ratio(all->worst->error.rel, 2, c));
+    bb_json_add_f64(bb_table_json(t), "weight_rel", mean);
+    bb_json_add_text(bb_table_json(t), "worst", all->worst->name);
 }
 
 static void columns(bb_table *t) {
@@ -112,27 +100,25 @@ static void columns(bb_table *t) {
 bb_table *bb_report_quantize(const bb_quantization_report *in) {
     bb_table *t = bb_table_new("bitbudget.quantize/1");
     columns(t);
-    uint64_t from = 0, to = 0, elements = 0;
+    bb_quantize_total all = {0};
     for (size_t i = 0; i < in->n; i++) {
-        const bb_quantize_row *r = in->rows[i];
-        row(t, r);
-        from += r->from_bytes;
-        to += r->bytes;
-        elements += r->elements;
+        row(t, in->rows[i]);
+        bb_quantize_total_add(&all, in->rows[i]);
     }
     char a[32], b[32], c[32], d[BB_SHOW_SIZE];
-    double bits = elements ? 8.0 * (double)to / (double)elements : (double)NAN;
+    double bits = all.elements ? 8.0 * (double)all.bytes / (double)all.elements : (double)NAN;
     bb_table_foot(t, "%s", "");
-    bb_table_foot(t, "%s  %s -> %s of tensors, %s bits per weight; file %s (%" PRIu64 " bytes)%s", in->title,
-                  bb_bytes_text(from, in->si, a), bb_bytes_text(to, in->si, b), bb_show_fixed(bits, 3, d),
-                  bb_bytes_text(in->file_bytes, in->si, c), in->file_bytes, in->written ? "" : ": nothing was written");
+    bb_table_foot(t, "%s  %s -> %s of tensors, %s bits per weight; %s %s (%" PRIu64 " bytes)%s", in->title,
+                  bb_bytes_text(all.from_bytes, in->si, a), bb_bytes_text(all.bytes, in->si, b),
+                  bb_show_fixed(bits, 3, d), in->folder ? "folder" : "file", bb_bytes_text(in->file_bytes, in->si, c),
+                  in->file_bytes, in->written ? "" : ": nothing was written");
     types(t, in->rows, in->n, in->si);
-    if (in->written) summary(t, in->rows, in->n);
+    if (in->written) summary(t, &all);
     bb_json *root = bb_table_json(t);
     bb_json_add_text(root, "type", in->title);
-    bb_json_add_u64(root, "parameters", elements);
-    bb_json_add_u64(root, "from_bytes", from);
-    bb_json_add_u64(root, "tensor_bytes", to);
+    bb_json_add_u64(root, "parameters", all.elements);
+    bb_json_add_u64(root, "from_bytes", all.from_bytes);
+    bb_json_add_u64(root, "tensor_bytes", all.bytes);
     bb_json_add_u64(root, "file_bytes", in->file_bytes);
     bb_json_add_u64(root, "files", in->files);
     bb_json_add_f64(root, "bits_per_weight", bits);

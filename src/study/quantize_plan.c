@@ -176,22 +176,6 @@ static const bb_dtype *given_type(const bb_quantize_job *job, size_t i) {
     return c && c->f32 ? bb_dtype_find("f32", NULL) : job->rows[i].from;
 }
 
-static bb_status check_source(const bb_quantize_job *job, const bb_quantize_row *r, bb_error *err) {
-    if (r->from == r->to) return BB_OK;
-    if (r->from->block > 1 && !job->opts.requantize) {
-        bb_status status = bb_fail(err, BB_E_ARG, "tensor '%s' is already quantized, to %s", r->name, r->from->name);
-        bb_hint(err, "--requantize takes it as it is; start from f32, f16 or bf16 where you can");
-        return status;
-    }
-    const bb_codec *from = bb_codec_find(r->from, BB_ISA_SCALAR), *to = bb_codec_find(r->to, BB_ISA_SCALAR);
-    if (!from || !from->decode)
-        return bb_fail(err, BB_E_UNSUPPORTED, "tensor '%s' is %s, which cannot be decoded yet", r->name, r->from->name);
-    if (!to || !to->encode)
-        return bb_fail(err, BB_E_UNSUPPORTED, "tensor '%s' would become %s, for which there is no quantizer", r->name,
-                       r->to->name);
-    return BB_OK;
-}
-
 static bb_status choose_types(bb_quantize_job *job, bb_progress *progress, bb_error *err) {
     static const bb_arch blank = {.family = ""};
     const bb_arch *arch = job->model->arch;
@@ -213,16 +197,8 @@ static bb_status choose_types(bb_quantize_job *job, bb_progress *progress, bb_er
         job->rows[i].fell_back = mix[i].fell_back;
     }
     if (status == BB_OK && target) status = bb_quantize_target(job, mix, progress, err);
-    for (size_t i = 0; i < job->n && status == BB_OK; i++) {
-        bb_quantize_row *r = &job->rows[i];
-        r->quantized = r->to != r->from;
-        status = check_source(job, r, err);
-        if (status == BB_OK && r->quantized && !job->places[i].importance &&
-            bb_recipe_needs_imatrix(&recipe, &mix[i])) {
-            status = bb_fail(err, BB_E_ARG, "tensor '%s' as %s needs an importance matrix", r->name, r->to->name);
-            bb_hint(err, "--imatrix FILE");
-        }
-    }
+    for (size_t i = 0; i < job->n && status == BB_OK; i++)
+        job->rows[i].quantized = job->rows[i].to != job->rows[i].from;
     free(mix);
     return status;
 }

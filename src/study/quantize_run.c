@@ -302,6 +302,37 @@ static void work(void *ctx, size_t i) {
 
 /* ---- the whole ---- */
 
+/* What can be planned but not done: a type without a codec, or one that is nothing without importance. */
+static bb_status check_row(const bb_quantize_job *job, size_t i, bb_error *err) {
+    const bb_quantize_row *r = &job->rows[i];
+    if (r->from == r->to) return BB_OK;
+    if (r->from->block > 1 && !job->opts.requantize) {
+        bb_status status = bb_fail(err, BB_E_ARG, "tensor '%s' is already quantized, to %s", r->name, r->from->name);
+        bb_hint(err, "--requantize takes it as it is; start from f32, f16 or bf16 where you can");
+        return status;
+    }
+    const bb_codec *from = bb_codec_find(r->from, BB_ISA_SCALAR), *to = bb_codec_find(r->to, BB_ISA_SCALAR);
+    if (!from || !from->decode)
+        return bb_fail(err, BB_E_UNSUPPORTED, "tensor '%s' is %s, which cannot be decoded yet", r->name, r->from->name);
+    if (!to || !to->encode)
+        return bb_fail(err, BB_E_UNSUPPORTED, "tensor '%s' would become %s, for which there is no quantizer", r->name,
+                       r->to->name);
+    const char *name = job->conversion.t ? r->name : job->places[i].only->name;
+    bb_mix_tensor mix = {.name = name, .n_dims = r->n_dims, .source = r->from, .type = r->to};
+    if (!job->places[i].importance && bb_recipe_needs_imatrix(&job->opts.recipe, &mix)) {
+        bb_status status = bb_fail(err, BB_E_ARG, "tensor '%s' as %s needs an importance matrix", r->name, r->to->name);
+        bb_hint(err, "--imatrix FILE");
+        return status;
+    }
+    return BB_OK;
+}
+
+bb_status bb_quantize_check(const bb_quantize_job *job, bb_error *err) {
+    bb_status status = BB_OK;
+    for (size_t i = 0; i < job->n && status == BB_OK; i++) status = check_row(job, i, err);
+    return status;
+}
+
 static bb_status refuse_nonfinite(const bb_quantize_job *job, bb_error *err) {
     char named[200] = "";
     size_t n = 0, len = 0;
@@ -461,7 +492,9 @@ bb_status bb_quantize_run(bb_quantize_job *job, const char *path, bool force, bb
         job->rows[i].revived = 0;
         atomic_store(&job->rows[i].state, BB_ROW_WAITING);
     }
-    bb_status status = job->opts.parts ? open_stage(&r, path, force, err) : open_sinks(&r, path, force, err);
+    bb_status status = BB_OK;
+    for (size_t i = 0; i < job->n && status == BB_OK; i++) status = check_row(job, i, err);
+    if (status == BB_OK) status = job->opts.parts ? open_stage(&r, path, force, err) : open_sinks(&r, path, force, err);
     if (status == BB_OK) {
         if (progress) atomic_store(&progress->total, job->source_bytes);
         status = work_through(&r, err);

@@ -63,9 +63,23 @@ const char *bb_quantize_title(const bb_quantize_job *job); /* "q4_K_M", or the t
  * runs: read it afterwards. */
 const char *bb_quantize_warning(const bb_quantize_job *job, size_t i);
 
+/* Whether bb_quantize_run can do it: a plan also tells the sizes of what has no quantizer here, of what needs importance
+ * that was not given, and of blocks that are not to be quantized again. */
+bb_status bb_quantize_check(const bb_quantize_job *job, bb_error *err);
 /* Writes path (NAME-00001-of-0000N.gguf beside it when split). Absent, old or complete, whatever happens. Rows are
  * filled while it runs, on `threads` workers; another thread may look at state and progress. Cancel: BB_E_CANCELLED. */
 bb_status bb_quantize_run(bb_quantize_job *job, const char *path, bool force, bb_progress *progress, bb_error *err);
+
+/* Rows added up. Begins as zeros. */
+typedef struct bb_quantize_total {
+    uint64_t from_bytes, bytes, elements; /* of all rows */
+    size_t done, measured;                /* rows that are done; those of them that are in blocks now */
+    double weighted, weight;
+    const bb_quantize_row *worst; /* of the measured; NULL = none */
+} bb_quantize_total;
+void bb_quantize_total_add(bb_quantize_total *total, const bb_quantize_row *row);
+/* Relative error of the measured rows together: the root of the mean of its squares, by elements; NaN without any. */
+double bb_quantize_total_rel(const bb_quantize_total *total);
 
 /* All types side by side for one tensor of the plan, for people who choose: error of each, nothing is written. */
 typedef struct bb_quantize_trial {

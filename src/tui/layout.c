@@ -136,7 +136,7 @@ static void quantize_wide(bb_layout *l, const bb_wants *wants, int bottom) {
     l->pane[BB_PANE_TENSORS] = take(&y, floor - y, 2, split - 3);
     int x = split + 2, w = l->cols - 2 - x;
     y = top + 1;
-    int left = floor - y, histogram = !wants->more ? 0 : left >= 11 ? clamp(left / 3, 5, 14) : left;
+    int left = floor - y, histogram = !wants->more ? 0 : left >= 11 ? clamp(left * 3 / 10, 5, 14) : left;
     if (histogram) l->pane[BB_PANE_HISTOGRAM] = take(&y, histogram, x, w);
     if (histogram && histogram < left) rule(l, y++, split, l->cols - split);
     l->pane[BB_PANE_TYPES] = take(&y, floor - y, x, w);

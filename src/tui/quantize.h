@@ -101,11 +101,9 @@ void bb_quantize_screen_mark(bb_quantize_screen *q, size_t row);
 enum { BB_QUANTIZE_LOW_DB = 20 }; /* a tensor below it is flagged: its error is a tenth of it and more */
 /* Of the rows that are done. */
 typedef struct bb_quantize_sum {
-    uint64_t from_bytes, bytes, elements; /* of all rows */
-    const bb_dtype *from;                 /* the type that has most of the bytes */
-    size_t done, measured, low;           /* rows: done; of those in blocks; below BB_QUANTIZE_LOW_DB */
-    double mean_db;                       /* of those in blocks, by their elements */
-    size_t worst;                         /* row; SIZE_MAX = none */
+    bb_quantize_total all;
+    const bb_dtype *from; /* the type that has most of the bytes */
+    size_t low;           /* rows below BB_QUANTIZE_LOW_DB */
 } bb_quantize_sum;
 void bb_quantize_screen_sum(const bb_quantize_screen *q, bb_quantize_sum *sum);
 const bb_quantize_row *bb_quantize_screen_marked(const bb_quantize_screen *q); /* NULL = no rows */

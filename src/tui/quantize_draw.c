@@ -32,7 +32,7 @@ static const char *file_words(const bb_quantize_screen *q, const bb_quantize_sum
     buf[0] = 0;
     if (sum->from)
         (void)snprintf(buf, size, "%s   %zu tensor%s   %s", sum->from->name, q->n, q->n == 1 ? "" : "s",
-                       bb_bytes_text(sum->from_bytes, false, bytes));
+                       bb_bytes_text(sum->all.from_bytes, false, bytes));
     return buf;
 }
 
@@ -97,7 +97,7 @@ static void now_words(const bb_quantize_screen *q, const bb_quantize_sum *sum, b
     switch (q->phase) {
     case BB_QUANTIZE_RUNNING:
         if (speed > 0) (void)snprintf(speed_text, sizeof speed_text, "   %.0f MB/s", speed / 1e6);
-        (void)snprintf(buf, size, "tensor %zu/%zu%s   Esc cancels%s   %.120s", sum->done, q->n, speed_text,
+        (void)snprintf(buf, size, "tensor %zu/%zu%s   Esc cancels%s   %.120s", sum->all.done, q->n, speed_text,
                        roomy ? ", keeps the rows" : "", now ? now : "");
         break;
     case BB_QUANTIZE_READY:
@@ -161,14 +161,14 @@ static void sizes_text(uint64_t from, uint64_t to, char *buf, size_t size) {
 }
 
 /* As much as has room, the worst tensor first. */
-static void total_words(const bb_quantize_screen *q, const bb_quantize_sum *sum, int width, char *buf, size_t size) {
+static void total_words(const bb_quantize_sum *sum, int width, char *buf, size_t size) {
     char sizes[80], name[80], mean[48] = "", worst[96] = "";
-    sizes_text(sum->from_bytes, sum->bytes, sizes, sizeof sizes);
-    if (sum->measured) (void)snprintf(mean, sizeof mean, "  mean SQNR %.1f dB", sum->mean_db);
-    if (sum->worst != SIZE_MAX)
-        (void)snprintf(worst, sizeof worst, "  worst %s",
-                       bb_quantize_screen_name(bb_quantize_at(q->job, sum->worst), name));
-    double bits = sum->elements ? 8.0 * (double)sum->bytes / (double)sum->elements : 0;
+    sizes_text(sum->all.from_bytes, sum->all.bytes, sizes, sizeof sizes);
+    if (sum->all.measured)
+        (void)snprintf(mean, sizeof mean, "  mean SQNR %.1f dB", -20 * log10(bb_quantize_total_rel(&sum->all)));
+    if (sum->all.worst)
+        (void)snprintf(worst, sizeof worst, "  worst %s", bb_quantize_screen_name(sum->all.worst, name));
+    double bits = sum->all.elements ? 8.0 * (double)sum->all.bytes / (double)sum->all.elements : 0;
     (void)snprintf(buf, size, "total %s (%.2f bit/weight)%s%s", sizes, bits, mean, worst);
     if (bb_text_columns(buf) > width) (void)memmove(buf, buf + strlen("total "), strlen(buf) - strlen("total ") + 1);
     if (bb_text_columns(buf) > width) (void)snprintf(buf, size, "%s%s%s", sizes, mean, worst);
@@ -183,7 +183,7 @@ static void draw_total(const bb_app *app, const bb_quantize_screen *q, const bb_
     }
     if (q->n) {
         char text[320];
-        total_words(q, sum, p->w, text, sizeof text);
+        total_words(sum, p->w, text, sizeof text);
         int used = bb_put_cut(p->y, p->x, p->w, BB_ROLE_TEXT, text);
         (void)snprintf(text, sizeof text, "%zu below %d dB (!)", sum->low, (int)BB_QUANTIZE_LOW_DB);
         if (sum->low && p->w - used > 24) bb_put_right(p->y, p->x + used + 2, p->w - used - 3, BB_ROLE_WARN, text);
@@ -338,7 +338,7 @@ static void title(const bb_layout *l, const bb_rect *p, bb_role role, const char
 static void draw_tensors(const bb_quantize_screen *q, const bb_quantize_sum *sum, const bb_layout *l) {
     const bb_rect *p = &l->pane[BB_PANE_TENSORS];
     char text[96];
-    (void)snprintf(text, sizeof text, "Tensors %zu/%zu, %s", sum->done, q->n, bb_quantize_order_words(q->sort));
+    (void)snprintf(text, sizeof text, "Tensors %zu/%zu, %s", sum->all.done, q->n, bb_quantize_order_words(q->sort));
     int widths[BB_QUANTIZE_COLUMNS];
     if (p->h < 2) return;
     if (q->n) title(l, p, BB_ROLE_TITLE, text);
@@ -356,7 +356,7 @@ static void draw_tensors(const bb_quantize_screen *q, const bb_quantize_sum *sum
         bool low = bb_quantize_screen_low(r);
         if (i == q->marked) (void)bb_put(y, p->x, 1, BB_ROLE_FOCUS, ">");
         if (low) (void)bb_put(y, p->x + 1, 1, BB_ROLE_WARN, "!");
-        draw_cells(q, r, q->order[i] == sum->worst, y, p->x, widths, i == q->marked ? BB_ROLE_FOCUS : BB_ROLE_TEXT);
+        draw_cells(q, r, r == sum->all.worst, y, p->x, widths, i == q->marked ? BB_ROLE_FOCUS : BB_ROLE_TEXT);
     }
 }
 
@@ -511,7 +511,8 @@ static void draw_types(const bb_quantize_screen *q, const bb_layout *l) {
 
 void bb_quantize_screen_types(const bb_quantize_screen *q, bb_str *out) {
     char db[32], rel[32], most[32];
-    const bb_dtype *to = q->tried < q->n ? bb_quantize_at(q->job, q->tried)->to : NULL;
+    if (q->tried >= q->n) return;
+    const bb_dtype *to = bb_quantize_at(q->job, q->tried)->to;
     bb_str_addf(out, "  %-8s %5s %9s %8s %8s %8s\n", "TYPE", "BIT/W", "SQNR", "REL ERR", "MAX|ERR|", "COS");
     for (size_t i = 0; i < q->n_trials; i++) {
         const bb_quantize_trial *t = &q->trials[i];

@@ -49,7 +49,11 @@ static bb_status make_plan(const bb_quantize_screen *q, const bb_model *model, c
         .recipe = {.ftype = ftype}, .imatrix = imatrix, .imatrix_path = imatrix ? q->imatrix_path : NULL};
     bb_quantize_job *job = NULL;
     bb_status st = bb_quantize_plan(model, &opts, NULL, &job, err);
-    if (st != BB_OK) return st;
+    if (st == BB_OK) st = bb_quantize_check(job, err);
+    if (st != BB_OK) {
+        bb_quantize_free(job);
+        return st;
+    }
     size_t n = bb_quantize_count(job), *order = bb_alloc(n ? n : 1, sizeof *order);
     if (!order) {
         bb_quantize_free(job);
@@ -256,7 +260,8 @@ static void end_run(bb_quantize_screen *q) {
     if (q->phase == BB_QUANTIZE_FAILED) q->why = q->err;
     bb_quantize_screen_sort(q);
     bb_quantize_screen_sum(q, &sum);
-    if (q->follow && sum.worst != SIZE_MAX) bb_quantize_screen_mark(q, sum.worst);
+    for (size_t i = 0; q->follow && i < q->n; i++)
+        if (bb_quantize_at(q->job, i) == sum.all.worst) bb_quantize_screen_mark(q, i);
     q->follow = false;
 }
 
@@ -330,31 +335,17 @@ bool bb_quantize_screen_low(const bb_quantize_row *r) {
 }
 
 void bb_quantize_screen_sum(const bb_quantize_screen *q, bb_quantize_sum *sum) {
-    double err2 = 0, elements = 0, worst = 0;
     uint64_t most = 0;
-    *sum = (bb_quantize_sum){.worst = SIZE_MAX};
+    *sum = (bb_quantize_sum){.low = 0};
     for (size_t i = 0; i < q->n; i++) {
         const bb_quantize_row *r = bb_quantize_at(q->job, i);
-        sum->from_bytes += r->from_bytes;
-        sum->bytes += r->bytes;
-        sum->elements += r->elements;
+        bb_quantize_total_add(&sum->all, r);
         if (r->from_bytes > most) { /* the largest tensor's: models are of one type but for vectors */
             most = r->from_bytes;
             sum->from = r->from;
         }
-        if (atomic_load(&r->state) != BB_ROW_DONE) continue;
-        sum->done++;
-        sum->low += bb_quantize_screen_low(r);
-        if (!r->quantized || r->to->block == 1 || isnan(r->error.rel)) continue; /* as bb_report_quantize sums */
-        err2 += r->error.rel * r->error.rel * (double)r->elements;
-        elements += (double)r->elements;
-        sum->measured++;
-        if (sum->worst == SIZE_MAX || r->error.rel > worst) {
-            sum->worst = i;
-            worst = r->error.rel;
-        }
+        if (atomic_load(&r->state) == BB_ROW_DONE) sum->low += bb_quantize_screen_low(r);
     }
-    sum->mean_db = elements > 0 ? -10 * log10(err2 / elements) : (double)NAN;
 }
 
 const bb_quantize_row *bb_quantize_screen_marked(const bb_quantize_screen *q) {

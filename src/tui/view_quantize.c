@@ -350,7 +350,7 @@ static bb_table *quantize_table(void *state, bb_error *err) {
     const bb_quantize_screen *q = state;
     bb_quantize_sum sum;
     bb_quantize_screen_sum(q, &sum);
-    if (!sum.done) {
+    if (!sum.all.done) {
         (void)bb_fail(err, BB_E_ARG, "nothing was quantized yet: Enter starts");
         return NULL;
     }
@@ -377,7 +377,7 @@ static void quantize_about(void *state, char *text, size_t size) {
     text[0] = 0;
     if (q->model && sum.from)
         (void)snprintf(text, size, "%s %s %s", q->model->title, sum.from->name,
-                       bb_bytes_text(sum.from_bytes, false, bytes));
+                       bb_bytes_text(sum.all.from_bytes, false, bytes));
 }
 
 static void quantize_notes(void *state, bb_str *out) {

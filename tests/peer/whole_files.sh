@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # whole_files.sh - files that `quantize` writes are those of llama_model_quantize, byte for byte, and load in libllama.
-. "$(dirname "$0")/peer.sh"
+. "$(dirname "$0")/peer.inc"
 oracle llama_load -ldl -lm
 oracle make_gguf -lm
 peer=$BB_BUILD/peer
@@ -9,11 +9,13 @@ peer=$BB_BUILD/peer
 # name of llama-quantize and its number (llama.h of v0.5.0: enum llama_ftype)
 all='F32 0,F16 1,BF16 32,Q4_0 2,Q4_1 3,Q8_0 7,Q5_0 8,Q5_1 9,Q2_K 10,Q3_K_S 11,Q3_K_M 12,Q3_K_L 13,Q4_K_S 14,Q4_K_M 15,Q5_K_S 16,Q5_K_M 17,Q6_K 18,IQ4_NL 25,IQ4_XS 30,TQ1_0 36,TQ2_0 37,Q1_0 40,Q2_0 41'
 
-# same INPUT TYPE NUMBER: both quantize the input; the files are compared
+# same INPUT TYPE NUMBER: both quantize the input, or both refuse it; the files are compared
 same() {
-    "$peer/llama_load" quant "$1" "$work/theirs.gguf" "$3" >"$work/log" 2>&1 || { tail -3 "$work/log"; return 1; }
-    "$BB_BIN" quantize "$1" -o "$work/ours.gguf" --force --type "$2" >/dev/null 2>"$work/err" || { cat "$work/err"; return 1; }
-    cmp "$work/theirs.gguf" "$work/ours.gguf"
+    theirs=0 ours=0
+    "$peer/llama_load" quant "$1" "$work/theirs.gguf" "$3" >"$work/log" 2>&1 || theirs=1
+    "$BB_BIN" quantize "$1" -o "$work/ours.gguf" --force --type "$2" >/dev/null 2>"$work/err" || ours=1
+    [ $theirs = $ours ] || { echo "refused: theirs $theirs, ours $ours"; tail -n 3 "$work/log"; cat "$work/err"; return 1; }
+    [ $theirs = 1 ] || cmp "$work/theirs.gguf" "$work/ours.gguf"
 }
 logits() { QUIET=1 "$peer/llama_load" logits "$1" 1,7,42,99,3,250,17,5 "$2" 2>/dev/null; }
 

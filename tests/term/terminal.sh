@@ -43,7 +43,7 @@ same_terminal() { # status expected
     wait_for "status=$1" && for _ in $(seq 40); do [ -s "$home/after" ] && break; sleep 0.05; done && cmp -s "$home/before" "$home/after"
 }
 child() { cat "$home/pid"; }
-echo 1..26
+echo 1..29
 
 start 80 24
 wait_for '[2 Plan]' && wait_for 'llama-3.1-8b'; ok $? 'starts on the Plan screen with the embedded default'
@@ -90,6 +90,15 @@ wait_for '[4 Kernels]'; keys Enter; wait_for 'Kernels, by time'; ok $? 'Enter me
 screen | grep -q 'REL ERR.*read .* GB/s' && screen | grep -q 'gemm_f32.* [0-9].[0-9]e-0[0-9]'; ok $? 'the error stands in the table at 120 columns'
 screen | grep -q 'SPEED .*GOP/s  REL ERR' && screen | grep -q '+-.*-+'; ok $? 'error against speed and the axis have their headings'
 keys o; wait_for 'Kernels, by error'; ok $? 'o names the order'
+keys q
+
+# Quantize: the file and the CSV are those of the command.
+start 80 24 tui quantize
+wait_for '[3 Quantize]'; keys Tab Tab Tab e C-u "$home/x.gguf" Enter Enter; wait_for ' done '; ok $? 'Enter quantizes the shipped model'
+keys w; wait_for 'quantize-001.csv'
+"$bin" quantize demo -o "$home/y.gguf" --type q4_K_M --csv 2>/dev/null | cmp -s - "$home/.local/share/bitbudget/reports/quantize-001.csv" && cmp -s "$home/x.gguf" "$home/y.gguf"
+ok $? 'the file and the CSV are those that the command writes'
+keys Enter; wait_for 'exists already' && cmp -s "$home/x.gguf" "$home/y.gguf"; ok $? 'a file that is there is not overwritten'
 keys q
 
 TERM=dumb "$bin" tui </dev/null >/dev/null 2>"$home/err"; [ $? = 2 ] && [ -s "$home/err" ]; ok $? 'without a terminal it says so and exits with 2'
