@@ -24,7 +24,7 @@ enum { GROUP = 16, MOST = 256, MOST_BYTES = 210 };
 
 static const struct {
     const char *type;
-    bb_best_fn *search[3]; /* from BB_ISA_SCALAR on; the last that is not NULL is also that of the wider ones */
+    bb_best_search search[3]; /* from BB_ISA_SCALAR on; the last that is not NULL is also that of the wider ones */
 } table[] = {
     ROW(q4_0),
     ROW(q4_1),
@@ -46,7 +46,7 @@ static const struct {
     {"tq2_0", {bb_tq2_0_best}},
 };
 
-bb_best_fn *bb_best_find(const bb_dtype *t, bb_isa isa) {
+bb_best_search bb_best_find(const bb_dtype *t, bb_isa isa) {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (strcmp(table[i].type, t->name) != 0) continue;
         for (int k = (int)bb_isa_choose(isa) - BB_ISA_SCALAR; k > 0; k--)
@@ -125,7 +125,7 @@ static bool improves(const group *g, size_t b, size_t size, const float *x, cons
     return lower(a, c);
 }
 
-void bb_best_encode(bb_best_fn *search, const bb_codec *codec, const bb_dtype *t, const float *x, size_t rows,
+void bb_best_encode(bb_best_search search, const bb_codec *codec, const bb_dtype *t, const float *x, size_t rows,
                     size_t cols, const float *importance, unsigned char *out) {
     size_t size = t->block, bytes = t->block_bytes, blocks = rows * cols / size;
     group g;

@@ -13,13 +13,14 @@ typedef struct bb_best_blocks {
 } bb_best_blocks;
 
 typedef void bb_best_fn(const bb_best_blocks *b, unsigned char *out);
+typedef bb_best_fn *bb_best_search;
 
 /* NULL for a type that has nothing to search for: each element has a nearest value of its own. */
-bb_best_fn *bb_best_find(const bb_dtype *t, bb_isa isa);
+bb_best_search bb_best_find(const bb_dtype *t, bb_isa isa);
 
 /* As codec->encode, whose bytes stay wherever the search does not lower the error sum w (x - x')^2 of a block (w:
  * importance, or 1), and in blocks with a value that is not finite. */
-void bb_best_encode(bb_best_fn *search, const bb_codec *codec, const bb_dtype *t, const float *x, size_t rows,
+void bb_best_encode(bb_best_search search, const bb_codec *codec, const bb_dtype *t, const float *x, size_t rows,
                     size_t cols, const float *importance, unsigned char *out);
 
 /* One or two bits or a trit an element: exact, in scalar code. */

@@ -96,7 +96,7 @@ bb_status bb_quantize_rows_as(const bb_dtype *t, const float *x, size_t rows, si
     bb_fp_enter(&saved);
     bb_isa isa = opts ? opts->isa : BB_ISA_AUTO;
     const bb_codec *codec = bb_codec_find(t, isa);
-    bb_best_fn *search = opts && opts->search == BB_SEARCH_BEST ? bb_best_find(t, isa) : NULL;
+    bb_best_search search = opts && opts->search == BB_SEARCH_BEST ? bb_best_find(t, isa) : NULL;
     if (search)
         bb_best_encode(search, codec, t, x, rows, cols, importance, out);
     else
