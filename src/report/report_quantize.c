@@ -118,9 +118,9 @@ bb_table *bb_report_quantize(const bb_quantization_report *in) {
     char a[32], b[32], c[32], d[BB_SHOW_SIZE];
     double bits = all.elements ? 8.0 * (double)all.bytes / (double)all.elements : (double)NAN;
     if (!in->quiet) bb_table_foot(t, "%s", "");
-    bb_table_foot(t, "%s  %s -> %s of tensors%s%s", in->title, bb_bytes_text(all.from_bytes, in->si, a),
-                  bb_bytes_text(all.bytes, in->si, b), all.elements ? ", bits per weight " : "",
-                  bb_show_fixed(bits, 3, d));
+    bb_table_foot(t, "%s  %s -> %s of tensors%s%s%s", in->title, bb_bytes_text(all.from_bytes, in->si, a),
+                  bb_bytes_text(all.bytes, in->si, b), all.elements ? ", " : "", bb_show_fixed(bits, 3, d),
+                  all.elements ? " bits per weight" : "");
     bb_str what;
     bb_str_init(&what);
     if (in->files > 1) bb_str_addf(&what, "%zu files", in->files);
