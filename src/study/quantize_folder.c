@@ -3,7 +3,6 @@
 #include "study/quantize_folder.h"
 #include "base/checked.h"
 #include "base/escape.h"
-#include "base/folder_sink.h"
 #include "base/mem.h"
 #include "study/folder_parts.h"
 #include <stdarg.h>
@@ -454,7 +453,7 @@ bb_status bb_folder_quantize_run(bb_folder_job *job, const char *path, bool forc
     }
     if (status != BB_OK) return bb_fail(err, status, "%s", bb_status_text(status));
     status = bb_folder_desk_new(job, pool, progress, &desk, err);
-    if (status == BB_OK) status = bb_folder_open(path, job->file_bytes, force, &folder, err);
+    if (status == BB_OK) status = bb_folder_open(path, job->file_bytes, force, bb_folder_kind_of, &folder, err);
     if (status == BB_OK) {
         status = write_all(job, desk, folder, progress, err);
         if (status == BB_OK)

@@ -397,6 +397,17 @@ START_TEST(cancelled_and_forced) {
     job = plan(m, &o);
     ck_assert_int_eq(run(job, "out", true, NULL, NULL), BB_OK);
     ck_assert_uint_eq(folder_bytes("out"), bb_folder_quantize_bytes(job));
+    /* neither what is not ours, nor a folder without weights */
+    bb_error err = {0};
+    write_file("out/README.md", "mine", 4);
+    ck_assert_int_eq(run(job, "out", true, NULL, &err), BB_E_WRITE);
+    ck_assert_msg(strstr(err.text, "'README.md'") && exists("out/README.md"), "%s", err.text);
+    char path[256];
+    ck_assert_int_eq(mkdir(in_root("code", path), 0777), 0);
+    write_file("code/config.json", "{}", 2);
+    write_file("code/mine.py", "", 0);
+    ck_assert_int_eq(run(job, "code", true, NULL, &err), BB_E_WRITE);
+    ck_assert(exists("code/mine.py"));
     ck_assert_int_eq(run(job, "in/../in", true, NULL, NULL), BB_E_ARG); /* what it is made from */
     bb_folder_quantize_free(job);
     bb_model_free(m);
