@@ -525,9 +525,21 @@ START_TEST(refusals) {
     ck_assert_int_eq(bb_folder_quantize_plan(m, &o, &job, &err), BB_E_VALUE);
     o.group = 1000; /* divides nothing */
     ck_assert_int_eq(bb_folder_quantize_plan(m, &o, &job, &err), BB_E_UNSUPPORTED);
+    ck_assert_msg(strstr(err.text, "no group of 1000 divides") && strstr(err.text, "4608"), "%s", err.text);
     o = opts_of(&layouts[4]);
     o.outlier_threshold = (double)NAN;
     ck_assert_int_eq(bb_folder_quantize_plan(m, &o, &job, &err), BB_E_VALUE);
+    bb_model_free(m);
+    /* an index whose shards are not there */
+    static const char index[] = "{\"weight_map\": {\"a.weight\": \"model-00001-of-00002.safetensors\", "
+                                "\"b.weight\": \"model-00002-of-00002.safetensors\"}}";
+    char path[256];
+    ck_assert_int_eq(unlink(in_root("in/model.safetensors", path)), 0);
+    write_file("in/model.safetensors.index.json", index, sizeof index - 1);
+    write_file("in/model-00001-of-00002.safetensors", "", 0);
+    m = locate("in");
+    ck_assert_int_eq(bb_folder_quantize_plan(m, &o, &job, &err), BB_E_OPEN);
+    ck_assert_msg(strstr(err.text, "1 of the 2 shards") && strstr(err.text, "'model-00002"), "%s", err.text);
     ck_assert_ptr_eq(job, NULL);
     bb_model_free(m);
     end();
