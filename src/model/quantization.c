@@ -314,8 +314,13 @@ static bb_status read_compressed(const reader *r) {
     bool floats = kind && strcmp(kind, "float") == 0;
     q->pack = floats ? (q->bits == 4 ? BB_PACK_NVFP4 : BB_PACK_FP8) : q->bits == 8 ? BB_PACK_INT8 : BB_PACK_INT;
     if (format && strcmp(format, "pack-quantized") == 0) q->pack = BB_PACK_INT;
-    (void)snprintf(q->label, sizeof q->label, "compressed-tensors %s %llu bit", floats ? "float" : "int",
-                   (unsigned long long)q->bits);
+    char shared[40] = "";
+    if (q->group == UINT64_MAX)
+        strcpy(shared, ", per tensor");
+    else if (q->group && !q->block_rows)
+        (void)snprintf(shared, sizeof shared, ", group %llu", (unsigned long long)q->group);
+    (void)snprintf(q->label, sizeof q->label, "compressed-tensors %s %llu bit%s%s", floats ? "float" : "int",
+                   (unsigned long long)q->bits, shared, q->symmetric ? "" : ", asymmetric");
     return BB_OK;
 }
 
