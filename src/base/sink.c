@@ -142,6 +142,13 @@ bb_status bb_sink_open_as(const char *path, const char *shown, uint64_t size, bo
     return BB_OK;
 }
 
+bb_status bb_sink_probe(const char *path, bool force, bb_error *err) {
+    char shown[256];
+    struct stat st;
+    if (force || stat(path, &st) != 0) return BB_OK;
+    return bb_exists_failed(bb_escape_buf(path, shown, sizeof shown), err);
+}
+
 bb_status bb_sink_open(const char *path, uint64_t size, bool force, bb_sink **sink, bb_error *err) {
     return bb_sink_open_as(path, path, size, force, sink, err);
 }

@@ -10,6 +10,8 @@ typedef struct bb_sink bb_sink; /* an output in progress; owns its temporary unt
  * target is BB_E_EXISTS unless force; a target that is not a regular file is BB_E_WRITE. No space for size: BB_E_WRITE,
  * saying what is needed and what is free. */
 bb_status bb_sink_open(const char *path, uint64_t size, bool force, bb_sink **sink, bb_error *err);
+/* BB_E_EXISTS for an output that is there and not to be replaced: bb_sink_open says so too, this before long work. */
+bb_status bb_sink_probe(const char *path, bool force, bb_error *err);
 /* n bytes at offset; any order, any thread. */
 bb_status bb_sink_write(bb_sink *sink, uint64_t offset, const void *data, size_t n, bb_error *err);
 /* Brings what was written to the disk: of several outputs that belong together, each before the first gets its name. */

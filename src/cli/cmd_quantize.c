@@ -13,7 +13,8 @@ static const cli_option options[] = {
     {OPT_TYPE, "--type", "TYPE", NULL, false,
      "a file type with llama-quantize's mixture (q4_K_M, q5_K_S, iq4_xs, ...), a storage type for every matrix (q4_K, "
      "mxfp4, ...), or int8, nf4, fp4 for a folder of safetensors"},
-    {OPT_DRY_RUN, "--dry-run", NULL, NULL, false, "the types and exact sizes; no weights are read, nothing is written"},
+    {OPT_DRY_RUN, "--dry-run", NULL, NULL, false,
+     "the types and exact sizes; nothing is written, and but for a target no weights are read"},
     {OPT_IMATRIX, "--imatrix", "FILE", NULL, false, "importance of the input channels (GGUF, or the older .dat)"},
     {OPT_TARGET_SIZE, "--target-size", "SIZE", NULL, false,
      "the mixture with the least error whose file is no larger (4.2GB)"},
@@ -71,7 +72,10 @@ static bb_status read_type(const char *name, request *r, bb_error *err) {
         return BB_OK;
     }
     const bb_dtype *t = bb_dtype_find(name, NULL);
-    if (!t) return BB_E_NAME;
+    if (!t) {
+        if (err) err->status = BB_E_ARG;
+        return BB_E_ARG;
+    }
     const bb_codec *codec = bb_codec_find(t, BB_ISA_SCALAR);
     if (t->gguf_id == BB_NO_GGUF_ID || !codec || !codec->encode)
         return bb_fail(err, BB_E_UNSUPPORTED, "there is no quantizer for %s", t->name);
@@ -87,8 +91,9 @@ static bb_status read_type(const char *name, request *r, bb_error *err) {
 
 static bb_status read_tensor_type(const cli_args *a, cli_id id, const char *name, const bb_dtype **out, bb_error *err) {
     if (!cli_has(a, id)) return BB_OK;
-    const bb_dtype *t = bb_dtype_find(a->value[id], err);
-    if (!t) return BB_E_NAME;
+    bb_error why = {0};
+    const bb_dtype *t = bb_dtype_find(a->value[id], &why);
+    if (!t) return bb_fail(err, BB_E_ARG, "%s: %s", name, why.text);
     if (t->gguf_id == BB_NO_GGUF_ID) return bb_fail(err, BB_E_ARG, "%s %s: GGUF has no such type", name, t->name);
     *out = t;
     return BB_OK;
@@ -99,7 +104,9 @@ static bb_status read_rules(const cli_args *a, request *r, bb_error *err) {
     for (size_t i = 0; i < a->n_given && s == BB_OK; i++) {
         if (a->given[i].id != OPT_TENSOR_TYPE) continue;
         if (!r->rules) s = bb_type_rules_new(&r->rules, err);
-        if (s == BB_OK) s = bb_type_rules_add(r->rules, a->given[i].value, err);
+        bb_error why = {0};
+        if (s == BB_OK && (s = bb_type_rules_add(r->rules, a->given[i].value, &why)) != BB_OK)
+            s = bb_fail(err, s == BB_E_NAME ? BB_E_ARG : s, "--tensor-type %s", why.text);
     }
     r->opts.recipe.rules = r->rules;
     return s;
@@ -127,6 +134,13 @@ static bb_status read_part(const char *text, bb_quantize_opts *o, bb_error *err)
                    bb_escape_buf(text, safe, sizeof safe));
 }
 
+/* A size that may not be 0. */
+static bb_status read_size(const cli_args *a, cli_id id, const char *name, uint64_t *out, bb_error *err) {
+    bb_status s = cli_get_bytes(a, id, name, out, err);
+    if (s == BB_OK && cli_has(a, id) && !*out) s = bb_fail(err, BB_E_ARG, "%s %s: nothing fits", name, a->value[id]);
+    return s;
+}
+
 static bb_status read_request(cli_call *call, const bb_catalogue *cat, request *r, bb_error *err) {
     const cli_args *a = &call->args;
     bb_quantize_opts *o = &r->opts;
@@ -138,12 +152,15 @@ static bb_status read_request(cli_call *call, const bb_catalogue *cat, request *
     }
     if (cli_has(a, OPT_TARGET_SIZE) && cli_has(a, OPT_TARGET_BPW))
         return bb_fail(err, BB_E_ARG, "--target-size and --target-bpw are two ways to say one thing: give one");
+    if (target && cli_has(a, OPT_PURE)) return bb_fail(err, BB_E_ARG, "--pure asks for no mixture, a target for one");
+    if (cli_has(a, OPT_LEAVE_OUTPUT) && cli_has(a, OPT_OUTPUT_TYPE))
+        return bb_fail(err, BB_E_ARG, "--leave-output-tensor and --output-type contradict each other");
     if (target && cli_has(a, OPT_TYPE))
         return bb_fail(err, BB_E_ARG, "--type and a target exclude each other: the target chooses the types");
     bb_status s = read_type(a->value[OPT_TYPE] ? a->value[OPT_TYPE] : "q4_K_M", r, err);
-    if (s == BB_OK) s = cli_get_bytes(a, OPT_TARGET_SIZE, "--target-size", &o->target_bytes, err);
+    if (s == BB_OK) s = read_size(a, OPT_TARGET_SIZE, "--target-size", &o->target_bytes, err);
     if (s == BB_OK) s = cli_get_positive(a, OPT_TARGET_BPW, "--target-bpw", &o->target_bpw, err);
-    if (s == BB_OK) s = cli_get_bytes(a, OPT_SPLIT_SIZE, "--split-max-size", &o->split_max_bytes, err);
+    if (s == BB_OK) s = read_size(a, OPT_SPLIT_SIZE, "--split-max-size", &o->split_max_bytes, err);
     if (s == BB_OK) s = cli_get_unsigned(a, OPT_THREADS, "--threads", 1024, &o->threads, err);
     if (s == BB_OK) s = cli_get_isa(a, &o->quant.isa, err);
     if (s == BB_OK) s = read_tensor_type(a, OPT_OUTPUT_TYPE, "--output-type", &o->recipe.output_type, err);
@@ -177,7 +194,7 @@ static void warn_all(const cli_output *o, const bb_quantize_job *job, size_t *to
     for (; (w = bb_quantize_warning(job, *told)); ++*told) cli_warn(o, "%s", w);
 }
 
-static bb_table *table_of(const bb_quantize_job *job, bool written, bool si) {
+static bb_table *table_of(const bb_quantize_job *job, const cli_call *call, const bb_quantize_opts *o) {
     size_t n = bb_quantize_count(job);
     const bb_quantize_row **rows = bb_alloc(n + 1, sizeof *rows);
     if (!rows) return NULL;
@@ -187,8 +204,12 @@ static bb_table *table_of(const bb_quantize_job *job, bool written, bool si) {
                                  .title = bb_quantize_title(job),
                                  .file_bytes = bb_quantize_file_bytes(job),
                                  .files = bb_quantize_files(job),
-                                 .written = written,
-                                 .si = si};
+                                 .part = o->part,
+                                 .parts = o->parts,
+                                 .written = bb_quantize_complete(job),
+                                 .dry = cli_has(&call->args, OPT_DRY_RUN),
+                                 .quiet = call->out.quiet,
+                                 .si = call->out.si};
     bb_table *t = bb_report_quantize(&in);
     free(rows);
     return t;
@@ -203,17 +224,34 @@ static bb_status quantize(cli_call *call, const bb_model *model, const request *
     cli_progress_start(&progress, call->out.quiet);
     bb_status s = bb_quantize_plan(model, &r->opts, &progress.progress, &job, err);
     if (s == BB_OK) {
+        bb_error why = {0};
         warn_all(&call->out, job, &told);
+        if (dry && bb_quantize_check(job, &why) != BB_OK) cli_warn(&call->out, "it cannot be written: %s", why.text);
         if (!dry) s = bb_quantize_run(job, a->value[OPT_OUTPUT], call->out.force, &progress.progress, err);
     }
     cli_progress_end(&progress);
     if (s == BB_OK) {
         warn_all(&call->out, job, &told);
         if (!dry) s = cli_output_refuse(&call->out, a, err); /* the output has its name now */
-        if (s == BB_OK) s = cli_output_table(&call->out, table_of(job, !dry, call->out.si), false, err);
+        if (s == BB_OK) s = cli_output_table(&call->out, table_of(job, call, &r->opts), false, err);
         if (s != BB_OK && !dry) bb_hint(err, "the output is written and whole: only the report of it failed");
     }
     bb_quantize_free(job);
+    return s;
+}
+
+static bb_status check_outputs(cli_call *call, const bb_model *model, bool folder, bb_error *err) {
+    const char *out = call->args.value[OPT_OUTPUT], *report = call->out.path;
+    bool dry = cli_has(&call->args, OPT_DRY_RUN);
+    bb_status s = BB_OK;
+    if (out && strcmp(out, "-") == 0)
+        return bb_fail(err, BB_E_ARG, "-o -: a model is written to a file, not to standard output");
+    for (size_t i = 0; report && model->file && s == BB_OK && i < model->file->n_parts; i++)
+        if (model->file->parts[i].src) s = bb_sink_refuse_source(report, model->file->parts[i].src, err);
+    if (s == BB_OK) s = cli_output_begin(&call->out, err);
+    if (s == BB_OK && out && !dry && !folder && !cli_has(&call->args, OPT_SPLIT_SIZE) &&
+        !cli_has(&call->args, OPT_KEEP_SPLIT))
+        s = bb_sink_probe(out, call->out.force, err);
     return s;
 }
 
@@ -232,6 +270,7 @@ static bb_status run(cli_call *call, bb_error *err) {
     if (s == BB_OK) s = bb_catalogue_load(a->value[OPT_MODELS], a->value[OPT_GPUS], &cat, err);
     if (s == BB_OK && !folder) s = read_request(call, cat, &r, err);
     if (s == BB_OK) s = bb_model_locate(cat, &call->stores, a->words[0], &model, err);
+    if (s == BB_OK) s = check_outputs(call, model, folder, err);
     if (s == BB_OK) s = folder ? cli_quantize_folder(call, model, err) : quantize(call, model, &r, err);
     bb_model_free(model);
     request_clear(&r);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 bool cli_quantize_is_folder(const char *type) {
-    static const char *const types[] = {"int8", "nf4", "fp4"};
+    static const char *const types[] = {"int8", "nf4", "fp4", "bnb_fp4"};
     for (size_t i = 0; type && i < sizeof types / sizeof *types; i++)
         if (bb_name_eq(type, types[i])) return true;
     return false;
@@ -21,6 +21,8 @@ static const char *misplaced(const cli_args *a, bool folder, bool int8, bool pla
         cli_id id;
         const char *name;
     } of_file[] = {{OPT_IMATRIX, "--imatrix"},
+                   {OPT_TARGET_SIZE, "--target-size"},
+                   {OPT_TARGET_BPW, "--target-bpw"},
                    {OPT_PURE, "--pure"},
                    {OPT_TENSOR_TYPE, "--tensor-type"},
                    {OPT_OUTPUT_TYPE, "--output-type"},
@@ -48,9 +50,9 @@ bb_status cli_quantize_check_kind(const cli_args *a, bb_error *err) {
     const char *odd = misplaced(a, folder, int8, !layout || strcmp(layout, "plain") == 0);
     if (!odd) return BB_OK;
     char safe[64];
-    return bb_fail(err, BB_E_ARG, "%s does not go with --type %s%s%s", odd,
-                   type ? bb_escape_buf(type, safe, sizeof safe) : "of a target", layout ? " --layout " : "",
-                   layout ? layout : "");
+    if (!type) return bb_fail(err, BB_E_ARG, "%s does not go with a target: it writes a GGUF", odd);
+    return bb_fail(err, BB_E_ARG, "%s does not go with --type %s%s%s", odd, bb_escape_buf(type, safe, sizeof safe),
+                   layout ? " --layout " : "", layout ? layout : "");
 }
 
 /* "tensor", "row" or "group:128". */
@@ -73,7 +75,9 @@ static bb_status read_granularity(const char *text, bb_folder_opts *o, bb_error 
 static bb_status read_opts(const cli_args *a, bb_folder_opts *o, bb_error *err) {
     const char *type = a->value[OPT_TYPE];
     bb_folder_opts_init(o);
-    o->method = bb_name_eq(type, "nf4") ? BB_FOLDER_NF4 : bb_name_eq(type, "fp4") ? BB_FOLDER_FP4 : BB_FOLDER_INT8;
+    o->method = bb_name_eq(type, "nf4")                                  ? BB_FOLDER_NF4
+                : bb_name_eq(type, "fp4") || bb_name_eq(type, "bnb_fp4") ? BB_FOLDER_FP4
+                                                                         : BB_FOLDER_INT8;
     if (cli_has(a, OPT_LAYOUT) && strcmp(a->value[OPT_LAYOUT], "llm-int8") == 0) o->method = BB_FOLDER_LLM_INT8;
     o->asymmetric = cli_has(a, OPT_ASYMMETRIC);
     o->double_quant = cli_has(a, OPT_DOUBLE_QUANT);
@@ -87,7 +91,7 @@ static bb_status read_opts(const cli_args *a, bb_folder_opts *o, bb_error *err) 
     return s;
 }
 
-static bb_table *table_of(const bb_folder_job *job, bool written, bool si) {
+static bb_table *table_of(const bb_folder_job *job, bool written, bool quiet, bool si) {
     size_t n = bb_folder_quantize_count(job);
     const bb_quantize_row **rows = bb_alloc(n + 1, sizeof *rows);
     if (!rows) return NULL;
@@ -99,6 +103,8 @@ static bb_table *table_of(const bb_folder_job *job, bool written, bool si) {
                                  .files = bb_folder_quantize_shards(job),
                                  .folder = true,
                                  .written = written,
+                                 .dry = !written,
+                                 .quiet = quiet,
                                  .si = si};
     bb_table *t = bb_report_quantize(&in);
     free(rows);
@@ -129,7 +135,8 @@ bb_status cli_quantize_folder(cli_call *call, const bb_model *model, bb_error *e
     if (s == BB_OK) {
         warn_all(&call->out, job, &told);
         if (!dry) s = cli_output_refuse(&call->out, a, err); /* the output has its name now */
-        if (s == BB_OK) s = cli_output_table(&call->out, table_of(job, !dry, call->out.si), false, err);
+        if (s == BB_OK)
+            s = cli_output_table(&call->out, table_of(job, !dry, call->out.quiet, call->out.si), false, err);
         if (s != BB_OK && !dry) bb_hint(err, "the output is written and whole: only the report of it failed");
     }
     bb_folder_quantize_free(job);

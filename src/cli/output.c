@@ -75,13 +75,14 @@ static bb_status write_fd(int fd, const char *data, size_t n) {
     return BB_OK;
 }
 
+bb_status cli_output_begin(cli_output *o, bb_error *err) {
+    return !o->path || o->sink ? BB_OK : bb_sink_open(o->path, 0, o->force, &o->sink, err);
+}
+
 bb_status cli_output_write(cli_output *o, const char *data, size_t n, bb_error *err) {
     if (o->path) {
-        if (!o->sink) {
-            bb_status s = bb_sink_open(o->path, 0, o->force, &o->sink, err);
-            if (s != BB_OK) return s;
-        }
-        bb_status s = bb_sink_write(o->sink, o->written, data, n, err);
+        bb_status s = cli_output_begin(o, err);
+        if (s == BB_OK) s = bb_sink_write(o->sink, o->written, data, n, err);
         o->written += n;
         return s;
     }

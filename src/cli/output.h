@@ -19,6 +19,8 @@ typedef struct cli_output {
 
 /* From the common options and the environment (NO_COLOR, TERM, the locale's character set). */
 void cli_output_init(cli_output *o, const cli_args *args);
+/* Opens the report before long work, so that what is wrong with it shows first. */
+bb_status cli_output_begin(cli_output *o, bb_error *err);
 /* BB_E_ARG when --report names a file that the command reads or writes otherwise: --force would replace it. */
 bb_status cli_output_refuse(const cli_output *o, const cli_args *args, bb_error *err);
 /* n bytes of the answer. */

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@ enum { ESC = 27, TICK_MS = 100, FIRST_TICK = 5, LINE = 160 };
 
 /* The mode that the terminal had, for a signal handler too. */
 static struct termios terminal_mode;
-static volatile sig_atomic_t terminal_changed;
+static volatile sig_atomic_t terminal_changed, line_shown;
 
 /* Keys come one by one, without Enter and unseen; ^C stays a signal. Only in the foreground: a job in the background
  * must not touch the terminal. */
@@ -31,6 +32,8 @@ static bool watch_keys(void) {
 }
 
 void cli_progress_emergency(void) {
+    if (line_shown) (void)!write(STDERR_FILENO, "\r\033[K", 4);
+    line_shown = 0;
     if (!terminal_changed) return;
     terminal_changed = 0;
     (void)tcsetattr(STDIN_FILENO, TCSANOW, &terminal_mode);
@@ -65,6 +68,13 @@ static int tell_speed(char *line, size_t size, uint64_t done, uint64_t total, do
                     (int)left % 60);
 }
 
+/* Columns that a line may take, so that the next one covers it. */
+static size_t room(void) {
+    struct winsize w;
+    size_t columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col : 80;
+    return columns - 1;
+}
+
 static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -73,7 +83,7 @@ static double now(void) {
 
 static void *show(void *arg) {
     cli_progress *p = arg;
-    bool shown = false, keys = watch_keys();
+    bool keys = watch_keys();
     double begun = now();
     uint64_t total_then = 0;
     for (int tick = 0; !atomic_load(&p->stop); tick++) {
@@ -81,18 +91,19 @@ static void *show(void *arg) {
         uint64_t total = atomic_load(&p->progress.total), done = atomic_load(&p->progress.done);
         if (total != total_then) begun = now(); /* another leg of the job */
         total_then = total;
-        if (tick < FIRST_TICK || total == 0) continue;
+        if (tick < FIRST_TICK || total == 0 || p->quiet) continue;
         if (done > total) done = total;
-        char line[LINE];
+        char line[LINE] = "\r\033[K";
         const char *what = atomic_load(&p->progress.now);
-        int n = snprintf(line, sizeof line, "\r\033[K%3.0f%%", 100.0 * (double)done / (double)total);
+        const size_t erase = strlen(line), most = erase + room() < sizeof line - 1 ? erase + room() : sizeof line - 1;
+        int n = snprintf(line + erase, sizeof line - erase, "%3.0f%%", 100.0 * (double)done / (double)total);
+        if (n > 0) n += (int)erase;
         if (n > 0 && p->bytes) n += tell_speed(line + n, sizeof line - (size_t)n, done, total, now() - begun);
         if (n > 0 && (size_t)n < sizeof line && (what || *p->progress.what))
             n += snprintf(line + n, sizeof line - (size_t)n, "  %.40s", what ? what : p->progress.what);
-        if (n > 0) (void)!write(STDERR_FILENO, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
-        shown = true;
+        line_shown = 1;
+        if (n > 0) (void)!write(STDERR_FILENO, line, (size_t)n < most ? (size_t)n : most);
     }
-    if (shown) (void)!write(STDERR_FILENO, "\r\033[K", 4);
     cli_progress_emergency();
     return NULL;
 }
@@ -100,7 +111,8 @@ static void *show(void *arg) {
 void cli_progress_start(cli_progress *p, bool quiet) {
     bb_progress_init(&p->progress);
     atomic_init(&p->stop, false);
-    p->running = !quiet && isatty(STDERR_FILENO) && pthread_create(&p->thread, NULL, show, p) == 0;
+    p->quiet = quiet;
+    p->running = isatty(STDERR_FILENO) && pthread_create(&p->thread, NULL, show, p) == 0;
 }
 
 void cli_progress_end(cli_progress *p) {

@@ -8,15 +8,15 @@
 typedef struct cli_progress {
     bb_progress progress;
     pthread_t thread;
-    bool running;
+    bool running, quiet;
     bool bytes; /* done and total are bytes: the line tells their speed */
     atomic_bool stop;
 } cli_progress;
 
-/* Shows nothing in the first half second, nor when quiet. */
+/* Shows nothing in the first half second, nor when quiet, but the key counts then too. */
 void cli_progress_start(cli_progress *p, bool quiet);
 /* Erases the line. */
 void cli_progress_end(cli_progress *p);
-/* Gives the terminal its own mode back; safe in a signal handler. */
+/* Gives the terminal its own mode back and erases the line; safe in a signal handler. */
 void cli_progress_emergency(void);
 #endif

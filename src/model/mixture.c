@@ -39,6 +39,7 @@ typedef enum qtype {
     Q1_0,
     Q2_0,
     MXFP4,
+    NVFP4,
     QTYPES
 } qtype;
 
@@ -48,7 +49,7 @@ static const char *const type_names[QTYPES] = {
     [Q4_K] = "q4_K",       [Q5_K] = "q5_K",     [Q6_K] = "q6_K",   [IQ1_S] = "iq1_s",     [IQ1_M] = "iq1_m",
     [IQ2_XXS] = "iq2_xxs", [IQ2_XS] = "iq2_xs", [IQ2_S] = "iq2_s", [IQ3_XXS] = "iq3_xxs", [IQ3_S] = "iq3_s",
     [IQ4_NL] = "iq4_nl",   [IQ4_XS] = "iq4_xs", [TQ1_0] = "tq1_0", [TQ2_0] = "tq2_0",     [Q1_0] = "q1_0",
-    [Q2_0] = "q2_0",       [MXFP4] = "mxfp4",
+    [Q2_0] = "q2_0",       [MXFP4] = "mxfp4",   [NVFP4] = "nvfp4",
 };
 
 /* What a rule can look at. */
@@ -516,10 +517,11 @@ static bool is_70b(const bb_arch *a) {
     return false;
 }
 
-static void begin(state *s, const bb_arch *arch, bool sources) {
+static bb_status begin(state *s, const bb_arch *arch, bool sources, bb_error *err) {
     const bb_recipe *r = s->recipe;
     s->ft = (ftype)r->ftype->number;
     while (s->base < QTYPES && strcmp(type_names[s->base], r->ftype->base) != 0) s->base++;
+    if (s->base == QTYPES) return bb_fail(err, BB_E_BUG, "no mixture has the base %s", r->ftype->base);
     s->imatrix = r->has_imatrix;
     s->tied = true;
     s->layers = (int64_t)(arch->layers + (sources ? arch->mtp_layers : 0)); /* a file's block_count has them too */
@@ -528,16 +530,17 @@ static void begin(state *s, const bb_arch *arch, bool sources) {
     s->is_70b = is_70b(arch);
     s->falcon = strcmp(arch->family, "falcon") == 0;
     s->only_ffn_experts = strcmp(arch->family, "bailingmoe3") == 0;
+    return BB_OK;
 }
 
 bb_status bb_mixture_choose(const bb_recipe *recipe, const bb_arch *arch, bool sources, bb_mix_tensor *tensors,
                             size_t n, bb_error *err) {
     state s = {.recipe = recipe};
     bb_status st = find_types(s.types, err);
+    if (!st) st = begin(&s, arch, sources, err);
     if (st) return st;
     item *items = bb_alloc(n + 1, sizeof *items);
     if (!items) return bb_fail(err, BB_E_NOMEM, "no memory for %zu tensors", n);
-    begin(&s, arch, sources);
     for (size_t i = 0; i < n; i++) {
         items[i] = (item){.t = &tensors[i], .layer = layer_of(tensors[i].name), .role = role_of(tensors[i].name)};
         if (items[i].role == OUTPUT) s.tied = false;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 typedef struct rule {
+    char *text; /* as it was given */
     bb_name_pattern *pattern;
     const bb_dtype *type;
 } rule;
@@ -27,7 +28,10 @@ bb_status bb_type_rules_new(bb_type_rules **rules, bb_error *err) {
 
 void bb_type_rules_free(bb_type_rules *rules) {
     if (!rules) return;
-    for (size_t i = 0; i < rules->n; i++) bb_name_pattern_free(rules->list[i].pattern);
+    for (size_t i = 0; i < rules->n; i++) {
+        free(rules->list[i].text);
+        bb_name_pattern_free(rules->list[i].pattern);
+    }
     free(rules->list);
     free(rules);
 }
@@ -49,19 +53,33 @@ bb_status bb_type_rules_add(bb_type_rules *rules, const char *text, bb_error *er
     if (st) return st;
     if (!bb_grow((void **)&rules->list, rules->n, &rules->cap, sizeof *rules->list))
         return bb_fail(err, BB_E_NOMEM, "no memory for rules");
+    rule *r = &rules->list[rules->n];
+    *r = (rule){bb_strdup(text), NULL, type};
     char *pattern = bb_strndup(text, (size_t)(equals - text));
-    if (!pattern) return bb_fail(err, BB_E_NOMEM, "no memory for rules");
-    st = bb_name_pattern_new(pattern, &rules->list[rules->n].pattern, err);
+    st = pattern && r->text ? bb_name_pattern_new(pattern, &r->pattern, err)
+                            : bb_fail(err, BB_E_NOMEM, "no memory for rules");
     free(pattern);
-    if (st) return st;
-    rules->list[rules->n++].type = type;
-    return BB_OK;
+    if (st)
+        free(r->text);
+    else
+        rules->n++;
+    return st;
 }
 
 const bb_dtype *bb_type_rules_find(const bb_type_rules *rules, const char *name) {
     for (size_t i = 0; i < rules->n; i++)
         if (bb_name_pattern_search(rules->list[i].pattern, name)) return rules->list[i].type;
     return NULL;
+}
+
+const char *bb_type_rule_text(const bb_type_rules *rules, size_t i) {
+    return i < rules->n ? rules->list[i].text : NULL;
+}
+
+bool bb_type_rule_decides(const bb_type_rules *rules, size_t i, const char *name) {
+    for (size_t k = 0; k < i; k++)
+        if (bb_name_pattern_search(rules->list[k].pattern, name)) return false;
+    return bb_name_pattern_search(rules->list[i].pattern, name);
 }
 
 bb_status bb_recipe_types(const bb_recipe *recipe, const bb_arch *arch, bb_mix_tensor *tensors, size_t n,

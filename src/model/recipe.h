@@ -12,6 +12,11 @@ bb_status bb_type_rules_add(bb_type_rules *rules, const char *text, bb_error *er
 /* The type of the first rule that matches; NULL = none does. */
 const bb_dtype *bb_type_rules_find(const bb_type_rules *rules, const char *name);
 
+/* Rule number i, in the order of the calls; NULL past the end. */
+const char *bb_type_rule_text(const bb_type_rules *rules, size_t i);
+/* Whether it is the first that matches the name. */
+bool bb_type_rule_decides(const bb_type_rules *rules, size_t i, const char *name);
+
 typedef struct bb_recipe {
     const bb_ftype *ftype;
     bool pure;                      /* every matrix that may be quantized gets the base type */

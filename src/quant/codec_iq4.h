@@ -37,8 +37,20 @@ LANE_BIG void encode_iq4_nl(const lane_blocks *b, vi *words) {
     join_words(scale_bits(d), packed, 4, words);
 }
 
+/* The first two words of iq4_xs: the fp16 scale, high pairs and low nibbles of eight scales 0..63. */
+LANE_FN void pack_iq4_scales(vi d, const vi *scales, vi *words) {
+    vi high = vi_set(0), low = vi_set(0);
+    for (int j = 0; j < 8; j++) {
+        low = vi_or(low, vi_shl(vi_and(scales[j], vi_set(15)), 4 * j));
+        high = vi_or(high, vi_shl(vi_shr(scales[j], 4), 2 * j));
+    }
+    words[0] = vi_or(d, vi_shl(high, 16));
+    words[1] = low;
+}
+
 LANE_BIG void encode_iq4_xs(const lane_blocks *b, vi *words) {
     vf x[IQ4_XS], w[IQ4_NL], scale[8], amax;
+    vi codes[8];
     vt values = vt_load(iq4_values), bounds = vt_load(iq4_bounds);
     load_values(b->x, 0, IQ4_XS, x);
     vf sigma2 = vf_mul(sum_squares(x, IQ4_XS), vf_set(2.0f / IQ4_XS));
@@ -47,16 +59,12 @@ LANE_BIG void encode_iq4_xs(const lane_blocks *b, vi *words) {
         scale[j] = search_iq4(x + IQ4_NL * j, w, values, bounds);
     }
     vf d = vf_div(vf_neg(search_extreme(scale, 8, &amax)), vf_set(32)), id = inverse_or_0(d);
-    vi high = vi_set(0), low = vi_set(0);
     for (int j = 0; j < 8; j++) {
         vf l = vf_near_in(vf_mul(id, scale[j]), -32, 31);
         iq4_pack(x + IQ4_NL * j, inverse_or_0(vf_mul(d, l)), bounds, words + 2 + 4 * j);
-        vi code = vi_add(vi_of_f(l), vi_set(32));
-        low = vi_or(low, vi_shl(vi_and(code, vi_set(15)), 4 * j));
-        high = vi_or(high, vi_shl(vi_shr(code, 4), 2 * j));
+        codes[j] = vi_add(vi_of_f(l), vi_set(32));
     }
-    words[0] = vi_or(scale_bits(d), vi_shl(high, 16));
-    words[1] = low;
+    pack_iq4_scales(scale_bits(d), codes, words);
 }
 
 void LANE_NAME(bb_iq4_nl_encode)(const float *x, size_t rows, size_t cols, const float *importance,

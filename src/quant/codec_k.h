@@ -75,6 +75,19 @@ LANE_FN void pack_pairs(const vi *codes, vi *words) {
     }
 }
 
+/* What is above the low `shift` bits of 256 codes: eight bits, 32 codes apart, in a byte; 8 words. */
+LANE_FN void pack_high_bits(const vi *codes, int shift, vi *words) {
+    for (int w = 0; w < 8; w++) {
+        vi b[4];
+        for (int k = 0; k < 4; k++) {
+            b[k] = vi_set(0);
+            for (int bit = 0; bit < 8; bit++)
+                b[k] = vi_or(b[k], vi_shl(vi_shr(codes[32 * bit + 4 * w + k], shift), bit));
+        }
+        words[w] = word_of(b);
+    }
+}
+
 /* ---- q2_K: 16 scales and minimums of four bits, 64 bytes of codes, two fp16 ---- */
 
 LANE_FN void fit_q2(super_fit *f) {
@@ -155,6 +168,15 @@ LANE_FN void pack_q3_scales(const vi *scales, vi *words) {
     for (int w = 0; w < 3; w++) words[w] = word_of(bytes + 4 * w);
 }
 
+/* The block of codes 0..7 and scales 0..63. */
+LANE_FN void pack_q3(vi *codes, const vi *scales, vi d, vi *words) {
+    pack_high_bits(codes, 2, words);
+    for (int i = 0; i < SUPER; i++) codes[i] = vi_and(codes[i], vi_set(3));
+    pack_pairs(codes, words + 8);
+    pack_q3_scales(scales, words + 24);
+    words[27] = d;
+}
+
 LANE_BIG void encode_q3_K(const lane_blocks *b, vi *words) {
     super_fit f;
     vi scales[16], d;
@@ -167,19 +189,7 @@ LANE_BIG void encode_q3_K(const lane_blocks *b, vi *words) {
     }
     for (int j = 0; j < 16; j++)
         recode_signed(&f, 16 * j, 4, vf_mul(vf_of_half(d), vf_of_i(vi_sub(scales[j], vi_set(32)))));
-    for (int w = 0; w < 8; w++) {
-        vi high[4];
-        for (int k = 0; k < 4; k++) {
-            high[k] = vi_set(0);
-            for (int bit = 0; bit < 8; bit++)
-                high[k] = vi_or(high[k], vi_shl(vi_shr(f.codes[32 * bit + 4 * w + k], 2), bit));
-        }
-        words[w] = word_of(high);
-    }
-    for (int i = 0; i < SUPER; i++) f.codes[i] = vi_and(f.codes[i], vi_set(3));
-    pack_pairs(f.codes, words + 8);
-    pack_q3_scales(scales, words + 24);
-    words[27] = d;
+    pack_q3(f.codes, scales, d, words);
 }
 
 /* ---- q4_K and q5_K: two fp16, 8 scales and minimums of six bits, (32 bytes of fifth bits,) 128 bytes of nibbles ----
@@ -288,15 +298,7 @@ LANE_BIG void encode_q5_K(const lane_blocks *b, vi *words) {
         dmin = round_k45_scales(f.min, mins);
     }
     finish_k45(&f, 31, d, dmin, scales, mins, words);
-    for (int w = 0; w < 8; w++) {
-        vi fifth[4];
-        for (int k = 0; k < 4; k++) {
-            fifth[k] = vi_set(0);
-            for (int bit = 0; bit < 8; bit++)
-                fifth[k] = vi_or(fifth[k], vi_shl(vi_shr(f.codes[32 * bit + 4 * w + k], 4), bit));
-        }
-        words[4 + w] = word_of(fifth);
-    }
+    pack_high_bits(f.codes, 4, words + 4);
     pack_k45_nibbles(f.codes, words + 12);
 }
 

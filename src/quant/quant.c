@@ -3,6 +3,7 @@
 #include "quant/quant.h"
 #include "base/checked.h"
 #include "base/fpenv.h"
+#include "quant/best.h"
 #include "quant/codecs.h"
 #include <string.h>
 
@@ -93,7 +94,13 @@ bb_status bb_quantize_rows_as(const bb_dtype *t, const float *x, size_t rows, si
     if (status != BB_OK) return status;
     fenv_t saved;
     bb_fp_enter(&saved);
-    bb_codec_find(t, opts ? opts->isa : BB_ISA_AUTO)->encode(x, rows, cols, importance, out);
+    bb_isa isa = opts ? opts->isa : BB_ISA_AUTO;
+    const bb_codec *codec = bb_codec_find(t, isa);
+    bb_best_search search = opts && opts->search == BB_SEARCH_BEST ? bb_best_find(t, isa) : NULL;
+    if (search)
+        bb_best_encode(search, codec, t, x, rows, cols, importance, out);
+    else
+        codec->encode(x, rows, cols, importance, out);
     bb_fp_leave(&saved);
     return BB_OK;
 }

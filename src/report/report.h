@@ -61,7 +61,11 @@ typedef struct bb_quantization_report {
     uint64_t file_bytes;
     size_t files;
     bool folder; /* several files: a checkpoint */
-    bool written, si;
+    unsigned part, parts; /* of a run that wrote only a part; 0 */
+    bool written;         /* the output is there */
+    bool dry;             /* nothing was to be written */
+    bool quiet;           /* people see no rows */
+    bool si;
 } bb_quantization_report;
 bb_table *bb_report_quantize(const bb_quantization_report *in);
 bb_table *bb_report_bench(const bb_bench_report *r);

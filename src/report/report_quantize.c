@@ -15,7 +15,7 @@ static void ratio(bb_table *t, double v) {
 
 static void measured(bb_table *t, const bb_quantize_row *r) {
     char buf[BB_SHOW_SIZE];
-    if (atomic_load(&((bb_quantize_row *)(uintptr_t)r)->state) != BB_ROW_DONE) {
+    if (atomic_load(&((bb_quantize_row *)(uintptr_t)r)->state) != BB_ROW_DONE || !r->elements) {
         for (int i = 0; i < 5; i++) bb_cell_empty(t);
         return;
     }
@@ -78,11 +78,11 @@ static void types(bb_table *t, const bb_quantize_row *const *rows, size_t n, boo
     }
 }
 
-static void summary(bb_table *t, const bb_quantize_total *all) {
+static void summary(bb_table *t, const bb_quantize_total *all, const char *which) {
     double mean = bb_quantize_total_rel(all);
     char a[BB_SHOW_SIZE], b[BB_SHOW_SIZE], c[BB_SHOW_SIZE];
     if (!all->worst) return;
-    bb_table_foot(t, "relative error of the quantized matrices %s (SQNR %s dB), measured; worst %s: %s",
+    bb_table_foot(t, "relative error of the quantized matrices%s %s (SQNR %s dB), measured; worst %s: %s", which,
                   bb_show_ratio(mean, 2, a), bb_show_fixed(-20 * log10(mean), 1, b), all->worst->name,
                   bb_show_ratio(all->worst->error.rel, 2, c));
     bb_json_add_f64(bb_table_json(t), "weight_rel", mean);
@@ -112,17 +112,28 @@ bb_table *bb_report_quantize(const bb_quantization_report *in) {
     bb_quantize_total all = {0};
     for (size_t i = 0; i < in->n; i++) {
         row(t, in->rows[i]);
+        if (in->quiet) bb_table_row_hidden(t);
         bb_quantize_total_add(&all, in->rows[i]);
     }
     char a[32], b[32], c[32], d[BB_SHOW_SIZE];
     double bits = all.elements ? 8.0 * (double)all.bytes / (double)all.elements : (double)NAN;
-    bb_table_foot(t, "%s", "");
-    bb_table_foot(t, "%s  %s -> %s of tensors, %s bits per weight; %s %s (%" PRIu64 " bytes)%s", in->title,
-                  bb_bytes_text(all.from_bytes, in->si, a), bb_bytes_text(all.bytes, in->si, b),
-                  bb_show_fixed(bits, 3, d), in->folder ? "folder" : "file", bb_bytes_text(in->file_bytes, in->si, c),
-                  in->file_bytes, in->written ? "" : ": nothing was written");
+    if (!in->quiet) bb_table_foot(t, "%s", "");
+    bb_table_foot(t, "%s  %s -> %s of tensors%s%s%s", in->title, bb_bytes_text(all.from_bytes, in->si, a),
+                  bb_bytes_text(all.bytes, in->si, b), all.elements ? ", " : "", bb_show_fixed(bits, 3, d),
+                  all.elements ? " bits per weight" : "");
+    bb_str what;
+    bb_str_init(&what);
+    if (in->files > 1) bb_str_addf(&what, "%zu files", in->files);
+    bb_table_foot(t, "%s %s (%" PRIu64 " bytes)%s",
+                  in->folder      ? "folder"
+                  : in->files > 1 ? bb_str_c(&what)
+                                  : "file",
+                  bb_bytes_text(in->file_bytes, in->si, c), in->file_bytes, in->dry ? ": nothing was written" : "");
+    bb_str_clear(&what);
+    if (in->parts && !in->written)
+        bb_table_foot(t, "part %u of %u is written; the file appears with the last of them", in->part, in->parts);
     types(t, in->rows, in->n, in->si);
-    if (in->written) summary(t, &all);
+    if (!in->dry) summary(t, &all, in->parts ? " of this part" : "");
     bb_json *root = bb_table_json(t);
     bb_json_add_text(root, "type", in->title);
     bb_json_add_u64(root, "parameters", all.elements);
@@ -132,5 +143,9 @@ bb_table *bb_report_quantize(const bb_quantization_report *in) {
     bb_json_add_u64(root, "files", in->files);
     bb_json_add_f64(root, "bits_per_weight", bits);
     bb_json_add_bool(root, "written", in->written);
+    if (in->parts) {
+        bb_json_add_u64(root, "part", in->part);
+        bb_json_add_u64(root, "parts", in->parts);
+    }
     return t;
 }

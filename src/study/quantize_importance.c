@@ -62,6 +62,29 @@ static uint64_t mend(const float *w, float *out, uint64_t n, uint64_t group, uin
     return odd;
 }
 
+/* What llama-imatrix never measures, since it is looked up and not multiplied. */
+static bool is_table(const char *name) {
+    return strcmp(name, "token_embd.weight") == 0 || strcmp(name, "per_layer_token_embd.weight") == 0;
+}
+
+void bb_quantize_importance_told(bb_quantize_job *job) {
+    size_t matrices = 0, without = 0, first = 0;
+    for (size_t i = 0; i < job->n; i++) {
+        const bb_quantize_row *r = &job->rows[i];
+        if (!r->quantized || r->to->block == 1 || is_table(r->name)) continue;
+        matrices++;
+        if (!job->places[i].importance && !without++) first = i;
+    }
+    if (without)
+        bb_quantize_warn(job, "%zu of %zu quantized matrices have no importance in the file, the first: '%s'", without,
+                         matrices, job->rows[first].name);
+    if (job->mended)
+        bb_quantize_warn(job,
+                         "importance: weight 1 for %llu channels of %zu tensors (NaN, infinite, negative, or in blocks "
+                         "whose weights are all zero), the first: '%s'",
+                         (unsigned long long)job->mended_channels, job->mended, job->first_mended);
+}
+
 bb_status bb_quantize_mend(bb_quantize_job *job, size_t row, bb_error *err) {
     bb_quantize_place *p = &job->places[row];
     bb_quantize_row *r = &job->rows[row];
@@ -77,11 +100,8 @@ bb_status bb_quantize_mend(bb_quantize_job *job, size_t row, bb_error *err) {
     for (uint64_t e = 0; e < experts; e++)
         (void)mend(p->importance + e * p->cols, p->importance_owned + e * p->cols, p->cols, group, &again);
     p->importance = p->importance_owned;
-    bb_quantize_warn(
-        job,
-        "importance of '%s': weight 1 for %llu of %zu channels (%llu in blocks whose weights are all zero, "
-        "%llu NaN, infinite or negative)",
-        r->name, (unsigned long long)(zeros + odd), n, (unsigned long long)zeros, (unsigned long long)odd);
+    if (!job->mended++) memcpy(job->first_mended, r->name, sizeof job->first_mended);
+    job->mended_channels += zeros + odd;
     return BB_OK;
 }
 

@@ -34,7 +34,7 @@ struct bb_quantize_job {
     const bb_model *model;
     bb_quantize_opts opts;
     bb_ftype ftype; /* what general.file_type says; a storage type that is no file type has its own row here */
-    char title[32];
+    char title[64];
     bb_quantize_row *rows; /* [n] */
     bb_quantize_place *places;
     size_t n;
@@ -47,6 +47,10 @@ struct bb_quantize_job {
     uint64_t *file_bytes;
     size_t n_files;
     uint64_t slices, source_bytes;
+    size_t mended; /* tensors whose importance was mended */
+    uint64_t mended_channels;
+    char first_mended[80];
+    bool complete;        /* every part of the output is written */
     pthread_mutex_t lock; /* of the warnings, and of what the run shares */
     char (*warnings)[256];
     size_t n_warnings, warnings_cap;
@@ -59,10 +63,24 @@ bb_status bb_quantize_layout(bb_quantize_job *job, bb_error *err);
 void bb_quantize_layout_clear(bb_quantize_job *job);
 /* Picks types for opts.target_bytes or target_bpw; reads samples of every matrix. */
 bb_status bb_quantize_target(bb_quantize_job *job, const bb_mix_tensor *mix, bb_progress *progress, bb_error *err);
+/* Rows of a tensor, evenly spaced, and what comes back of them. */
+typedef struct bb_sample {
+    float *x, *back; /* [rows][cols] */
+    unsigned char *raw, *out;
+    size_t rows, cols, n;
+    uint64_t *expert; /* [rows] whose importance counts */
+} bb_sample;
+/* At most `most` rows; to be cleared in every case. */
+bb_status bb_sample_read(const bb_quantize_job *job, size_t row, uint64_t most, bb_sample *s, bb_error *err);
+bb_status bb_sample_quantize(const bb_quantize_job *job, size_t row, const bb_dtype *type, bb_sample *s);
+void bb_sample_clear(bb_sample *s);
+
 /* Looks a tensor's importance up: place->importance. BB_E_INVALID when it is of another shape. */
 bb_status bb_quantize_importance(bb_quantize_job *job, size_t row, bb_error *err);
 /* With its type known: weight 1, and a warning, where ggml would lose a block (specs/ggml.md 0.4). */
 bb_status bb_quantize_mend(bb_quantize_job *job, size_t row, bb_error *err);
+/* Warns of matrices without importance, and of what was mended. */
+void bb_quantize_importance_told(bb_quantize_job *job);
 /* Blocks of x that came back as nothing but zeros although they are not are quantized again with weight 1; how many.
  * back is what out decodes to. */
 uint64_t bb_quantize_revive(const bb_quantize_job *job, const bb_dtype *type, const float *x, size_t count,

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/source.h"
 #include "study/quantize_parts.h"
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,9 +209,8 @@ static bb_status choose_types(bb_quantize_job *job, bb_progress *progress, bb_er
 static bb_status read_config(bb_quantize_job *job, bb_error *err) {
     const bb_model *m = job->model;
     if (!m->arch || !m->config_path)
-        return bb_fail(err, BB_E_UNSUPPORTED,
-                       "%s: a GGUF needs the config.json of the checkpoint beside it, to know its architecture",
-                       m->path);
+        return bb_fail(err, BB_E_UNSUPPORTED, "%s: a GGUF needs a config.json that tells the architecture: %s", m->path,
+                       *m->note ? m->note : "none stands beside the file");
     bb_status status = bb_source_slurp(m->config_path, CONFIG_MAX_BYTES, &job->config, &job->config_bytes, err);
     if (status == BB_OK)
         status = bb_convert_hf(m->arch, job->config, job->config_bytes, m->file, &job->conversion, err);
@@ -223,6 +223,23 @@ static void warn_of_input(bb_quantize_job *job) {
         bb_quantize_warn(job, "no tokenizer: the file says no_vocab; --vocab FILE.gguf takes one from another model");
     if (job->opts.vocab && !job->conversion.t)
         bb_quantize_warn(job, "--vocab is for checkpoints: a GGUF keeps the tokenizer that it has");
+}
+
+static void warn_of_rules(bb_quantize_job *job) {
+    const bb_type_rules *rules = job->opts.recipe.rules;
+    const char *text, *base = job->ftype.base;
+    bool plain = strcmp(base, "f16") == 0 || strcmp(base, "bf16") == 0 || strcmp(base, "f32") == 0;
+    char shown[96];
+    for (size_t k = 0; rules && (text = bb_type_rule_text(rules, k)); k++) {
+        size_t decided = 0;
+        for (size_t i = 0; i < job->n; i++) decided += bb_type_rule_decides(rules, k, raw_name(job, i));
+        bb_escape_buf(text, shown, sizeof shown);
+        if (!decided)
+            bb_quantize_warn(job, "--tensor-type '%s' takes no tensor; names are those of a GGUF, such as '%s'", shown,
+                             job->n ? job->rows[job->n - 1].name : "");
+        else if (plain)
+            bb_quantize_warn(job, "--tensor-type '%s': %s takes no rules, as in llama-quantize", shown, base);
+    }
 }
 
 static void warn_of_fallbacks(bb_quantize_job *job) {
@@ -240,9 +257,8 @@ bb_status bb_quantize_plan(const bb_model *model, const bb_quantize_opts *opts, 
                            bb_quantize_job **out, bb_error *err) {
     if (!model->file)
         return bb_fail(err, BB_E_VALUE,
-                       "%s holds no tensors to quantize: expected a GGUF, a safetensors file or a folder "
-                       "with one",
-                       model->title);
+                       "%s: no tensors to quantize%s%s; expected a GGUF, a safetensors file or a folder with one",
+                       model->title, *model->note ? ": " : "", model->note);
     bb_quantize_job *job = bb_alloc(1, sizeof *job);
     if (!job) return bb_fail(err, BB_E_NOMEM, "out of memory");
     if (pthread_mutex_init(&job->lock, NULL) != 0) {
@@ -253,7 +269,12 @@ bb_status bb_quantize_plan(const bb_model *model, const bb_quantize_opts *opts, 
     job->opts = *opts;
     job->opts.recipe.has_imatrix = opts->imatrix != NULL;
     job->ftype = *opts->recipe.ftype;
-    snprintf(job->title, sizeof job->title, "%s", job->ftype.name);
+    if (opts->target_bytes)
+        snprintf(job->title, sizeof job->title, "a mixture for %" PRIu64 " bytes", opts->target_bytes);
+    else if (opts->target_bpw > 0)
+        snprintf(job->title, sizeof job->title, "a mixture for %.4g bits", opts->target_bpw);
+    else
+        snprintf(job->title, sizeof job->title, "%s", job->ftype.name);
     bb_status status = BB_OK;
     const char *format = bb_file_format(model->file);
     if (model->file->names_only)
@@ -278,6 +299,8 @@ bb_status bb_quantize_plan(const bb_model *model, const bb_quantize_opts *opts, 
         return status;
     }
     warn_of_input(job);
+    warn_of_rules(job);
+    if (opts->imatrix) bb_quantize_importance_told(job);
     warn_of_fallbacks(job);
     *out = job;
     return BB_OK;
@@ -305,6 +328,8 @@ const char *bb_quantize_title(const bb_quantize_job *job) { return job->title; }
 const char *bb_quantize_warning(const bb_quantize_job *job, size_t i) {
     return i < job->n_warnings ? job->warnings[i] : NULL;
 }
+
+bool bb_quantize_complete(const bb_quantize_job *job) { return job->complete; }
 
 uint64_t bb_quantize_file_bytes(const bb_quantize_job *job) {
     uint64_t sum = 0;

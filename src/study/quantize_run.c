@@ -393,24 +393,54 @@ static bb_status open_sinks(run *r, const char *path, bool force, bb_error *err)
     return status;
 }
 
-/* Parts of one output are told from those of another by what they will hold. */
-static uint64_t identity(const bb_quantize_job *job) {
-    uint64_t h = 0xCBF29CE484222325u; /* FNV-1a */
-    uint64_t numbers[] = {job->file_bytes[0], job->source_bytes, job->opts.parts, (uint64_t)job->opts.quant.search,
-                          job->opts.imatrix != NULL};
-    for (size_t i = 0; i < job->header_bytes[0]; i++) h = (h ^ job->headers[0][i]) * 0x100000001B3u;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        for (int b = 0; b < 64; b += 8) h = (h ^ (numbers[i] >> b & 255)) * 0x100000001B3u;
+static uint64_t hash(uint64_t h, const void *data, size_t n) {
+    const unsigned char *p = data;
+    for (size_t i = 0; i < n; i++) h = (h ^ p[i]) * 0x100000001B3u; /* FNV-1a */
     return h;
+}
+
+/* Some pieces of a file, evenly spaced, both ends among them. */
+static bb_status hash_file(const bb_source *src, uint64_t *h, bb_error *err) {
+    enum { PIECE = 4096, PIECES = 256 };
+    unsigned char piece[PIECE];
+    uint64_t size = bb_source_size(src);
+    bb_status status = BB_OK;
+    for (uint64_t i = 0; i < PIECES && status == BB_OK; i++) {
+        size_t n = size < PIECE ? (size_t)size : PIECE;
+        status = bb_source_read(src, (size - n) / (PIECES - 1) * i, piece, n, err);
+        if (status == BB_OK) *h = hash(*h, piece, n);
+    }
+    return status;
+}
+
+/* Parts of one output are told from those of another by all that decides it: the header, how scales are searched,
+ * importance, and samples of the input. */
+static bb_status identity(const bb_quantize_job *job, uint64_t *out, bb_error *err) {
+    uint64_t h = 0xCBF29CE484222325u;
+    const bb_file *f = job->model->file;
+    uint64_t numbers[] = {job->file_bytes[0], job->source_bytes, job->opts.parts, (uint64_t)job->opts.quant.search};
+    bb_status status = BB_OK;
+    h = hash(h, job->headers[0], job->header_bytes[0]);
+    h = hash(h, numbers, sizeof numbers);
+    for (size_t i = 0; i < f->n_parts && status == BB_OK; i++)
+        if (f->parts[i].src) status = hash_file(f->parts[i].src, &h, err);
+    for (size_t i = 0; i < job->n; i++) {
+        const bb_quantize_place *p = &job->places[i];
+        size_t experts = (size_t)(p->importance ? p->rows / p->importance_rows : 0);
+        h = hash(h, p->importance, experts * (size_t)p->cols * sizeof(float));
+    }
+    *out = h;
+    return status;
 }
 
 static bb_status open_stage(run *r, const char *path, bool force, bb_error *err) {
     bb_quantize_job *job = r->job;
     if (job->n_files > 1) return bb_fail(err, BB_E_ARG, "--part writes one file: not together with a split output");
+    uint64_t id = 0;
     bb_status status = refuse_inputs(job, path, err);
+    if (status == BB_OK) status = identity(job, &id, err);
     if (status == BB_OK)
-        status = bb_stage_open(path, job->file_bytes[0], identity(job), job->opts.part, job->opts.parts, force,
-                               &r->stage, err);
+        status = bb_stage_open(path, job->file_bytes[0], id, job->opts.part, job->opts.parts, force, &r->stage, err);
     if (status == BB_OK && job->opts.part == 1)
         status = bb_stage_write(r->stage, 0, job->headers[0], job->header_bytes[0], err);
     return status;
@@ -429,12 +459,8 @@ static bb_status finish(run *r, bb_error *err) {
     bb_quantize_job *job = r->job;
     bb_status status = BB_OK;
     if (r->stage) {
-        bool complete = false;
-        status = bb_stage_commit(r->stage, &complete, err);
+        status = bb_stage_commit(r->stage, &job->complete, err);
         r->stage = NULL;
-        if (status == BB_OK && !complete)
-            bb_quantize_warn(job, "part %u of %u is written; the file appears with the last of them", job->opts.part,
-                             job->opts.parts);
         return status;
     }
     for (size_t i = 0; i < job->n_files && job->n_files > 1 && status == BB_OK; i++)
@@ -443,6 +469,7 @@ static bb_status finish(run *r, bb_error *err) {
         status = bb_sink_commit(r->sinks[i], err);
         r->sinks[i] = NULL;
     }
+    job->complete = status == BB_OK;
     return status;
 }
 

@@ -58,13 +58,14 @@ const bb_quantize_row *bb_quantize_at(const bb_quantize_job *job, size_t i);
 uint64_t bb_quantize_file_bytes(const bb_quantize_job *job); /* all parts of a split together */
 uint64_t bb_quantize_tensor_bytes(const bb_quantize_job *job);
 size_t bb_quantize_files(const bb_quantize_job *job);      /* parts of a split output, 1 otherwise */
+bool bb_quantize_complete(const bb_quantize_job *job);     /* the output is there: with parts, all of them are done */
 const char *bb_quantize_title(const bb_quantize_job *job); /* "q4_K_M", or the target */
 /* Sentences that the user must see (imatrix without a tensor, no vocabulary, ...); NULL past the end. Grows while it
  * runs: read it afterwards. */
 const char *bb_quantize_warning(const bb_quantize_job *job, size_t i);
 
-/* Whether bb_quantize_run can do it: a plan also tells the sizes of what has no quantizer here, of what needs importance
- * that was not given, and of blocks that are not to be quantized again. */
+/* Whether bb_quantize_run can do it: a plan also tells the sizes of what has no quantizer here, of what needs
+ * importance that was not given, and of blocks that are not to be quantized again. */
 bb_status bb_quantize_check(const bb_quantize_job *job, bb_error *err);
 /* Writes path (NAME-00001-of-0000N.gguf beside it when split). Absent, old or complete, whatever happens. Rows are
  * filled while it runs, on `threads` workers; another thread may look at state and progress. Cancel: BB_E_CANCELLED. */
@@ -73,7 +74,7 @@ bb_status bb_quantize_run(bb_quantize_job *job, const char *path, bool force, bb
 /* Rows added up. Begins as zeros. */
 typedef struct bb_quantize_total {
     uint64_t from_bytes, bytes, elements; /* of all rows */
-    size_t done, measured;                /* rows that are done; those of them that are in blocks now */
+    size_t done, measured;                /* rows that are done; those of them that are in blocks or lost digits */
     double weighted, weight;
     const bb_quantize_row *worst; /* of the measured; NULL = none */
 } bb_quantize_total;

@@ -9,7 +9,8 @@ void bb_quantize_total_add(bb_quantize_total *t, const bb_quantize_row *r) {
     t->elements += r->elements;
     if (atomic_load(&((bb_quantize_row *)(uintptr_t)r)->state) != BB_ROW_DONE) return;
     t->done++;
-    if (!r->quantized || r->to->block == 1 || isnan(r->error.rel)) return;
+    /* vectors that became f32 lost nothing, and are no matrices */
+    if (!r->quantized || isnan(r->error.rel) || (r->to->block == 1 && r->error.rel == 0)) return;
     t->measured++;
     t->weighted += r->error.rel * r->error.rel * (double)r->elements;
     t->weight += (double)r->elements;

@@ -363,7 +363,8 @@ static bb_table *quantize_table(void *state, bb_error *err) {
                                                          .title = bb_quantize_title(q->job),
                                                          .file_bytes = bb_quantize_file_bytes(q->job),
                                                          .files = bb_quantize_files(q->job),
-                                                         .written = q->phase == BB_QUANTIZE_DONE});
+                                                         .written = q->phase == BB_QUANTIZE_DONE,
+                                                         .dry = q->phase != BB_QUANTIZE_DONE});
     free(rows);
     if (!t) (void)bb_fail(err, BB_E_NOMEM, "out of memory");
     return t;

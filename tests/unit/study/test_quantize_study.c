@@ -357,7 +357,7 @@ START_TEST(target) {
     ck_assert_uint_gt(bb_quantize_file_bytes(job), 1900000);
     bb_quantize_free(job);
     o.target_bytes = 100000;
-    refuse(m, &o, path, true, BB_E_VALUE, "");
+    refuse(m, &o, path, true, BB_E_ARG, "the smallest file has");
     bb_model_free(m);
 }
 END_TEST
