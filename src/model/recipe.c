@@ -4,12 +4,12 @@
 #include "base/escape.h"
 #include "base/mem.h"
 #include "model/ftype.h"
-#include "model/name_pattern.h"
+#include "model/pattern.h"
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct rule {
-    bb_name_pattern *pattern;
+    bb_pattern *pattern;
     const bb_dtype *type;
 } rule;
 
@@ -27,7 +27,7 @@ bb_status bb_type_rules_new(bb_type_rules **rules, bb_error *err) {
 
 void bb_type_rules_free(bb_type_rules *rules) {
     if (!rules) return;
-    for (size_t i = 0; i < rules->n; i++) bb_name_pattern_free(rules->list[i].pattern);
+    for (size_t i = 0; i < rules->n; i++) bb_pattern_free(rules->list[i].pattern);
     free(rules->list);
     free(rules);
 }
@@ -51,7 +51,7 @@ bb_status bb_type_rules_add(bb_type_rules *rules, const char *text, bb_error *er
         return bb_fail(err, BB_E_NOMEM, "no memory for rules");
     char *pattern = bb_strndup(text, (size_t)(equals - text));
     if (!pattern) return bb_fail(err, BB_E_NOMEM, "no memory for rules");
-    st = bb_name_pattern_new(pattern, &rules->list[rules->n].pattern, err);
+    st = bb_pattern_new(pattern, BB_PATTERN_LLAMA, &rules->list[rules->n].pattern, err);
     free(pattern);
     if (st) return st;
     rules->list[rules->n++].type = type;
@@ -60,7 +60,7 @@ bb_status bb_type_rules_add(bb_type_rules *rules, const char *text, bb_error *er
 
 const bb_dtype *bb_type_rules_find(const bb_type_rules *rules, const char *name) {
     for (size_t i = 0; i < rules->n; i++)
-        if (bb_name_pattern_search(rules->list[i].pattern, name)) return rules->list[i].type;
+        if (bb_pattern_match(rules->list[i].pattern, name)) return rules->list[i].type;
     return NULL;
 }
 
