@@ -11,7 +11,7 @@
 
 enum {
     MAX_STORED = 1 << 19, /* the largest checkpoints have 2 * 10^5 */
-    MAX_STEPS = 1 << 26,  /* of names held against skips and rules: some seconds */
+    MAX_STEPS = 1 << 24,  /* of names held against skips and rules: a few seconds at worst */
 };
 
 typedef struct writer {

@@ -60,7 +60,7 @@ typedef struct bb_quantization_report {
     const char *title; /* "q4_K_M" */
     uint64_t file_bytes;
     size_t files;
-    bool folder; /* several files: a checkpoint */
+    bool folder;          /* several files: a checkpoint */
     unsigned part, parts; /* of a run that wrote only a part; 0 */
     bool written;         /* the output is there */
     bool dry;             /* nothing was to be written */

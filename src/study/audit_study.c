@@ -29,7 +29,7 @@ const char *bb_severity_word(bb_severity severity) {
 
 bb_finding *bb_audit_add(bb_audit_report *r, bb_severity severity, const char *word, const bb_tensor *t,
                          const char *fmt, ...) {
-    bb_error text = {0};
+    bb_error text;
     char buf[sizeof text.text];
     va_list ap;
     if (!bb_grow((void **)&r->findings, r->n, &r->cap, sizeof *r->findings)) return NULL;

@@ -122,7 +122,7 @@ static bb_status open_four(bb_coded *c, const bb_tensor *absmax, bool *unread, b
     c->name = nf4 ? "nf4" : "fp4";
     c->n_scales = (size_t)absmax->elements;
     if (text) status = read_state(f, text, &s, &known, err);
-    known = known && is_type(t, "u8") && is_type(map, "f32") && map->elements == MAP &&
+    known = known && s.block && is_type(t, "u8") && is_type(map, "f32") && map->elements == MAP &&
             bb_mul_u64(s.rows, s.cols, &n) && n && n / 2 + n % 2 == t->elements &&
             absmax->elements == (n - 1) / s.block + 1;
     if (known && is_type(absmax, "u8"))
@@ -202,11 +202,13 @@ bb_status bb_coded_read(const bb_coded *c, uint64_t first, size_t count, double 
     return s;
 }
 
+static bool same_bytes(const void *a, const void *b, size_t n) { return memcmp(a, b, n) == 0; }
+
 bool bb_coded_same_scales(const bb_coded *a, const bb_coded *b) {
     if (!a || !b) return !a && !b;
     size_t bytes = a->n_scales * sizeof *a->scales;
     if (a->n_scales != b->n_scales || a->unit != b->unit || a->rows != b->rows || a->cols != b->cols ||
-        !a->zeros != !b->zeros || a->scb != b->scb || memcmp(a->map, b->map, sizeof a->map) != 0)
+        !a->zeros != !b->zeros || a->scb != b->scb || !same_bytes(a->map, b->map, sizeof a->map))
         return false;
-    return memcmp(a->scales, b->scales, bytes) == 0 && (!a->zeros || memcmp(a->zeros, b->zeros, bytes) == 0);
+    return same_bytes(a->scales, b->scales, bytes) && (!a->zeros || same_bytes(a->zeros, b->zeros, bytes));
 }

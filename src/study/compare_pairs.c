@@ -156,6 +156,7 @@ static bb_status match(matching *m, const bb_model *a, const bb_model *b) {
 }
 
 static void fill_rows(const matching *m, const char *only, bb_compare_report *r) {
+    if (!m->pairs) return; /* no tensors */
     for (size_t side = 0; side < 2; side++)
         for (size_t i = 0; i < m->f[side]->n_tensors; i++) {
             const struct pair *p = &m->pairs[m->pair_of[side][i] - 1];

@@ -354,6 +354,11 @@ static void work(void *ctx, size_t i) {
 
 /* ---- metadata ---- */
 
+/* A number is the same when its bytes are: NaN too, and -0 is not 0. */
+static bool same_number(const double *a, const double *b, size_t n) {
+    return memcmp((const void *)a, (const void *)b, n * sizeof *a) == 0;
+}
+
 /* *known is false for arrays of which only type and length are. */
 static bool same_value(const bb_meta *a, const bb_meta *b, bool *known) {
     *known = true;
@@ -363,7 +368,7 @@ static bool same_value(const bb_meta *a, const bb_meta *b, bool *known) {
     case BB_META_I64:
         return a->v.u64 == b->v.u64;
     case BB_META_F64:
-        return memcmp(&a->v.f64, &b->v.f64, sizeof a->v.f64) == 0;
+        return same_number(&a->v.f64, &b->v.f64, 1);
     case BB_META_BOOL:
         return a->v.b == b->v.b;
     case BB_META_TEXT:
@@ -374,7 +379,7 @@ static bool same_value(const bb_meta *a, const bb_meta *b, bool *known) {
     if (a->v.array.count != b->v.array.count || strcmp(a->v.array.element_in_file, b->v.array.element_in_file) != 0)
         return false;
     if (a->v.array.numbers && b->v.array.numbers)
-        return memcmp(a->v.array.numbers, b->v.array.numbers, (size_t)a->v.array.count * sizeof(double)) == 0;
+        return same_number(a->v.array.numbers, b->v.array.numbers, (size_t)a->v.array.count);
     *known = a->v.array.count == 0;
     return true;
 }

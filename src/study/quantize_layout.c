@@ -141,8 +141,8 @@ static bb_status slices(bb_quantize_job *job, bb_error *err) {
         p->first = n;
         if (p->turned || p->importance) {
             p->slice_rows = p->cols ? BB_SLICE_ELEMENTS / p->cols : 1;
-            if (p->slice_rows == 0) p->slice_rows = 1;
             if (p->importance && p->slice_rows > p->importance_rows) p->slice_rows = p->importance_rows;
+            if (p->slice_rows == 0) p->slice_rows = 1;
             /* no slice reaches over two experts */
             uint64_t unit = p->importance ? p->importance_rows : p->rows;
             uint64_t per = unit / p->slice_rows + (unit % p->slice_rows != 0);

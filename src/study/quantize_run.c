@@ -204,7 +204,7 @@ static bb_status put(run *r, const slice *s, workspace *w, const unsigned char *
     const bb_quantize_row *row = &r->job->rows[s->row];
     const bb_quantize_place *p = &r->job->places[s->row];
     size_t n = (size_t)bytes_of(row->to, s->count), tail = (size_t)(p->padded - row->bytes);
-    if (s->first + s->count == row->elements && tail) {
+    if (s->first + s->count == row->elements && tail && w->out) { /* room() made it */
         if (data != w->out) memcpy(w->out, data, n);
         memset(w->out + n, 0, tail);
         data = w->out;
@@ -402,7 +402,7 @@ static uint64_t hash(uint64_t h, const void *data, size_t n) {
 /* Some pieces of a file, evenly spaced, both ends among them. */
 static bb_status hash_file(const bb_source *src, uint64_t *h, bb_error *err) {
     enum { PIECE = 4096, PIECES = 256 };
-    unsigned char piece[PIECE];
+    unsigned char piece[PIECE] = {0};
     uint64_t size = bb_source_size(src);
     bb_status status = BB_OK;
     for (uint64_t i = 0; i < PIECES && status == BB_OK; i++) {

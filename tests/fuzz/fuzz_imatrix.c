@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
             if (!w) abort();
             for (uint64_t k = 0; k < cols * experts; k++) sum += w[k];
         }
+        (void)sum;
         bb_imatrix_free(im);
     }
     unlink(path);

@@ -212,7 +212,7 @@ START_TEST(ends) {
     snprintf(least, sizeof least, "%llu", (unsigned long long)x->least);
     ck_assert_msg(strstr(err.text, least) != NULL, "%s", err.text);
     ck_assert(picked[0] == 99 && bytes == 77 && error > 76);
-    for (size_t k = 0; k < 6; k++) x->error[4][k] = NAN;
+    for (size_t k = 0; k < 6; k++) x->error[4][k] = (double)NAN;
     ck_assert_int_eq(bb_choose_types(x->choices, 8, 6, UINT64_MAX, picked, &bytes, &error, &err), BB_E_VALUE);
     x->bytes[4][0] = UINT64_MAX;
     x->error[4][0] = 1;
