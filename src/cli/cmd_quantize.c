@@ -2,6 +2,7 @@
 /* cmd_quantize.c - bitbudget quantize. */
 #include "base/escape.h"
 #include "base/mem.h"
+#include "base/stage.h"
 #include "cli/progress.h"
 #include "cli/quantize_request.h"
 #include <stdio.h>
@@ -122,7 +123,7 @@ static bb_status read_part(const char *text, bb_quantize_opts *o, bb_error *err)
         memcpy(head, text, n);
         head[n] = 0;
         if (bb_parse_u64(head, &part) && bb_parse_u64(slash + 1, &parts) && part >= 1 && part <= parts &&
-            parts <= 100000) {
+            parts <= BB_STAGE_PARTS_MAX) {
             if (parts > 1) { /* one part is the whole, which needs no stage for others */
                 o->part = (unsigned)part;
                 o->parts = (unsigned)parts;
@@ -155,11 +156,15 @@ static bb_status read_request(cli_call *call, const bb_catalogue *cat, request *
     if (target && cli_has(a, OPT_PURE)) return bb_fail(err, BB_E_ARG, "--pure asks for no mixture, a target for one");
     if (cli_has(a, OPT_LEAVE_OUTPUT) && cli_has(a, OPT_OUTPUT_TYPE))
         return bb_fail(err, BB_E_ARG, "--leave-output-tensor and --output-type contradict each other");
+    if (cli_has(a, OPT_KEEP_SPLIT) && cli_has(a, OPT_SPLIT_SIZE))
+        return bb_fail(err, BB_E_ARG, "--keep-split and --split-max-size are two ways to cut a file: give one");
     if (target && cli_has(a, OPT_TYPE))
         return bb_fail(err, BB_E_ARG, "--type and a target exclude each other: the target chooses the types");
     bb_status s = read_type(a->value[OPT_TYPE] ? a->value[OPT_TYPE] : "q4_K_M", r, err);
     if (s == BB_OK) s = read_size(a, OPT_TARGET_SIZE, "--target-size", &o->target_bytes, err);
     if (s == BB_OK) s = cli_get_positive(a, OPT_TARGET_BPW, "--target-bpw", &o->target_bpw, err);
+    if (s == BB_OK && o->target_bpw > 64)
+        s = bb_fail(err, BB_E_ARG, "--target-bpw %s: at most 64", a->value[OPT_TARGET_BPW]);
     if (s == BB_OK) s = read_size(a, OPT_SPLIT_SIZE, "--split-max-size", &o->split_max_bytes, err);
     if (s == BB_OK) s = cli_get_unsigned(a, OPT_THREADS, "--threads", 1024, &o->threads, err);
     if (s == BB_OK) s = cli_get_isa(a, &o->quant.isa, err);
@@ -248,6 +253,8 @@ static bb_status check_outputs(cli_call *call, const bb_model *model, bool folde
         return bb_fail(err, BB_E_ARG, "-o -: a model is written to a file, not to standard output");
     for (size_t i = 0; report && model->file && s == BB_OK && i < model->file->n_parts; i++)
         if (model->file->parts[i].src) s = bb_sink_refuse_source(report, model->file->parts[i].src, err);
+    if (report && s == BB_OK && model->file) s = bb_sink_refuse_source(report, model->file->src, err);
+    if (report && s == BB_OK && model->config_path) s = bb_sink_refuse_name(report, model->config_path, err);
     if (s == BB_OK) s = cli_output_begin(&call->out, err);
     if (s == BB_OK && out && !dry && !folder && !cli_has(&call->args, OPT_SPLIT_SIZE) &&
         !cli_has(&call->args, OPT_KEEP_SPLIT))

@@ -98,7 +98,7 @@ static part role_of(const char *name) {
     return OTHER;
 }
 
-static int64_t layer_of(const char *name) {
+int64_t bb_mixture_layer(const char *name) {
     int64_t n = 0;
     if (strncmp(name, "blk.", 4) != 0) return -1;
     const char *p = name + 4;
@@ -542,7 +542,8 @@ bb_status bb_mixture_choose(const bb_recipe *recipe, const bb_arch *arch, bool s
     item *items = bb_alloc(n + 1, sizeof *items);
     if (!items) return bb_fail(err, BB_E_NOMEM, "no memory for %zu tensors", n);
     for (size_t i = 0; i < n; i++) {
-        items[i] = (item){.t = &tensors[i], .layer = layer_of(tensors[i].name), .role = role_of(tensors[i].name)};
+        items[i] =
+            (item){.t = &tensors[i], .layer = bb_mixture_layer(tensors[i].name), .role = role_of(tensors[i].name)};
         if (items[i].role == OUTPUT) s.tied = false;
         if (items[i].role == ATTN_V) s.n_v++;
     }

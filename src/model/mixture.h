@@ -27,6 +27,8 @@ typedef struct bb_mix_tensor {
 
 #define BB_PER_LAYER_EMBD "per_layer_token_embd.weight" /* counts as an embedding */
 
+/* The number behind "blk.", or -1: llama-quantize works through tensors by it, then by name. */
+int64_t bb_mixture_layer(const char *name);
 /* Chooses `type` of every tensor (any order; llama-quantize's own order is applied inside). Fallbacks for rows that no
  * block divides included. has_imatrix as llama-quantize's --imatrix. */
 bb_status bb_mixture(const bb_ftype *ftype, const bb_arch *arch, bool has_imatrix, bb_mix_tensor *tensors, size_t n,

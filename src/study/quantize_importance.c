@@ -12,7 +12,7 @@ bb_status bb_quantize_importance(bb_quantize_job *job, size_t row, bb_error *err
     bb_quantize_place *p = &job->places[row];
     const bb_quantize_row *r = &job->rows[row];
     uint64_t cols = 0, experts = 0;
-    if (r->n_dims < 2) return BB_OK;
+    if (r->n_dims < 2 || !r->elements) return BB_OK;
     const char *name = job->conversion.t ? r->name : p->only->name;
     const float *w = bb_imatrix_weights(job->opts.imatrix, name, &cols, &experts);
     if (!w) return BB_OK;

@@ -49,7 +49,7 @@ struct bb_quantize_job {
     uint64_t slices, source_bytes;
     size_t mended; /* tensors whose importance was mended */
     uint64_t mended_channels;
-    char first_mended[80];
+    char first_mended[256];
     bool complete;        /* every part of the output is written */
     pthread_mutex_t lock; /* of the warnings, and of what the run shares */
     char (*warnings)[256];
@@ -86,8 +86,9 @@ void bb_quantize_importance_told(bb_quantize_job *job);
 uint64_t bb_quantize_revive(const bb_quantize_job *job, const bb_dtype *type, const float *x, size_t count,
                             unsigned char *out, float *back);
 
-/* Elements [first, first + count) of an output tensor as fp32 before it is quantized; whole rows where rows are
- * interleaved. raw has room for count elements of the source's type and one row more. */
+/* Elements [first, first + count) of an output tensor as fp32 before it is quantized, all of one source, in whole
+ * blocks of its type; whole rows where rows are interleaved. raw gets their bytes in the source's type (4 each of what
+ * is made). x is left alone for a type without a codec: only its bytes can be copied. BB_E_TRUNCATED, BB_E_READ. */
 bb_status bb_quantize_read(const bb_quantize_job *job, size_t row, uint64_t first, size_t count, unsigned char *raw,
                            float *x, bb_error *err);
 #endif

@@ -2,6 +2,7 @@
 /* quantize_plan.c - which tensors a quantized file holds, in what types, and which rows they come from. */
 #include "base/checked.h"
 #include "base/escape.h"
+#include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/source.h"
 #include "study/quantize_parts.h"
@@ -42,13 +43,6 @@ typedef struct order {
     size_t index;
 } order;
 
-static int64_t layer_of(const char *name) {
-    int64_t n = 0;
-    if (strncmp(name, "blk.", 4) != 0 || name[4] < '0' || name[4] > '9') return -1;
-    for (const char *p = name + 4; *p >= '0' && *p <= '9' && n < 1000000000; p++) n = n * 10 + (*p - '0');
-    return n;
-}
-
 static int by_layer(const void *a, const void *b) {
     const order *x = a, *y = b;
     if (x->layer != y->layer) return x->layer < y->layer ? -1 : 1;
@@ -76,7 +70,7 @@ static size_t *output_order(const bb_quantize_job *job, size_t n) {
     for (size_t i = 0; out && o && p && i < n; i++) {
         const bb_tensor *t = converts ? NULL : bb_file_tensor(job->model->file, i);
         const char *name = converts ? job->conversion.t[i].name : t->name;
-        o[i] = (order){name, layer_of(name), i};
+        o[i] = (order){name, bb_mixture_layer(name), i};
         p[i] = (place_order){t, i};
     }
     if (out && o && p) {
@@ -132,6 +126,7 @@ static bb_status row_from_checkpoint(bb_quantize_job *job, size_t i, const bb_co
     p->turned = c->head_rows != 0;
     p->made = c->made;
     r->from = c->n_sources ? c->source[0]->type : bb_dtype_find("f32", NULL);
+    if (!c->n_sources) r->from_bytes = r->elements * sizeof(float); /* made, so that many fit into memory */
     for (size_t s = 0; s < c->n_sources; s++) {
         r->from_bytes += c->source[s]->bytes;
         if (c->source[s]->type != r->from || !bb_codec_find(r->from, BB_ISA_SCALAR))
@@ -221,6 +216,10 @@ static bb_status read_config(bb_quantize_job *job, bb_error *err) {
 static void warn_of_input(bb_quantize_job *job) {
     if (job->conversion.t && !job->opts.vocab)
         bb_quantize_warn(job, "no tokenizer: the file says no_vocab; --vocab FILE.gguf takes one from another model");
+    if (job->opts.keep_split && (job->conversion.t || bb_file_parts(job->model->file) == 1))
+        bb_quantize_warn(job, "--keep-split: %s, so the output is one file",
+                         job->conversion.t ? "shards of a checkpoint are not parts of a GGUF"
+                                           : "the input is no split");
     if (job->opts.vocab && !job->conversion.t)
         bb_quantize_warn(job, "--vocab is for checkpoints: a GGUF keeps the tokenizer that it has");
 }
@@ -253,7 +252,7 @@ static void warn_of_fallbacks(bb_quantize_job *job) {
                          n, job->n, job->rows[first].name, job->rows[first].to->name);
 }
 
-bb_status bb_quantize_plan(const bb_model *model, const bb_quantize_opts *opts, bb_progress *progress,
+static bb_status make_plan(const bb_model *model, const bb_quantize_opts *opts, bb_progress *progress,
                            bb_quantize_job **out, bb_error *err) {
     if (!model->file)
         return bb_fail(err, BB_E_VALUE,
@@ -304,6 +303,15 @@ bb_status bb_quantize_plan(const bb_model *model, const bb_quantize_opts *opts, 
     warn_of_fallbacks(job);
     *out = job;
     return BB_OK;
+}
+
+bb_status bb_quantize_plan(const bb_model *model, const bb_quantize_opts *opts, bb_progress *progress,
+                           bb_quantize_job **job, bb_error *err) {
+    fenv_t saved;
+    bb_fp_enter(&saved);
+    bb_status status = make_plan(model, opts, progress, job, err);
+    bb_fp_leave(&saved);
+    return status;
 }
 
 void bb_quantize_free(bb_quantize_job *job) {

@@ -3,6 +3,7 @@
  * whichever worker is free. */
 #include "base/checked.h"
 #include "base/escape.h"
+#include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/sink.h"
@@ -157,6 +158,12 @@ static slice find_slice(const bb_quantize_job *job, uint64_t i) {
         s.count = (size_t)(left < p->slice_elements ? left : p->slice_elements);
     }
     return s;
+}
+
+/* The first element of slice `number` of a tensor; all elements for the one behind its last. */
+static uint64_t element_of(const bb_quantize_job *job, size_t row, uint64_t number) {
+    const bb_quantize_place *p = &job->places[row];
+    return number < p->slices ? find_slice(job, p->first + number).first : job->rows[row].elements;
 }
 
 static bool room(workspace *w, const bb_quantize_row *r, const bb_quantize_place *p, size_t count) {
@@ -407,7 +414,8 @@ static bb_status hash_file(const bb_source *src, uint64_t *h, bb_error *err) {
     bb_status status = BB_OK;
     for (uint64_t i = 0; i < PIECES && status == BB_OK; i++) {
         size_t n = size < PIECE ? (size_t)size : PIECE;
-        status = bb_source_read(src, (size - n) / (PIECES - 1) * i, piece, n, err);
+        uint64_t last = size - n, at = last / (PIECES - 1) * i + last % (PIECES - 1) * i / (PIECES - 1);
+        status = bb_source_read(src, at, piece, n, err);
         if (status == BB_OK) *h = hash(*h, piece, n);
     }
     return status;
@@ -499,6 +507,7 @@ static bb_status work_through(run *r, bb_error *err) {
         to = job->slices / job->opts.parts * job->opts.part +
              job->slices % job->opts.parts * job->opts.part / job->opts.parts;
     }
+    uint64_t bytes = 0;
     r->first = from;
     r->tallies = bb_alloc(job->n + 1, sizeof *r->tallies);
     if (!r->tallies) return bb_fail(err, BB_E_NOMEM, "out of memory");
@@ -506,9 +515,12 @@ static bb_status work_through(run *r, bb_error *err) {
         const bb_quantize_place *p = &job->places[i];
         uint64_t a = p->first > from ? p->first : from, b = p->first + p->slices < to ? p->first + p->slices : to;
         r->tallies[i].left = b > a ? b - a : 0;
+        if (b > a)
+            bytes += bytes_of(job->rows[i].from, element_of(job, i, b - p->first) - element_of(job, i, a - p->first));
         if (!p->slices) atomic_store(&job->rows[i].state, BB_ROW_DONE);
         bb_error_bins_init(&r->tallies[i].bins);
     }
+    if (r->progress) atomic_store(&r->progress->total, bytes);
     bb_pool *pool = NULL;
     bb_status status = bb_pool_new(job->opts.threads, &pool);
     if (status != BB_OK) return bb_fail(err, status, "%s", bb_status_text(status));
@@ -518,7 +530,7 @@ static bb_status work_through(run *r, bb_error *err) {
     return r->status;
 }
 
-bb_status bb_quantize_run(bb_quantize_job *job, const char *path, bool force, bb_progress *progress, bb_error *err) {
+static bb_status write_all(bb_quantize_job *job, const char *path, bool force, bb_progress *progress, bb_error *err) {
     run r = {.job = job, .progress = progress};
     atomic_init(&r.stop, false);
     atomic_init(&r.spoilt, false);
@@ -530,7 +542,6 @@ bb_status bb_quantize_run(bb_quantize_job *job, const char *path, bool force, bb
     for (size_t i = 0; i < job->n && status == BB_OK; i++) status = check_row(job, i, err);
     if (status == BB_OK) status = job->opts.parts ? open_stage(&r, path, force, err) : open_sinks(&r, path, force, err);
     if (status == BB_OK) {
-        if (progress) atomic_store(&progress->total, job->source_bytes);
         status = work_through(&r, err);
     }
     if (status == BB_OK && atomic_load(&r.spoilt)) status = refuse_nonfinite(job, err);
@@ -542,5 +553,13 @@ bb_status bb_quantize_run(bb_quantize_job *job, const char *path, bool force, bb
                              job->rows[i].name, (unsigned long long)job->rows[i].revived);
     if (progress) atomic_store(&progress->now, NULL);
     clear(&r);
+    return status;
+}
+
+bb_status bb_quantize_run(bb_quantize_job *job, const char *path, bool force, bb_progress *progress, bb_error *err) {
+    fenv_t saved;
+    bb_fp_enter(&saved);
+    bb_status status = write_all(job, path, force, progress, err);
+    bb_fp_leave(&saved);
     return status;
 }

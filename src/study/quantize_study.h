@@ -30,7 +30,7 @@ typedef enum bb_quantize_state { BB_ROW_WAITING, BB_ROW_RUNNING, BB_ROW_DONE } b
 
 /* One tensor of the output, in its order. */
 typedef struct bb_quantize_row {
-    char name[80]; /* escaped */
+    char name[256]; /* escaped, whole */
     const bb_dtype *from, *to;
     uint32_t n_dims;
     uint64_t dims[4]; /* innermost first */

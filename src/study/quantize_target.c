@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/pool.h"
 #include "study/quantize_parts.h"
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,8 +56,13 @@ static const bb_dtype *candidate(const bb_quantize_job *job, size_t row, size_t 
     return bb_dtype_find(target_types[k][job->places[row].cols % 256 != 0], NULL);
 }
 
-enum { ALIGNMENT = 32 };
-static uint64_t padded(uint64_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
+/* With the padding behind it: the output keeps the alignment of a GGUF. */
+static bool padded(const bb_quantize_job *job, size_t row, const bb_dtype *type, uint64_t *bytes) {
+    const bb_quantize_place *p = &job->places[row];
+    uint64_t alignment = job->conversion.t ? 32 : job->model->file->alignment;
+    return bb_dtype_row_bytes(type, p->cols, bytes) == BB_OK && bb_mul_u64(*bytes, p->rows, bytes) &&
+           bb_align_u64(*bytes, alignment, bytes);
+}
 
 static void try_tensor(void *ctx, size_t i) {
     target *t = ctx;
@@ -71,8 +77,8 @@ static void try_tensor(void *ctx, size_t i) {
         const bb_dtype *type = candidate(t->job, row, k);
         uint64_t bytes = 0;
         t->error[i * TARGET_TYPES + k] = (double)NAN;
-        if (bb_dtype_row_bytes(type, p->cols, &bytes) != BB_OK || !bb_mul_u64(bytes, p->rows, &bytes)) continue;
-        t->bytes[i * TARGET_TYPES + k] = padded(bytes);
+        if (!padded(t->job, row, type, &bytes)) continue;
+        t->bytes[i * TARGET_TYPES + k] = bytes;
         if (type == t->job->rows[row].from)
             t->error[i * TARGET_TYPES + k] = 0;
         else if (bb_sample_quantize(t->job, row, type, &s) == BB_OK)
@@ -109,7 +115,11 @@ static bb_status list_matrices(target *t, const bb_mix_tensor *mix, bb_error *er
         status = bb_recipe_types(&pure, job->model->arch ? job->model->arch : &blank, all[k], job->n, err);
     }
     for (size_t i = 0; i < job->n && status == BB_OK; i++) {
-        if (all[0][i].type != all[1][i].type)
+        const bb_dtype *from = job->rows[i].from;
+        const bb_codec *codec = bb_codec_find(from, BB_ISA_SCALAR);
+        if (!codec || !codec->decode || (from->block > 1 && !job->opts.requantize))
+            job->rows[i].to = from; /* it can only be kept */
+        else if (all[0][i].type != all[1][i].type)
             t->matrices[t->n++] = i;
         else
             job->rows[i].to = all[0][i].type;
@@ -128,71 +138,97 @@ static uint64_t smallest(const target *t, size_t i) {
     return least;
 }
 
-/* Bytes of the file that its matrices may take. */
-static bb_status limit_of(const target *t, uint64_t *limit, bb_error *err) {
-    bb_quantize_job *job = t->job;
-    uint64_t fixed = 0, elements = 0, all = job->opts.target_bytes, least = 0;
+/* Bytes that the matrices may take beside `header` bytes. */
+static bb_status limit_of(const target *t, uint64_t header, uint64_t *limit, bb_error *err) {
+    const bb_quantize_job *job = t->job;
+    uint64_t fixed = header, elements = 0, all = job->opts.target_bytes, least = 0;
+    bool ok = true;
     for (size_t i = 0, m = 0; i < job->n; i++) {
-        uint64_t row = 0;
-        elements += job->rows[i].elements;
-        if (m < t->n && t->matrices[m] == i) {
+        uint64_t bytes = 0;
+        ok = ok && bb_add_u64(elements, job->rows[i].elements, &elements);
+        if (m < t->n && t->matrices[m] == i)
             m++;
-            continue;
-        }
-        (void)bb_dtype_row_bytes(job->rows[i].to, job->places[i].cols, &row);
-        fixed += padded(row * job->places[i].rows);
+        else
+            ok = ok && padded(job, i, job->rows[i].to, &bytes) && bb_add_u64(fixed, bytes, &fixed);
     }
-    if (all) { /* laid out for its header, then cleared again */
-        bb_status status = bb_quantize_layout(job, err);
-        for (size_t i = 0; i < job->n_files && status == BB_OK; i++) fixed += job->header_bytes[i];
-        bb_quantize_layout_clear(job);
-        if (status != BB_OK) return status;
-    } else
-        all = (uint64_t)(job->opts.target_bpw * (double)elements / 8);
-    for (size_t i = 0; i < t->n; i++) least += smallest(t, i);
-    if (fixed + least > all)
+    for (size_t i = 0; i < t->n; i++) ok = ok && bb_add_u64(least, smallest(t, i), &least);
+    if (!ok || !bb_add_u64(fixed, least, &least)) return bb_fail(err, BB_E_OVERFLOW, "the tensors pass 2^64 bytes");
+    if (!all) {
+        double wanted = job->opts.target_bpw * (double)elements / 8;
+        all = wanted < 0x1p63 ? (uint64_t)wanted : UINT64_MAX;
+    }
+    if (least > all)
         return bb_fail(err, BB_E_ARG, "the target of %llu bytes cannot be met: the smallest %s %llu bytes",
                        (unsigned long long)all, job->opts.target_bytes ? "file has" : "tensors take",
-                       (unsigned long long)(fixed + least));
+                       (unsigned long long)least);
     *limit = all - fixed;
     return BB_OK;
 }
 
 /* The file type that the file names: that whose base most of its bytes have. */
-static void name_type(bb_quantize_job *job) {
+static bb_status name_type(bb_quantize_job *job, bb_error *err) {
     static const char *const names[][2] = {{"q3_K", "q3_K_M"}, {"q4_K", "q4_K_M"}, {"q5_K", "q5_K_M"}};
-    const bb_dtype *most = NULL;
-    uint64_t most_elements = 0;
-    for (size_t i = 0; i < job->n; i++) {
-        uint64_t n = 0;
-        for (size_t k = 0; k < job->n; k++)
-            if (job->rows[k].to == job->rows[i].to) n += job->rows[k].elements;
-        if (n > most_elements) {
-            most_elements = n;
-            most = job->rows[i].to;
-        }
-    }
-    const char *name = most ? most->name : "f16";
+    double *elements = bb_alloc(bb_dtype_count(), sizeof *elements);
+    size_t most = 0;
+    if (!elements) return bb_fail(err, BB_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < job->n; i++) elements[job->rows[i].to - bb_dtype_at(0)] += (double)job->rows[i].elements;
+    for (size_t k = 1; k < bb_dtype_count(); k++)
+        if (elements[k] > elements[most]) most = k;
+    free(elements);
+    const char *name = bb_dtype_at(most)->name;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i][0]) == 0) name = names[i][1];
     const bb_ftype *f = bb_ftype_find(name, NULL);
     if (f) job->ftype = *f;
+    return BB_OK;
 }
 
-static bb_status choose(target *t, bb_quantize_job *job, bb_error *err) {
-    uint64_t limit = 0, bytes = 0;
+/* The choice under one limit. */
+static bb_status pick(target *t, uint64_t limit, bb_error *err) {
+    uint64_t bytes = 0;
     double error = 0;
-    bb_status status = limit_of(t, &limit, err);
-    for (size_t i = 0; i < t->n; i++)
-        t->choices[i] = (bb_type_choice){t->bytes + i * TARGET_TYPES, t->error + i * TARGET_TYPES};
-    if (status == BB_OK)
-        status = bb_choose_types(t->choices, t->n, TARGET_TYPES, limit, t->picked, &bytes, &error, err);
+    bb_quantize_job *job = t->job;
+    bb_status status = bb_choose_types(t->choices, t->n, TARGET_TYPES, limit, t->picked, &bytes, &error, err);
     for (size_t i = 0; i < t->n && status == BB_OK; i++) {
         job->rows[t->matrices[i]].to = candidate(job, t->matrices[i], t->picked[i]);
         job->rows[t->matrices[i]].fell_back = false;
     }
-    if (status == BB_OK) name_type(job);
+    return status == BB_OK ? name_type(job, err) : status;
+}
+
+/* Bytes of the files for the types as they are, and how many of them are headers. */
+static bb_status lay_out(bb_quantize_job *job, uint64_t *file_bytes, uint64_t *header, bb_error *err) {
+    bb_status status = bb_quantize_layout(job, err);
+    uint64_t tensors = 0;
+    for (size_t i = 0; i < job->n && status == BB_OK; i++) tensors += job->places[i].padded;
+    if (status == BB_OK) {
+        *file_bytes = bb_quantize_file_bytes(job);
+        *header = *file_bytes - tensors;
+    }
+    bb_quantize_layout_clear(job);
     return status;
+}
+
+/* Headers count too, and how many there are depends on where a split is cut: chosen again with what the last choice
+ * showed, until it fits. */
+static bb_status choose(target *t, bb_error *err) {
+    enum { TRIES = 16 };
+    bb_quantize_job *job = t->job;
+    uint64_t header = 0, made = 0, limit = 0;
+    for (size_t i = 0; i < t->n; i++)
+        t->choices[i] = (bb_type_choice){t->bytes + i * TARGET_TYPES, t->error + i * TARGET_TYPES};
+    bb_status status = job->opts.target_bytes ? lay_out(job, &made, &header, err) : BB_OK;
+    for (int try = 0; try < TRIES && status == BB_OK; try++) {
+        uint64_t seen = 0;
+        status = limit_of(t, header, &limit, err);
+        if (status == BB_OK) status = pick(t, limit, err);
+        if (status != BB_OK || !job->opts.target_bytes) return status;
+        status = lay_out(job, &made, &seen, err);
+        if (status == BB_OK && made <= job->opts.target_bytes) return BB_OK;
+        header = seen > header ? seen : header + 1;
+    }
+    if (status != BB_OK) return status;
+    return bb_fail(err, BB_E_ARG, "no split of %" PRIu64 " bytes was found", job->opts.target_bytes);
 }
 
 bb_status bb_quantize_target(bb_quantize_job *job, const bb_mix_tensor *mix, bb_progress *progress, bb_error *err) {
@@ -228,7 +264,7 @@ bb_status bb_quantize_target(bb_quantize_job *job, const bb_mix_tensor *mix, bb_
         if ((status = t.status) != BB_OK && err) *err = t.err;
     }
     bb_pool_free(pool);
-    if (status == BB_OK) status = choose(&t, job, err);
+    if (status == BB_OK) status = choose(&t, err);
     free(t.matrices);
     free(t.bytes);
     free(t.error);

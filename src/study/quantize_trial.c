@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* quantize_trial.c - what types would cost a tensor, from a sample of its rows. */
 #include "base/checked.h"
+#include "base/fpenv.h"
 #include "base/mem.h"
 #include "measure/measure.h"
 #include "study/quantize_parts.h"
@@ -25,6 +26,12 @@ void bb_sample_clear(bb_sample *s) {
 
 bb_status bb_sample_read(const bb_quantize_job *job, size_t row, uint64_t most, bb_sample *s, bb_error *err) {
     const bb_quantize_place *p = &job->places[row];
+    const bb_dtype *from = job->rows[row].from;
+    const bb_codec *codec = bb_codec_find(from, BB_ISA_SCALAR);
+    *s = (bb_sample){.n = 0};
+    if (!codec || !codec->decode)
+        return bb_fail(err, BB_E_UNSUPPORTED, "tensor '%s' is %s, which cannot be decoded yet", job->rows[row].name,
+                       from->name);
     *s = (bb_sample){.cols = (size_t)p->cols};
     uint64_t rows = p->rows < most ? p->rows : most;
     size_t bytes;
@@ -61,8 +68,8 @@ bb_status bb_sample_quantize(const bb_quantize_job *job, size_t row, const bb_dt
 
 /* ---- all types of one tensor ---- */
 
-bb_status bb_quantize_trials(const bb_quantize_job *job, size_t row, uint64_t rows_max, bb_progress *progress,
-                             bb_quantize_trial **trials, size_t *n, bb_error *err) {
+static bb_status try_all(const bb_quantize_job *job, size_t row, uint64_t rows_max, bb_progress *progress,
+                         bb_quantize_trial **trials, size_t *n, bb_error *err) {
     bb_sample s = {0};
     size_t k = 0;
     bb_quantize_trial *list = bb_alloc(TRIAL_TYPES, sizeof *list);
@@ -88,4 +95,13 @@ bb_status bb_quantize_trials(const bb_quantize_job *job, size_t row, uint64_t ro
     *trials = list;
     *n = k;
     return BB_OK;
+}
+
+bb_status bb_quantize_trials(const bb_quantize_job *job, size_t row, uint64_t rows_max, bb_progress *progress,
+                             bb_quantize_trial **trials, size_t *n, bb_error *err) {
+    fenv_t saved;
+    bb_fp_enter(&saved);
+    bb_status status = try_all(job, row, rows_max, progress, trials, n, err);
+    bb_fp_leave(&saved);
+    return status;
 }
