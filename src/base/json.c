@@ -182,12 +182,16 @@ static bb_status load(const scan *s, const char *from, const char *to, substitut
         text = r->text.data;
         n = r->text.len;
     }
+    json_t *v = NULL;
     bb_c_locale l = bb_c_locale_enter();
-    json_t *v = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
+    for (int i = 0; i < 2 && !v; i++)
+        v = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
     bb_c_locale_leave(l);
     if (!v) {
-        /* jansson has no words for most of the places where memory can end */
-        if (!e.text[0] || json_error_code(&e) == json_error_out_of_memory) return no_memory(s);
+        /* Where memory ends jansson has no words, or speaks of an invalid token: hence the second try, and this one. */
+        void *some = bb_alloc(n, 1);
+        free(some);
+        if (!some || !e.text[0] || json_error_code(&e) == json_error_out_of_memory) return no_memory(s);
         char what[200];
         return bb_fail(s->err, BB_E_INVALID, "%s: line %zu: %s", s->name,
                        line_of(s, from) + (e.line > 1 ? (size_t)e.line - 1 : 0),
