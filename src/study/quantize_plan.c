@@ -2,6 +2,7 @@
 /* quantize_plan.c - which tensors a quantized file holds, in what types, and which rows they come from. */
 #include "base/checked.h"
 #include "base/escape.h"
+#include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/source.h"
 #include "study/quantize_parts.h"
@@ -253,7 +254,7 @@ static void warn_of_fallbacks(bb_quantize_job *job) {
                          n, job->n, job->rows[first].name, job->rows[first].to->name);
 }
 
-bb_status bb_quantize_plan(const bb_model *model, const bb_quantize_opts *opts, bb_progress *progress,
+static bb_status make_plan(const bb_model *model, const bb_quantize_opts *opts, bb_progress *progress,
                            bb_quantize_job **out, bb_error *err) {
     if (!model->file)
         return bb_fail(err, BB_E_VALUE,
@@ -304,6 +305,16 @@ bb_status bb_quantize_plan(const bb_model *model, const bb_quantize_opts *opts, 
     warn_of_fallbacks(job);
     *out = job;
     return BB_OK;
+}
+
+/* What is computed, or told in decimals, must not depend on a rounding mode that the caller has. */
+bb_status bb_quantize_plan(const bb_model *model, const bb_quantize_opts *opts, bb_progress *progress,
+                           bb_quantize_job **out, bb_error *err) {
+    fenv_t env;
+    bb_fp_enter(&env);
+    bb_status status = make_plan(model, opts, progress, out, err);
+    bb_fp_leave(&env);
+    return status;
 }
 
 void bb_quantize_free(bb_quantize_job *job) {

@@ -3,6 +3,7 @@
  * whichever worker is free. */
 #include "base/checked.h"
 #include "base/escape.h"
+#include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/sink.h"
@@ -518,7 +519,8 @@ static bb_status work_through(run *r, bb_error *err) {
     return r->status;
 }
 
-bb_status bb_quantize_run(bb_quantize_job *job, const char *path, bool force, bb_progress *progress, bb_error *err) {
+static bb_status write_and_measure(bb_quantize_job *job, const char *path, bool force, bb_progress *progress,
+                                   bb_error *err) {
     run r = {.job = job, .progress = progress};
     atomic_init(&r.stop, false);
     atomic_init(&r.spoilt, false);
@@ -542,5 +544,14 @@ bb_status bb_quantize_run(bb_quantize_job *job, const char *path, bool force, bb
                              job->rows[i].name, (unsigned long long)job->rows[i].revived);
     if (progress) atomic_store(&progress->now, NULL);
     clear(&r);
+    return status;
+}
+
+/* What is computed, or told in decimals, must not depend on a rounding mode that the caller has. */
+bb_status bb_quantize_run(bb_quantize_job *job, const char *path, bool force, bb_progress *progress, bb_error *err) {
+    fenv_t env;
+    bb_fp_enter(&env);
+    bb_status status = write_and_measure(job, path, force, progress, err);
+    bb_fp_leave(&env);
     return status;
 }
