@@ -17,6 +17,7 @@
 struct bb_folder_sink {
     int slot; /* in the emergency list, or -1 */
     bool force;
+    bb_folder_entry_fn *kind_of;
     char *target, *temporary; /* temporary NULL when there is none any more */
     char shown[256];
 };
@@ -32,36 +33,56 @@ static void discard(bb_folder_sink *f) {
 
 void bb_folder_abandon(bb_folder_sink *folder) { discard(folder); }
 
-/* Only a folder of plain files is replaced, and only when they can be removed. */
-static bb_status check_plain(const bb_folder_sink *f, bb_error *err) {
+static bb_status refuse(const bb_folder_sink *f, bb_error *err, const char *name, const char *why) {
+    char shown[160];
+    if (name)
+        bb_fail(err, BB_E_WRITE, "%s: holds '%s', which is no %s: it is not replaced", f->shown,
+                bb_escape_buf(name, shown, sizeof shown), why);
+    else
+        bb_fail(err, BB_E_WRITE, "%s: holds %s: it is not replaced", f->shown, why);
+    bb_hint(err, "choose another name, or remove what is in it first");
+    return BB_E_WRITE;
+}
+
+/* Only a folder like those that are made is replaced, and only when its files can be removed; an empty one always. */
+static bb_status check_old(const bb_folder_sink *f, bb_error *err) {
     bb_status status = BB_OK;
+    bool any = false, sure = false;
     DIR *dir = opendir(f->target);
     if (!dir) return bb_write_failed(f->shown, err);
     if (faccessat(dirfd(dir), ".", W_OK | X_OK, 0) != 0) status = bb_write_failed(f->shown, err);
     for (struct dirent *e; status == BB_OK && (e = readdir(dir));) {
         struct stat st;
-        char shown[160];
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) continue;
-        bb_escape_buf(e->d_name, shown, sizeof shown);
-        status = bb_fail(err, BB_E_WRITE, "%s: '%s' in it is not a plain file, so the folder is not replaced", f->shown,
-                         shown);
+        any = true;
+        if (!f->force) break;
+        bb_folder_entry_kind kind = f->kind_of(e->d_name);
+        sure |= kind == BB_ENTRY_SURE;
+        if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+            status = refuse(f, err, e->d_name, "plain file");
+        else if (kind == BB_ENTRY_FOREIGN)
+            status = refuse(f, err, e->d_name, "part of a checkpoint");
     }
     closedir(dir);
+    if (status == BB_OK && any && !f->force) return bb_exists_failed(f->shown, err);
+    if (status == BB_OK && any && !sure) return refuse(f, err, NULL, "no weights of a checkpoint");
     return status;
 }
 
-bb_status bb_folder_open(const char *path, uint64_t size, bool force, bb_folder_sink **folder, bb_error *err) {
+bb_status bb_folder_open(const char *path, uint64_t size, bool force, bb_folder_entry_fn *kind_of,
+                         bb_folder_sink **folder, bb_error *err) {
     mode_t mode = 0;
+    struct stat st;
     bb_folder_sink *f = bb_alloc(1, sizeof *f);
     if (!f) return bb_fail(err, BB_E_NOMEM, "out of memory");
     f->slot = -1;
     f->force = force;
+    f->kind_of = kind_of;
     bb_escape_buf(path, f->shown, sizeof f->shown);
-    bb_status status = bb_output_target(path, f->shown, true, force, &f->target, &mode, err);
+    bb_status status = bb_output_target(path, f->shown, true, true, &f->target, &mode, err);
     if (status == BB_OK && strcmp(f->target, "/") == 0)
         status = bb_fail(err, BB_E_WRITE, "%s: is the root folder", f->shown);
-    if (status == BB_OK && mode) status = check_plain(f, err);
+    if (status == BB_OK && stat(f->target, &st) == 0) status = check_old(f, err);
     if (status == BB_OK) status = bb_temporary_make(f->target, f->shown, mode, &f->temporary, &f->slot, NULL, err);
     if (status == BB_OK) status = bb_space_check(f->temporary, f->shown, size, err);
     if (status != BB_OK) {
@@ -117,16 +138,11 @@ static bb_status swap_by_hand(const bb_folder_sink *f, char **old, bb_error *err
 
 /* *old is the path of what was replaced, or NULL. */
 static bb_status put_in_place(const bb_folder_sink *f, char **old, bb_error *err) {
-    if (renameat2(AT_FDCWD, f->temporary, AT_FDCWD, f->target, RENAME_NOREPLACE) == 0) return BB_OK;
-    if (no_such_flag()) {
-        struct stat st;
-        if (lstat(f->target, &st) != 0)
-            return rename(f->temporary, f->target) == 0 ? BB_OK : bb_write_failed(f->shown, err);
-        errno = EEXIST;
-    }
-    if (errno != EEXIST) return bb_write_failed(f->shown, err);
+    /* in the place of nothing, or of an empty folder */
+    if (rename(f->temporary, f->target) == 0) return BB_OK;
+    if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR) return bb_write_failed(f->shown, err);
     if (!f->force) return bb_exists_failed(f->shown, err);
-    bb_status status = check_plain(f, err);
+    bb_status status = check_old(f, err);
     if (status != BB_OK) return status;
     char *same = bb_strdup(f->temporary);
     if (!same) return bb_fail(err, BB_E_NOMEM, "out of memory");

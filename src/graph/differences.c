@@ -206,6 +206,15 @@ static bool same_shape(const bb_tensor *t, const bb_stored *s) {
     return true;
 }
 
+static bool is_float(const char *type) {
+    return strcmp(type, "f32") == 0 || strcmp(type, "f16") == 0 || strcmp(type, "bf16") == 0;
+}
+
+/* No config says in which float compressed-tensors keeps its scales: some have the model's, some F32. */
+static bool float_scale(const bb_tensor *t, const bb_stored *s) {
+    return bb_ends_with(t->name, ".weight_scale") && is_float(t->type->name) && is_float(s->type);
+}
+
 static void match(matcher *m, const bb_tensor *t) {
     char buf[BB_GRAPH_NAME + 160];
     const char *name;
@@ -225,7 +234,7 @@ static void match(matcher *m, const bb_tensor *t) {
     if (m->f->names_only) return;
     const bb_stored *s = m->sorted[i];
     if (!same_shape(t, s) && !s->about) add(m, BB_DIFF_SHAPE, t->name, t->elements, t->bytes);
-    if (!m->gguf && t->type && strcmp(t->type->name, s->type) != 0)
+    if (!m->gguf && t->type && strcmp(t->type->name, s->type) != 0 && !float_scale(t, s))
         add(m, BB_DIFF_TYPE, t->name, t->elements, t->bytes);
 }
 

@@ -10,8 +10,8 @@
 #include <string.h>
 
 enum {
-    MAX_STORED = 1 << 19,  /* the largest checkpoints have 2 * 10^5 */
-    MAX_MATCHES = 1 << 26, /* names times the skips and rules that each is held against: some seconds */
+    MAX_STORED = 1 << 19, /* the largest checkpoints have 2 * 10^5 */
+    MAX_STEPS = 1 << 26,  /* of names held against skips and rules: some seconds */
 };
 
 typedef struct writer {
@@ -308,9 +308,9 @@ static void put_tensor(writer *w, const bb_graph_tensor *t, uint64_t layers, uin
 
 static void put_list(writer *w) {
     bb_graph_tensor *t = NULL;
-    size_t n = 0, names = w->q->n_skips + (w->q->patterns ? w->q->n_rules : 0);
+    size_t n = 0;
     w->st = bb_graph_tensors(w->g, true, &t, &n);
-    if (!w->st && names && n > MAX_MATCHES / names) w->st = BB_E_LIMIT;
+    if (!w->st && n > MAX_STEPS / bb_quantization_steps(w->q)) w->st = BB_E_LIMIT;
     for (size_t i = 0; i < n && !w->st; i++) put_tensor(w, &t[i], 1, 1);
     free(t);
 }

@@ -5,7 +5,6 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "model/expression.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,8 @@
 
 enum {
     CONFIG_MAX_BYTES = 64 << 20,
-    MAX_NAMES = 1 << 16, /* modules that a config names: the largest checkpoints have some 10^4 matrices */
+    MAX_NAMES = 1 << 16,            /* modules that a config names: the largest checkpoints have some 10^4 matrices */
+    MAX_EXPRESSIONS_COST = 1 << 22, /* 10^4 matrices by an expression each: some 10^6, and 40 MB */
 };
 
 typedef struct reader {
@@ -75,6 +75,25 @@ static bb_status other(const reader *r, const char *tool, const char *what) {
     return BB_OK;
 }
 
+/* What a config's entry names; nothing, and *taken is false, for an expression that is not read. */
+static bb_status read_name(const reader *r, bool expression, const char *text, bb_module_name *name, bool *taken) {
+    bb_quantization *q = r->q;
+    *name = (bb_module_name){0};
+    *taken = false;
+    if (!expression) {
+        if (strlen(text) >= sizeof name->text) return BB_OK; /* longer than a tensor's name can be */
+        strcpy(name->text, text);
+        *taken = true;
+    } else if (!q->unread) {
+        bb_status st = bb_pattern_new(text, BB_PATTERN_PYTHON, &name->pattern, NULL);
+        if (st == BB_E_NOMEM) return bb_fail(r->err, st, "%s: no memory", r->where);
+        if (!st) q->expressions_cost += bb_pattern_cost(name->pattern);
+        q->unread = st || q->expressions_cost > MAX_EXPRESSIONS_COST;
+        *taken = !st;
+    }
+    return BB_OK;
+}
+
 static bb_status read_skips(const reader *r, const char *a, const char *b) {
     bb_quantization *q = r->q;
     const bb_json *list = member(r->o, a, b);
@@ -87,8 +106,10 @@ static bb_status read_skips(const reader *r, const char *a, const char *b) {
     for (size_t i = 0; i < n; i++) {
         const char *text = bb_json_text(bb_json_at(list, i));
         if (!text) return bad(r, a, "a list of names");
-        if (strlen(text) >= sizeof *q->skips) continue; /* longer than a tensor's name can be */
-        strcpy(q->skips[q->n_skips++], text);
+        bool taken, expression = bb_starts_with(text, "re:");
+        bb_status st = read_name(r, expression, text + (expression ? 3 : 0), &q->skips[q->n_skips], &taken);
+        if (st) return st;
+        q->n_skips += taken;
     }
     return BB_OK;
 }
@@ -102,26 +123,28 @@ static bb_status check_sizes(const reader *r) {
 }
 
 static int by_name(const void *a, const void *b) {
-    return strcmp(((const bb_quant_rule *)a)->name, ((const bb_quant_rule *)b)->name);
+    return strcmp(((const bb_quant_rule *)a)->name.text, ((const bb_quant_rule *)b)->name.text);
+}
+
+static bb_status add_rule(const reader *r, bool expression, const char *name, bb_quant_rule rule) {
+    bool taken;
+    bb_status st = read_name(r, expression, name, &rule.name, &taken);
+    if (!st && taken) r->q->rules[r->q->n_rules++] = rule;
+    return st;
 }
 
 /* One entry: {"bits": 8, "group_size": 64}, or true or false. 16 bits or more are a module that stays. */
-static bb_status read_rule(const reader *r, const char *re, const char *name, const bb_json *v) {
-    bb_quant_rule *rule = &r->q->rules[r->q->n_rules];
+static bb_status read_rule(const reader *r, bool expression, const char *name, const bb_json *v) {
     bb_quantization own = {.bits = r->q->bits, .group = r->q->group};
     reader sizes = {.o = v, .where = r->where, .q = &own, .err = r->err};
     bool on = true;
-    if (strlen(re) + strlen(name) >= sizeof rule->name) return BB_OK; /* longer than a tensor's name can be */
     if (!bb_json_is_bool(v, &on) && !bb_json_is_object(v)) return BB_OK;
     bb_status st = bb_json_is_object(v) ? read_u64(&sizes, v, "bits", NULL, &own.bits) : BB_OK;
     if (!st && bb_json_is_object(v)) st = read_group(&sizes, v, "group_size", NULL);
     bool keep = !on || own.bits >= 16;
     if (!st && !keep) st = check_sizes(&sizes);
     if (st) return st;
-    *rule = (bb_quant_rule){.bits = own.bits, .group = own.group, .keep = keep};
-    (void)snprintf(rule->name, sizeof rule->name, "%s%s", re, name);
-    r->q->n_rules++;
-    return BB_OK;
+    return add_rule(r, expression, name, (bb_quant_rule){.bits = own.bits, .group = own.group, .keep = keep});
 }
 
 static bb_status room_for_rules(const reader *r, const bb_json *o, const char *key) {
@@ -138,7 +161,7 @@ static bb_status read_modules(const reader *r, const bb_json *o, const char *key
     bb_status st = room_for_rules(r, o, key);
     for (bb_json_iter it = bb_json_first(o); !st && it.key; it = bb_json_next(o, it))
         if (strchr(it.key, '.') || strcmp(it.key, "lm_head") == 0)
-            st = read_rule(r, "", it.key + (bb_starts_with(it.key, prefix) ? sizeof prefix - 1 : 0), it.value);
+            st = read_rule(r, false, it.key + (bb_starts_with(it.key, prefix) ? sizeof prefix - 1 : 0), it.value);
     if (!st) qsort(r->q->rules, r->q->n_rules, sizeof *r->q->rules, by_name);
     return st;
 }
@@ -152,9 +175,9 @@ static bb_status read_dynamic(const reader *r) {
     r->q->patterns = true;
     for (bb_json_iter it = bb_json_first(o); !st && it.key; it = bb_json_next(o, it)) {
         bool minus = bb_starts_with(it.key, "-:"), plus = bb_starts_with(it.key, "+:");
-        size_t before = r->q->n_rules;
-        st = read_rule(r, "re:", it.key + (minus || plus ? 2 : 0), it.value);
-        if (minus && r->q->n_rules > before) r->q->rules[before].keep = true;
+        const char *expression = it.key + (minus || plus ? 2 : 0);
+        st = minus ? add_rule(r, true, expression, (bb_quant_rule){.keep = true})
+                   : read_rule(r, true, expression, it.value);
     }
     return st;
 }
@@ -314,8 +337,13 @@ static bb_status read_compressed(const reader *r) {
     bool floats = kind && strcmp(kind, "float") == 0;
     q->pack = floats ? (q->bits == 4 ? BB_PACK_NVFP4 : BB_PACK_FP8) : q->bits == 8 ? BB_PACK_INT8 : BB_PACK_INT;
     if (format && strcmp(format, "pack-quantized") == 0) q->pack = BB_PACK_INT;
-    (void)snprintf(q->label, sizeof q->label, "compressed-tensors %s %llu bit", floats ? "float" : "int",
-                   (unsigned long long)q->bits);
+    char shared[40] = "";
+    if (q->group == UINT64_MAX)
+        strcpy(shared, ", per tensor");
+    else if (q->group && !q->block_rows)
+        (void)snprintf(shared, sizeof shared, ", group %llu", (unsigned long long)q->group);
+    (void)snprintf(q->label, sizeof q->label, "compressed-tensors %s %llu bit%s%s", floats ? "float" : "int",
+                   (unsigned long long)q->bits, shared, q->symmetric ? "" : ", asymmetric");
     return BB_OK;
 }
 
@@ -422,14 +450,8 @@ static bb_status read_unnamed(const reader *r, bool own_file) {
     return other(r, "", "an unknown method");
 }
 
-static bool readable(const char *pattern) {
-    return !bb_starts_with(pattern, "re:") || bb_expression_readable(pattern + 3);
-}
-
 static void tell_unread(bb_quantization *q) {
     size_t length = strlen(q->label);
-    for (size_t i = 0; i < q->n_skips; i++) q->unread |= !readable(q->skips[i]);
-    for (size_t i = 0; q->patterns && i < q->n_rules; i++) q->unread |= !readable(q->rules[i].name);
     if (q->unread) (void)snprintf(q->label + length, sizeof q->label - length, "%s", ", some expressions unread");
 }
 
@@ -463,6 +485,8 @@ bb_status bb_quantization_read(const char *text, size_t n, const char *name, boo
 }
 
 void bb_quantization_clear(bb_quantization *q) {
+    for (size_t i = 0; i < q->n_skips; i++) bb_pattern_free(q->skips[i].pattern);
+    for (size_t i = 0; i < q->n_rules; i++) bb_pattern_free(q->rules[i].name.pattern);
     free(q->skips);
     free(q->rules);
     *q = (bb_quantization){0};
@@ -470,23 +494,23 @@ void bb_quantization_clear(bb_quantization *q) {
 
 bool bb_quantization_known(const bb_quantization *q) { return q->method != BB_QUANT_OTHER && !q->unread; }
 
-static bool takes(const char *pattern, const char *module) {
-    return bb_starts_with(pattern, "re:") ? bb_expression_match(pattern + 3, module) : strstr(module, pattern) != NULL;
+static bool takes(const bb_module_name *name, const char *module) {
+    return name->pattern ? bb_pattern_match(name->pattern, module) : strstr(module, name->text) != NULL;
 }
 
 bool bb_quantization_skips(const bb_quantization *q, const char *module) {
     for (size_t i = 0; i < q->n_skips; i++)
-        if (takes(q->skips[i], module)) return true;
+        if (takes(&q->skips[i], module)) return true;
     return false;
 }
 
 const bb_quant_rule *bb_quantization_rule(const bb_quantization *q, const char *module) {
     size_t lo = 0, hi = q->n_rules;
     for (size_t i = 0; q->patterns && i < q->n_rules; i++)
-        if (takes(q->rules[i].name, module)) return &q->rules[i];
+        if (takes(&q->rules[i].name, module)) return &q->rules[i];
     while (!q->patterns && lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        int c = strcmp(module, q->rules[mid].name);
+        int c = strcmp(module, q->rules[mid].name.text);
         if (c == 0) return &q->rules[mid];
         if (c < 0)
             hi = mid;
@@ -496,14 +520,23 @@ const bb_quant_rule *bb_quantization_rule(const bb_quantization *q, const char *
     return NULL;
 }
 
-static bool uniform(const char *pattern) {
-    return bb_starts_with(pattern, "re:") ? bb_expression_uniform(pattern + 3) : !strpbrk(pattern, "0123456789");
+static uint64_t steps(const bb_module_name *name) { return 1 + (name->pattern ? bb_pattern_steps(name->pattern) : 0); }
+
+uint64_t bb_quantization_steps(const bb_quantization *q) {
+    uint64_t n = 1;
+    for (size_t i = 0; i < q->n_skips; i++) n += steps(&q->skips[i]);
+    for (size_t i = 0; q->patterns && i < q->n_rules; i++) n += steps(&q->rules[i].name);
+    return n;
+}
+
+static bool uniform(const bb_module_name *name) {
+    return name->pattern ? bb_pattern_uniform(name->pattern) : !strpbrk(name->text, "0123456789");
 }
 
 bool bb_quantization_uniform(const bb_quantization *q) {
     for (size_t i = 0; i < q->n_skips; i++)
-        if (!uniform(q->skips[i])) return false;
+        if (!uniform(&q->skips[i])) return false;
     for (size_t i = 0; i < q->n_rules; i++)
-        if (!uniform(q->rules[i].name)) return false;
+        if (!uniform(&q->rules[i].name)) return false;
     return true;
 }

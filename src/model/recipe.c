@@ -4,13 +4,13 @@
 #include "base/escape.h"
 #include "base/mem.h"
 #include "model/ftype.h"
-#include "model/name_pattern.h"
+#include "model/pattern.h"
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct rule {
     char *text; /* as it was given */
-    bb_name_pattern *pattern;
+    bb_pattern *pattern;
     const bb_dtype *type;
 } rule;
 
@@ -30,7 +30,7 @@ void bb_type_rules_free(bb_type_rules *rules) {
     if (!rules) return;
     for (size_t i = 0; i < rules->n; i++) {
         free(rules->list[i].text);
-        bb_name_pattern_free(rules->list[i].pattern);
+        bb_pattern_free(rules->list[i].pattern);
     }
     free(rules->list);
     free(rules);
@@ -56,7 +56,7 @@ bb_status bb_type_rules_add(bb_type_rules *rules, const char *text, bb_error *er
     rule *r = &rules->list[rules->n];
     *r = (rule){bb_strdup(text), NULL, type};
     char *pattern = bb_strndup(text, (size_t)(equals - text));
-    st = pattern && r->text ? bb_name_pattern_new(pattern, &r->pattern, err)
+    st = pattern && r->text ? bb_pattern_new(pattern, BB_PATTERN_LLAMA, &r->pattern, err)
                             : bb_fail(err, BB_E_NOMEM, "no memory for rules");
     free(pattern);
     if (st)
@@ -68,7 +68,7 @@ bb_status bb_type_rules_add(bb_type_rules *rules, const char *text, bb_error *er
 
 const bb_dtype *bb_type_rules_find(const bb_type_rules *rules, const char *name) {
     for (size_t i = 0; i < rules->n; i++)
-        if (bb_name_pattern_search(rules->list[i].pattern, name)) return rules->list[i].type;
+        if (bb_pattern_match(rules->list[i].pattern, name)) return rules->list[i].type;
     return NULL;
 }
 
@@ -78,8 +78,8 @@ const char *bb_type_rule_text(const bb_type_rules *rules, size_t i) {
 
 bool bb_type_rule_decides(const bb_type_rules *rules, size_t i, const char *name) {
     for (size_t k = 0; k < i; k++)
-        if (bb_name_pattern_search(rules->list[k].pattern, name)) return false;
-    return bb_name_pattern_search(rules->list[i].pattern, name);
+        if (bb_pattern_match(rules->list[k].pattern, name)) return false;
+    return bb_pattern_match(rules->list[i].pattern, name);
 }
 
 bb_status bb_recipe_types(const bb_recipe *recipe, const bb_arch *arch, bb_mix_tensor *tensors, size_t n,

@@ -22,6 +22,7 @@ static void columns(bb_table *t) {
     bb_table_column(t, "cosine", "COSINE", BB_COL_DATA_ONLY);
     bb_table_column(t, "note", "", BB_COL_DATA_ONLY);
     bb_table_column(t, "name_b", "", BB_COL_JSON_ONLY);
+    bb_table_column(t, "nonfinite", "", BB_COL_DATA_ONLY);
 }
 
 static const char *type_of(const bb_compare_side *s) {
@@ -72,6 +73,10 @@ static void row(bb_table *t, const bb_compare_row *r, bool hidden) {
         bb_cell_text(t, bb_escape_buf(r->b.t[0]->name, name, sizeof name));
     else
         bb_cell_empty(t);
+    if (r->measured && r->same != BB_SAME_BYTES)
+        bb_cell_u64(t, r->error.nonfinite + r->error.lost); /* in either */
+    else
+        bb_cell_empty(t);
 }
 
 static void side_line(bb_table *t, const char *letter, const bb_model *m, bool si) {
@@ -84,12 +89,15 @@ static void plural(bb_str *s, size_t n, const char *what) {
     if (n) bb_str_addf(s, "%s%zu %s", s->len ? ", " : "", n, what);
 }
 
-/* The row that is furthest from its other, by rel. */
+/* The row that is furthest from its other, by rel; of those beyond all measure one with values that are not finite. */
 static const bb_compare_row *worst(const bb_compare_report *r) {
     const bb_compare_row *w = NULL;
-    for (size_t i = 0; i < r->n_rows; i++)
-        if (r->rows[i].measured && r->rows[i].same == BB_SAME_NO && (!w || r->rows[i].error.rel > w->error.rel))
-            w = &r->rows[i];
+    for (size_t i = 0; i < r->n_rows; i++) {
+        const bb_compare_row *x = &r->rows[i];
+        if (!x->measured || x->same != BB_SAME_NO || isnan(x->error.rel)) continue;
+        bool more = w && (x->error.rel > w->error.rel || (isinf(x->error.rel) && x->unmatched && !w->unmatched));
+        if (!w || more) w = x;
+    }
     return w;
 }
 
@@ -109,8 +117,9 @@ static void summary(bb_table *t, const bb_compare_report *r) {
     bb_str_clear(&s);
     const bb_compare_row *w = worst(r);
     if (w)
-        bb_table_foot(t, "furthest: %s, rel %s", bb_escape_buf(w->a.t[0]->name, name, sizeof name),
-                      isinf(w->error.rel) ? "inf" : bb_show_ratio(w->error.rel, 1, buf));
+        bb_table_foot(t, "furthest: %s, rel %s%s%s", bb_escape_buf(w->a.t[0]->name, name, sizeof name),
+                      isinf(w->error.rel) ? "inf" : bb_show_ratio(w->error.rel, 1, buf), w->unmatched ? ", " : "",
+                      w->unmatched ? w->note : "");
 }
 
 /* Rows of one reason together; the first reasons only. */
@@ -127,7 +136,7 @@ static void reasons(bb_table *t, const bb_compare_report *r) {
             return;
         }
         for (k = i; k < r->n_rows; k++) n += !r->rows[k].measured && strcmp(r->rows[k].note, a->note) == 0;
-        char text[192];
+        char text[256];
         snprintf(text, sizeof text, "not measured, %zu tensor%s: %s", n, n == 1 ? "" : "s", a->note);
         bb_table_foot_wrapped(t, text);
     }

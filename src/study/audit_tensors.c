@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* audit_tensors.c - findings about tensors: what their scans say, and which of them hold the same bytes. */
 #include "base/mem.h"
+#include "model/packed.h"
 #include "study/audit_findings.h"
 #include "study/tensor_rows.h"
 #include <inttypes.h>
@@ -12,6 +13,11 @@ enum { CHUNK = 1 << 18, CLIPPED_PERCENT = 25 };
 
 static bool is_embedding(const bb_tensor *t) {
     return strstr(t->name, "embd") || strstr(t->name, "embed") || strstr(t->name, "wte");
+}
+
+/* Of 4 bits: what the codes stand for, the same beside every matrix. */
+static bool is_code_table(const bb_tensor *t) {
+    return bb_ends_with(t->name, ".quant_map") || bb_ends_with(t->name, ".nested_quant_map");
 }
 
 static bool is_vector(const bb_tensor *t) { return t->n_dims < 2 || t->rows < 2; }
@@ -58,7 +64,8 @@ static bool values(bb_audit_report *r, const bb_tensor *t, const bb_audit_scan *
 
 static bool rows(bb_audit_report *r, const bb_tensor *t, const bb_audit_scan *s) {
     const unit row = {.row = true};
-    if (!s->rows || is_vector(t)) return true;
+    /* scales of a row of zeros are one value, and are no fault */
+    if (!s->rows || is_vector(t) || bb_packed_companion(t->name)) return true;
     if (s->zero_rows.count == s->rows) return bb_audit_add(r, BB_WARNING, "zero-tensor", t, "every value is 0") != NULL;
     return report(r, BB_NOTE, "zero-row", t, &s->zero_rows, row,
                   is_embedding(t) ? "rows of zeros: tokens that are not used" : "rows of zeros") &&
@@ -73,7 +80,8 @@ static bool vectors(bb_audit_report *r, const bb_file *file, const bb_audit_scan
         uint64_t n = 0;
         for (size_t i = 0; i < file->n_tensors; i++) {
             const bb_audit_hits *h = k ? &scans[i].constant_rows : &scans[i].zero_rows;
-            if (h->count && is_vector(&file->tensors[i]) && !n++) first = &file->tensors[i];
+            if (h->count && is_vector(&file->tensors[i]) && !bb_packed_companion(file->tensors[i].name) && !n++)
+                first = &file->tensors[i];
         }
         bb_finding *f =
             n ? bb_audit_add(r, BB_NOTE, k ? "constant-vector" : "zero-vector", first, "%s", text[k]) : NULL;
@@ -196,7 +204,8 @@ static bb_status duplicates(bb_audit_report *r, const bb_audit_scan *scans, bb_p
     bb_status s = c && buf ? BB_OK : BB_E_NOMEM;
     size_t n = 0;
     for (size_t i = 0; s == BB_OK && i < file->n_tensors; i++)
-        if (scans[i].read && file->tensors[i].elements > 1 && scans[i].rows && !bb_audit_is_constant(&scans[i]))
+        if (scans[i].read && file->tensors[i].elements > 1 && scans[i].rows && !bb_audit_is_constant(&scans[i]) &&
+            !is_code_table(&file->tensors[i]))
             c[n++] = (candidate){&file->tensors[i], scans[i].hash};
     if (n) qsort(c, n, sizeof *c, by_content);
     for (size_t i = 0, k; s == BB_OK && i < n; i = k) {

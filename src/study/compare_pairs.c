@@ -119,8 +119,8 @@ static bool wanted(const matching *m, const struct pair *p, const char *only) {
 }
 
 static void make_row(const matching *m, const struct pair *p, bb_compare_row *r) {
-    *r = (bb_compare_row){.a = {m->f[0], m->refs + p->ref[0], p->n[0]},
-                          .b = {m->f[1], m->refs + p->ref[1], p->n[1]},
+    *r = (bb_compare_row){.a = {m->f[0], m->refs + p->ref[0], p->n[0], NULL},
+                          .b = {m->f[1], m->refs + p->ref[1], p->n[1], NULL},
                           .head_rows = p->head_rows,
                           .transposed = p->transposed};
     size_t n = p->n[0] > 1 ? p->n[0] : p->n[1];

@@ -6,10 +6,13 @@
 #include "base/mem.h"
 #include "base/pool.h"
 #include "measure/measure.h"
+#include "study/coded_weight.h"
 #include "study/compare_pairs.h"
 #include "study/tensor_rows.h"
+#include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,17 +43,35 @@ static void fail(job *j, size_t row, bb_status status, const bb_error *err) {
     atomic_store(&j->stop, true);
 }
 
+static void add_note(bb_compare_row *r, const char *fmt, ...) BB_PRINTF(2, 3);
+static void add_note(bb_compare_row *r, const char *fmt, ...) {
+    size_t used = strlen(r->note);
+    va_list ap;
+    if (used && used + 2 < sizeof r->note) {
+        memcpy(r->note + used, "; ", 3);
+        used += 2;
+    }
+    va_start(ap, fmt);
+    (void)vsnprintf(r->note + used, sizeof r->note - used, fmt, ap);
+    va_end(ap);
+}
+
 /* ---- one side ---- */
 
 static bool is_gguf(const bb_compare_side *s) { return strcmp(s->file->format, "gguf") == 0; }
 
-static uint32_t dims_of(const bb_compare_side *s) { return s->t[0]->n_dims + (s->n > 1); }
+static uint32_t dims_of(const bb_compare_side *s) { return s->coded ? 2 : s->t[0]->n_dims + (s->n > 1); }
 
 /* Dimension k, outermost first. */
 static uint64_t dim(const bb_compare_side *s, uint32_t k) {
     const bb_tensor *t = s->t[0];
+    if (s->coded) return k ? s->coded->cols : s->coded->rows;
     if (s->n > 1 && k-- == 0) return s->n;
     return t->dims[is_gguf(s) ? t->n_dims - 1 - k : k];
+}
+
+static uint64_t values_of(const bb_compare_side *s) {
+    return s->coded ? s->coded->rows * s->coded->cols : s->t[0]->elements * s->n;
 }
 
 static bool same_shape(const bb_compare_row *r) {
@@ -95,7 +116,11 @@ static bb_status read_side(const bb_compare_row *r, bool second, uint64_t first,
     uint64_t each = s->t[0]->elements;
     unsigned char *raw = b->raw[second];
     double *value = b->value[second];
-    for (size_t done = 0; done < count;) {
+    if (s->coded && !bytes) {
+        bb_status status = bb_coded_read(s->coded, first, count, value, err);
+        if (status != BB_OK) return status;
+    }
+    for (size_t done = s->coded && !bytes ? count : 0; done < count;) {
         const bb_tensor *t = s->t[(first + done) / each];
         uint64_t at = (first + done) % each, left = each - at;
         size_t n = left < count - done ? (size_t)left : count - done;
@@ -106,7 +131,7 @@ static bb_status read_side(const bb_compare_row *r, bool second, uint64_t first,
         done += n;
     }
     if (r->head_rows && !is_gguf(s)) {
-        uint64_t rows = dim(s, 0), cols = s->t[0]->elements / rows;
+        uint64_t rows = dim(s, 0), cols = values_of(s) / s->n / rows;
         size_t row_bytes = bytes ? (size_t)(cols / type->block * type->block_bytes) : (size_t)cols * sizeof *value;
         interleave(bytes ? (void *)raw : (void *)value, b->other, (size_t)(count / cols), row_bytes,
                    (size_t)r->head_rows);
@@ -150,11 +175,33 @@ static bool all_equal(const double *a, const double *b, size_t n) {
     return same;
 }
 
-/* Every value; the first `known` elements were told as progress already. */
+/* Values that are not finite have no error: they are alike, or the error is infinite. */
+static void note_nonfinite(bb_compare_row *r) {
+    if (!r->nonfinite[0] && !r->nonfinite[1]) return;
+    add_note(r, "values not finite: %" PRIu64 " in A, %" PRIu64 " in B", r->nonfinite[0], r->nonfinite[1]);
+    if (!r->unmatched) return;
+    r->error.rel = r->error.max_abs = (double)INFINITY;
+    r->error.sqnr_db = -(double)INFINITY;
+    r->error.cosine = r->error.mean = r->error.sd = (double)NAN;
+}
+
+static void count_nonfinite(bb_compare_row *r, const double *a, const double *b, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        bool x = isfinite(a[i]), y = isfinite(b[i]);
+        if (x && y) continue;
+        r->nonfinite[0] += !x;
+        r->nonfinite[1] += !y;
+        r->unmatched |= !all_equal(&a[i], &b[i], 1);
+    }
+}
+
+static const bb_error_stats no_error = {.sqnr_db = (double)INFINITY, .cosine = 1};
+
+/* Every value; the first `known` elements of the files were told as progress already. */
 static bb_status measure(job *j, bb_compare_row *r, buffers *b, uint64_t known, bb_error *err) {
-    uint64_t n = elements_of(r);
+    uint64_t n = values_of(&r->a);
     bb_error_sum sum;
-    bool same = true;
+    bool same = true, coded = r->a.coded || r->b.coded;
     bb_error_sum_init(&sum);
     for (uint64_t at = 0; at < n; at += b->slab) {
         size_t count = n - at < b->slab ? (size_t)(n - at) : b->slab;
@@ -164,11 +211,21 @@ static bb_status measure(job *j, bb_compare_row *r, buffers *b, uint64_t known, 
         if (s != BB_OK) return s;
         bb_error_sum_add(&sum, b->value[0], b->value[1], count);
         same &= all_equal(b->value[0], b->value[1], count);
-        if (at >= known) progressed(j, count);
+        count_nonfinite(r, b->value[0], b->value[1], count);
+        if (!coded && at >= known) progressed(j, count);
     }
-    bb_error_sum_result(&sum, &r->error);
+    if (coded) progressed(j, elements_of(r) - known); /* of which there may be fewer than values */
+    if (n)
+        bb_error_sum_result(&sum, &r->error);
+    else
+        r->error = no_error;
     r->same = same ? BB_SAME_VALUES : BB_SAME_NO;
-    r->measured = sum.n || sum.lost || sum.nonfinite;
+    r->measured = true;
+    for (size_t i = 0; i < 2; i++) {
+        const bb_coded *c = (i ? &r->b : &r->a)->coded;
+        if (c) add_note(r, "%s: %s times its scales", i ? "B" : "A", c->name);
+    }
+    note_nonfinite(r);
     return BB_OK;
 }
 
@@ -205,13 +262,13 @@ static bool slab_of(const bb_compare_row *r, size_t *slab) {
     *slab = SLAB;
     if (!r->head_rows) return true;
     if (!rows || rows % r->head_rows || r->head_rows % 2) return false;
-    if (!bb_mul_u64(elements_of(r) / rows, r->head_rows, &unit) || unit > HEAD_MAX) return false;
+    if (!bb_mul_u64(values_of(&r->a) / rows, r->head_rows, &unit) || unit > HEAD_MAX) return false;
     *slab = unit >= SLAB ? (size_t)unit : (size_t)(SLAB / unit * unit);
     return true;
 }
 
 static bool buffers_new(const bb_compare_row *r, buffers *b) {
-    uint64_t n = elements_of(r);
+    uint64_t x = values_of(&r->a), y = values_of(&r->b), n = x > y ? x : y;
     if (b->slab > n) b->slab = (size_t)n;
     for (size_t i = 0; i < 2; i++) {
         const bb_dtype *t = (i ? &r->b : &r->a)->t[0]->type;
@@ -230,27 +287,55 @@ static void buffers_free(buffers *b) {
     free(b->other);
 }
 
-static bb_status compare(job *j, bb_compare_row *r, bb_error *err) {
+static bb_status compare_values(job *j, bb_compare_row *r, bool unread, bb_error *err) {
     const bb_tensor *a = r->a.t[0], *b = r->b.t[0];
     buffers buf = {0};
     uint64_t upto = 0, n = elements_of(r);
     bb_status s = BB_OK;
-    if (r->transposed) return BB_OK;
     if (!uniform(&r->a) || !uniform(&r->b) || !slab_of(r, &buf.slab)) {
         snprintf(r->note, sizeof r->note, "its parts are not alike");
         return BB_OK;
     }
     if (!buffers_new(r, &buf)) s = bb_fail(err, BB_E_NOMEM, "out of memory");
     bool alike = a->type && a->type == b->type && !a->type->row_bytes && same_shape(r) &&
-                 r->a.file->column_major == r->b.file->column_major;
+                 r->a.file->column_major == r->b.file->column_major && !r->a.coded == !r->b.coded;
     if (s == BB_OK && alike) s = same_bytes(j, r, &buf, &upto, err);
-    if (s == BB_OK && alike && upto == n) {
+    if (s == BB_OK && alike && upto == n && bb_coded_same_scales(r->a.coded, r->b.coded)) {
         r->same = BB_SAME_BYTES;
-        r->measured = n > 0;
-        r->error = (bb_error_stats){.sqnr_db = (double)INFINITY, .cosine = 1, .n = n};
-    } else if (s == BB_OK && !incomparable(r, r->note, sizeof r->note))
+        r->measured = true;
+        r->error = no_error;
+        r->error.n = values_of(&r->a);
+    } else if (s == BB_OK && unread)
+        snprintf(r->note, sizeof r->note, "codes with scales of their own that are not read");
+    else if (s == BB_OK && !incomparable(r, r->note, sizeof r->note))
         s = measure(j, r, &buf, upto, err);
     buffers_free(&buf);
+    return s;
+}
+
+/* Codes of a checkpoint that are not alone. */
+static bb_status open_codes(bb_compare_side *s, bool *unread, bb_error *err) {
+    bool unknown = false;
+    if (is_gguf(s)) return BB_OK;
+    bb_status status = bb_coded_open(s->file, s->t[0], &s->coded, &unknown, err);
+    if (status == BB_OK && s->n > 1 && s->coded) { /* experts that the other file keeps as one */
+        bb_coded_free(s->coded);
+        s->coded = NULL;
+        unknown = true;
+    }
+    *unread |= unknown;
+    return status;
+}
+
+static bb_status compare(job *j, bb_compare_row *r, bb_error *err) {
+    bool unread = false;
+    if (r->transposed) return BB_OK;
+    bb_status s = open_codes(&r->a, &unread, err);
+    if (s == BB_OK) s = open_codes(&r->b, &unread, err);
+    if (s == BB_OK) s = compare_values(j, r, unread, err);
+    bb_coded_free(r->a.coded);
+    bb_coded_free(r->b.coded);
+    r->a.coded = r->b.coded = NULL;
     return s;
 }
 

@@ -21,6 +21,7 @@ typedef struct bb_compare_side {
     const bb_file *file;       /* borrowed */
     const bb_tensor *const *t; /* [n], owned by the report; n 0 = the file does not have it */
     size_t n;
+    struct bb_coded *coded; /* while it is compared: how codes become values, else NULL */
 } bb_compare_side;
 
 typedef struct bb_compare_row {
@@ -29,8 +30,11 @@ typedef struct bb_compare_row {
     bool transposed;    /* the checkpoint keeps it the other way round: not compared */
     bb_same same;
     bool measured;
-    bb_error_stats error; /* of b against a, when measured */
-    char note[112];       /* why it is not measured, or how it was matched; "" = nothing to say */
+    /* Of b against a, when measured. Of no tensor that is equal by its bytes are values read: then `nonfinite` is 0. */
+    bb_error_stats error;
+    uint64_t nonfinite[2]; /* values of a and of b */
+    bool unmatched;        /* some of them are another value in the other: the error is infinite */
+    char note[192];        /* why it is not measured, how it was matched, what is not finite; "" = nothing to say */
 } bb_compare_row;
 
 /* A key of the metadata that only one file has (the other is NULL), or whose values differ. */

@@ -114,6 +114,23 @@ static bb_status by_graph(bb_folder_job *job, const bb_graph *g, bb_error *err) 
     return status;
 }
 
+/* Why nothing is quantized: a matrix that is left for its rows alone tells more. */
+static bb_status nothing(const bb_folder_job *job, bb_error *err) {
+    const bb_tensor *t = NULL;
+    char shown[160];
+    for (size_t i = 0; i < job->n && !t; i++)
+        if (job->rows[i].fell_back) t = job->items[i].source;
+    if (!t)
+        return bb_fail(err, BB_E_UNSUPPORTED, "%s: no linear map of F32, F16 or BF16 that could be quantized was found",
+                       job->model->path);
+    bb_escape_buf(t->name, shown, sizeof shown);
+    if (bb_folder_unit(&job->opts, t) > BB_FOLDER_SLAB)
+        return bb_fail(err, BB_E_UNSUPPORTED, "%s: rows are too long for a scale each: those of '%s' have %llu values",
+                       job->model->path, shown, (unsigned long long)t->cols);
+    return bb_fail(err, BB_E_UNSUPPORTED, "%s: no group of %llu divides the rows of a matrix: those of '%s' have %llu",
+                   job->model->path, (unsigned long long)job->opts.group, shown, (unsigned long long)t->cols);
+}
+
 bb_status bb_folder_choose(bb_folder_job *job, bb_error *err) {
     const bb_arch *arch = job->model->arch;
     bb_graph g = {0};
@@ -134,9 +151,7 @@ bb_status bb_folder_choose(bb_folder_job *job, bb_error *err) {
         quantized += job->items[i].form == BB_FORM_QUANTIZE;
         fell_back += job->rows[i].fell_back;
     }
-    if (status == BB_OK && !quantized)
-        status = bb_fail(err, BB_E_UNSUPPORTED,
-                         "%s: no linear map of F32, F16 or BF16 that could be quantized was found", job->model->path);
+    if (status == BB_OK && !quantized) return nothing(job, err);
     if (status == BB_OK && fell_back)
         status = bb_folder_warn(job, err,
                                 "%zu matrices stay as they are: their rows are not whole groups of %llu, or too long",

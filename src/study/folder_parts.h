@@ -2,8 +2,8 @@
 /* folder_parts.h - what the files of quantize_folder share: the plan of a folder and the work on one tensor. */
 #ifndef BB_STUDY_FOLDER_PARTS_H
 #define BB_STUDY_FOLDER_PARTS_H
+#include "base/folder_sink.h"
 #include "base/pool.h"
-#include "base/sink.h"
 #include "base/str.h"
 #include "file/safetensors_write.h"
 #include "quant/codec_bnb.h"
@@ -91,6 +91,8 @@ bb_status bb_folder_choose(bb_folder_job *job, bb_error *err);
 bb_status bb_folder_config(bb_folder_job *job, bb_error *err);
 bb_status bb_folder_index(bb_folder_job *job, bb_error *err);
 bb_status bb_folder_small_files(bb_folder_job *job, bb_error *err);
+/* Whether a file of this name is one that is written into such a folder. */
+bb_folder_entry_fn bb_folder_kind_of;
 const char *bb_torch_dtype(const bb_dtype *t);
 /* The text of a quant_state: nested_offset is padded with blanks behind it, so that the length is known before it is.
  * Returns the length, `size` is enough with 512. */

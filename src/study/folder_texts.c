@@ -189,6 +189,13 @@ static bool is_small(const char *name) {
     return false;
 }
 
+/* "model.safetensors", "model-00001-of-00002.safetensors" and their index are what weights are called. */
+bb_folder_entry_kind bb_folder_kind_of(const char *name) {
+    if (bb_starts_with(name, "model") && bb_ends_with(name, ".safetensors")) return BB_ENTRY_SURE;
+    if (strcmp(name, "model.safetensors.index.json") == 0) return BB_ENTRY_SURE;
+    return strcmp(name, "config.json") == 0 || is_small(name) ? BB_ENTRY_SIDE : BB_ENTRY_FOREIGN;
+}
+
 typedef struct looking {
     bb_folder_job *job;
     bb_error *err;

@@ -3,14 +3,15 @@
 #include "study/quantize_folder.h"
 #include "base/checked.h"
 #include "base/escape.h"
-#include "base/folder_sink.h"
 #include "base/fpenv.h"
 #include "base/mem.h"
+#include "model/folder.h"
 #include "study/folder_parts.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { COPY_BYTES = 1 << 16 };
 
@@ -64,8 +65,22 @@ static bb_status check_opts(bb_folder_opts *o, bb_error *err) {
     return BB_OK;
 }
 
+/* A checkpoint that is known by its index alone. */
+static bb_status refuse_missing(const bb_model *m, bb_error *err) {
+    struct stat s;
+    char shown[160] = "";
+    size_t missing = 0, length, parts = bb_file_parts(m->listed);
+    for (size_t i = 0; i < parts; i++) {
+        const char *path = bb_file_part_path(m->listed, i);
+        if (stat(path, &s) != 0 && !missing++) bb_escape_buf(bb_path_last(path, &length), shown, sizeof shown);
+    }
+    return bb_fail(err, BB_E_OPEN, "%s: %zu of the %zu shards that its index names are not there: '%s'%s", m->path,
+                   missing, parts, shown, missing > 1 ? " and others" : "");
+}
+
 static bb_status check_model(const bb_model *m, bb_error *err) {
     const char *format = m->file ? bb_file_format(m->file) : "";
+    if (!m->file && m->listed) return refuse_missing(m, err);
     if (strcmp(format, "gguf") == 0)
         return bb_fail(err, BB_E_UNSUPPORTED,
                        "%s: is a GGUF; int8, nf4 and fp4 are made from a Hugging Face folder of safetensors", m->path);
@@ -464,7 +479,7 @@ static bb_status write_and_measure(bb_folder_job *job, const char *path, bool fo
     }
     if (status != BB_OK) return bb_fail(err, status, "%s", bb_status_text(status));
     status = bb_folder_desk_new(job, pool, progress, &desk, err);
-    if (status == BB_OK) status = bb_folder_open(path, job->file_bytes, force, &folder, err);
+    if (status == BB_OK) status = bb_folder_open(path, job->file_bytes, force, bb_folder_kind_of, &folder, err);
     if (status == BB_OK) {
         status = write_all(job, desk, folder, progress, err);
         if (status == BB_OK)

@@ -52,7 +52,8 @@ size_t bb_folder_quantize_shards(const bb_folder_job *job);
 const char *bb_folder_quantize_title(const bb_folder_job *job);             /* "nf4, double" */
 const char *bb_folder_quantize_warning(const bb_folder_job *job, size_t i); /* NULL past the end */
 
-/* Writes the folder `path`, absent or complete whatever happens: model.safetensors or shards with their index,
+/* Writes the folder `path`, absent or complete whatever happens, in the place of nothing, of an empty folder, or with
+ * force of one that holds a checkpoint's files and nothing else: model.safetensors or shards with their index,
  * config.json, and the tokenizer, license and other small files of the checkpoint's folder. */
 bb_status bb_folder_quantize_run(bb_folder_job *job, const char *path, bool force, bb_progress *progress,
                                  bb_error *err);

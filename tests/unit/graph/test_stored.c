@@ -159,10 +159,12 @@ START_TEST(methods) {
 END_TEST
 
 START_TEST(skip_lists) {
+    static const char config[] =
+        "{\"quantization_config\":{\"quant_method\":\"fp8\",\"ignored_layers\":[\"lm_head\",\"re:.*gate$\","
+        "\"re:model\\\\.layers\\\\.0\\\\..*\",\"re:(a|b)\",\"re:x\"]}}";
     bb_quantization q = {0};
-    char names[5][96] = {"lm_head", "re:.*gate$", "re:model\\.layers\\.0\\..*", "re:(a|b)", "re:x"};
-    q.skips = names;
-    q.n_skips = 5;
+    ck_assert(bb_quantization_read(config, sizeof config - 1, "c", false, &q, NULL) == BB_OK);
+    ck_assert(bb_quantization_known(&q));
     ck_assert(bb_quantization_skips(&q, "lm_head"));
     ck_assert(bb_quantization_skips(&q, "model.layers.7.mlp.gate"));
     ck_assert(!bb_quantization_skips(&q, "model.layers.7.mlp.gate_proj"));
@@ -171,6 +173,8 @@ START_TEST(skip_lists) {
     ck_assert(!bb_quantization_skips(&q, "modelxlayers.0.mlp"));
     ck_assert(bb_quantization_skips(&q, "xylem"));
     ck_assert(!bb_quantization_skips(&q, "yx"));
+    ck_assert(bb_quantization_skips(&q, "bark"));
+    bb_quantization_clear(&q);
 }
 END_TEST
 
@@ -229,6 +233,20 @@ START_TEST(layouts) {
           {"model.layers.1.mlp.down_proj.qweight", "i32", {64, 128}},
           {"model.layers.1.mlp.down_proj.scales", "f16", {4, 128}},
           {"model.layers.1.mlp.up_proj.qweight", "i32", {16, 256}}}},
+        /* the first that takes a module holds; Python's operators, longer than a module's name can be */
+        {LLAMA "\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":4,\"group_size\":32,\"dynamic\":"
+               "{\"-:.*(q|k)_proj\":null,\"model\\\\.layers\\\\.(?:0|"
+               "00000000000000000000000000000000000000000000000000000000|"
+               "11111111111111111111111111111)\\\\.\":{\"bits\":8},\"+:.*\\\\.[1-9]\\\\d*\\\\.mlp\\\\.[ud]\":{\"group_"
+               "size\":64}}}}",
+         {{"model.layers.1.self_attn.k_proj.weight", "f16", {64, 128}},
+          {"model.layers.0.mlp.up_proj.qweight", "i32", {32, 256}},
+          {"model.layers.1.mlp.up_proj.scales", "f16", {2, 256}},
+          {"model.layers.1.self_attn.v_proj.scales", "f16", {4, 64}}}},
+        {LLAMA "\"quantization_config\":{\"quant_method\":\"fp8\",\"ignored_layers\":[\"re:.*[qk]_proj\"]}}",
+         {{"model.layers.0.self_attn.q_proj.weight", "f16", {128, 128}},
+          {"model.layers.0.self_attn.q_proj.weight_scale", NULL, {0}},
+          {"model.layers.0.self_attn.v_proj.weight", "e4m3fn", {64, 128}}}},
         {LLAMA
          "\"quantization_config\":{\"quant_method\":\"auto-round\",\"bits\":4,\"group_size\":32,\"packing_format\":"
          "\"auto_round:auto_awq\",\"extra_config\":{\"model.layers.0.mlp.up_proj\":{\"bits\":16}}}}",
@@ -282,8 +300,8 @@ START_TEST(layouts_not_known) {
         "\"quantization_config\":{\"quant_method\":\"compressed-tensors\",\"config_groups\":{\"group_0\":{\"targets\":"
         "[\"re:.*down_proj\"]," W8 "}}}}",
         LLAMA "\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":4,\"dynamic\":{"
-              "\"-:.*(q|k)_proj\":{}}}}",
-        LLAMA "\"quantization_config\":{\"quant_method\":\"fp8\",\"ignored_layers\":[\"re:.*[qk]_proj\"]}}",
+              "\"-:.*(?!q)_proj\":{}}}}",
+        LLAMA "\"quantization_config\":{\"quant_method\":\"fp8\",\"ignored_layers\":[\"re:(?i).*q_proj\"]}}",
     };
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
         checkpoint c;
@@ -305,12 +323,15 @@ START_TEST(many_layers) {
         "\"num_experts_per_tok\":2,\"moe_intermediate_size\":64,\"hidden_size\":128,\"num_hidden_layers\":15000,"
         "\"num_attention_heads\":4,\"num_key_value_heads\":2,\"intermediate_size\":256,\"vocab_size\":512,"
         "\"quantization_config\":{\"quant_method\":\"bitsandbytes\",\"load_in_4bit\":true,\"llm_int8_skip_modules\":[";
-    for (int differs = 0; differs < 2; differs++) {
+    static const char *const skips[] = {"lm_head", "re:.*\\\\.\\\\d+\\\\.self_attn\\\\.(q|k)_proj$", "layers.7.",
+                                        "re:.*\\\\.\\\\d\\\\."};
+    for (size_t i = 0; i < 4; i++) {
+        bool differs = i >= 2;
         char text[1024];
         checkpoint c;
         bb_stored_list list;
         uint64_t total;
-        snprintf(text, sizeof text, "%s\"%s\"]}}", head, differs ? "layers.7." : "lm_head");
+        snprintf(text, sizeof text, "%s\"%s\"]}}", head, skips[i]);
         from_text(&c, text, "small");
         ck_assert_int_eq(bb_stored_hf(&c.graph, &c.q, c.arch->dtype, &list, NULL), BB_E_LIMIT);
         if (differs) {

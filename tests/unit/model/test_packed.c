@@ -131,18 +131,50 @@ END_TEST
 /* Whether an expression is read or not, the shapes tell the parameters: a matrix of 8 bits among those of 4. */
 START_TEST(unread_expressions) {
     static const entry e[] = {{"a.qweight", "i32", {64, 512}}, {"a.g_idx", "i32", {256}}, {0}};
-    static const char config[] = "{\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":4,\"group_size\":128,"
-                                 "\"dynamic\":{\"+:.*(a|b)\":{\"bits\":8}}}}";
-    bb_quantization q = {0};
-    ck_assert_int_eq(bb_quantization_read(config, sizeof config - 1, "c", false, &q, NULL), BB_OK);
-    ck_assert(!bb_quantization_known(&q));
-    ck_assert_str_eq(q.label, "gptq 4 bit, group 128, some expressions unread");
+    static const struct {
+        const char *expression, *label;
+    } cases[] = {{"+:.*(a|b)", "gptq 4 bit, group 128"},
+                 {"+:(?=.*a)", "gptq 4 bit, group 128, some expressions unread"},
+                 {"+:*", "gptq 4 bit, group 128, some expressions unread"}};
     made_begin();
     bb_file *f = file_of(e, 0);
-    ck_assert_uint_eq(bb_packed_parameters(f, &q), 256 * 512);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char config[256];
+        bb_quantization q = {0};
+        snprintf(config, sizeof config,
+                 "{\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":4,\"group_size\":128,"
+                 "\"dynamic\":{\"%s\":{\"bits\":8}}}}",
+                 cases[i].expression);
+        ck_assert_int_eq(bb_quantization_read(config, strlen(config), "c", false, &q, NULL), BB_OK);
+        ck_assert(bb_quantization_known(&q) == (i == 0));
+        ck_assert_str_eq(q.label, cases[i].label);
+        ck_assert((bb_quantization_rule(&q, "b") != NULL) == (i == 0));
+        ck_assert_uint_eq(bb_packed_parameters(f, &q), 256 * 512);
+        bb_quantization_clear(&q);
+    }
     bb_file_close(f);
     made_end();
+}
+END_TEST
+
+/* A megabyte of expressions that would be 10^9 instructions: the first of them are read, and the config is told. */
+START_TEST(costly_expressions) {
+    enum { N = 60000 };
+    static const char one[] = "\"re:(a{1000}){0}.{999}\",";
+    char *config = malloc((size_t)N * sizeof one + 128);
+    bb_quantization q = {0};
+    ck_assert_ptr_nonnull(config);
+    size_t n = (size_t)sprintf(config, "%s", "{\"quantization_config\":{\"quant_method\":\"fp8\",\"ignored_layers\":[");
+    for (size_t i = 0; i < N; i++, n += sizeof one - 1) memcpy(config + n, one, sizeof one);
+    n += (size_t)sprintf(config + n, "%s", "\"lm_head\"]}}");
+    ck_assert_int_eq(bb_quantization_read(config, n, "c", false, &q, NULL), BB_OK);
+    ck_assert(q.unread && !bb_quantization_known(&q));
+    ck_assert_uint_gt(q.n_skips, 1000);
+    ck_assert_uint_lt(q.n_skips, 4000);
+    ck_assert(bb_quantization_skips(&q, "lm_head")); /* a plain name has no cost */
+    ck_assert_uint_gt(bb_quantization_steps(&q), 1000000);
     bb_quantization_clear(&q);
+    free(config);
 }
 END_TEST
 
@@ -199,6 +231,7 @@ static Suite *suite(void) {
     tcase_add_test(t, stacked_experts);
     tcase_add_test(t, zero_biases);
     tcase_add_test(t, unread_expressions);
+    tcase_add_test(t, costly_expressions);
     tcase_add_test(t, other_layouts);
     tcase_add_test(t, hostile_shapes);
     suite_add_tcase(s, t);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* test_recipe.c - types with sources and options against llama_model_quantize; patterns against std::regex_search. */
+/* test_recipe.c - types with sources and options against llama_model_quantize; rules. */
 #include "base/source.h"
 #include "harness.h"
-#include "model/name_pattern.h"
 #include "model/recipe.h"
+#include "model/tsv.h"
 #include <string.h>
 
 enum { TENSORS_MAX = 1000, NAME_LEN = 80 };
@@ -15,25 +15,6 @@ typedef struct model {
     size_t n;
     char what[128];
 } model;
-
-/* The next field of a line, NUL-terminated in place; NULL after the last. */
-static char *field(char **at) {
-    char *f = *at, *tab;
-    if (!f) return NULL;
-    tab = strchr(f, '\t');
-    if (tab) *tab = '\0';
-    *at = tab ? tab + 1 : NULL;
-    return f;
-}
-
-static char *line(char **at) {
-    char *l = *at, *end;
-    if (!*l) return NULL;
-    end = l + strcspn(l, "\n");
-    *at = *end ? end + 1 : end;
-    *end = '\0';
-    return l;
-}
 
 static uint64_t number(char **at) { return strtoull(field(at), NULL, 10); }
 
@@ -226,54 +207,6 @@ START_TEST(rules) {
 }
 END_TEST
 
-/* What std::regex takes and this does not is refused with a sentence, never read otherwise. */
-START_TEST(patterns) {
-    char *text, *at, *names[16];
-    size_t n, n_names = 0, refused = 0;
-    ck_assert(bb_source_slurp(TEST_DATA("mixture/patterns.tsv"), 1 << 16, &text, &n, NULL) == BB_OK);
-    at = text;
-    char *head = line(&at);
-    field(&head);
-    while (head) names[n_names++] = field(&head);
-    for (char *l = line(&at); l; l = line(&at)) {
-        char *rest = l;
-        const char *pattern = field(&rest);
-        bb_name_pattern *p;
-        bb_error err;
-        if (bb_name_pattern_new(pattern, &p, &err) != BB_OK) {
-            bool known_gap = strstr(err.text, "not known here") || strstr(err.text, "too many repeats");
-            ck_assert_msg(strcmp(rest, "error") == 0 || known_gap, "%s: %s", pattern, err.text);
-            refused += known_gap;
-            continue;
-        }
-        ck_assert_uint_eq(strlen(rest), n_names);
-        for (size_t i = 0; i < n_names; i++)
-            ck_assert_msg(bb_name_pattern_search(p, names[i]) == (rest[i] == '1'), "'%s' in '%s'", pattern, names[i]);
-        bb_name_pattern_free(p);
-    }
-    ck_assert_uint_eq(refused, 7); /* lookaheads, back-references, \c, collation, repeats past 1000 */
-    free(text);
-}
-END_TEST
-
-/* Patterns on which a matcher that goes back and tries again would not end. */
-START_TEST(never_slow) {
-    bb_name_pattern *p;
-    char name[4096];
-    memset(name, 'a', sizeof name - 1);
-    name[sizeof name - 1] = '\0';
-    ck_assert(bb_name_pattern_new("^((a|a)*)*(a|aa)+$b", &p, NULL) == BB_OK);
-    ck_assert(!bb_name_pattern_search(p, name));
-    bb_name_pattern_free(p);
-    memset(name, '(', 999);
-    name[999] = '\0';
-    ck_assert_int_eq(bb_name_pattern_new(name, &p, NULL), BB_E_ARG);
-    memset(name, 'a', 1001);
-    name[1001] = '\0';
-    ck_assert_int_eq(bb_name_pattern_new(name, &p, NULL), BB_E_LIMIT);
-}
-END_TEST
-
 static Suite *make_suite(void) {
     Suite *s = suite_create("recipe");
     TCase *t = tcase_create("recipe");
@@ -282,8 +215,6 @@ static Suite *make_suite(void) {
     tcase_add_test(t, falls_back);
     tcase_add_test(t, needs_imatrix);
     tcase_add_test(t, rules);
-    tcase_add_test(t, patterns);
-    tcase_add_test(t, never_slow);
     suite_add_tcase(s, t);
     return s;
 }

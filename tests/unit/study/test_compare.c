@@ -130,6 +130,61 @@ START_TEST(decoded_blocks) {
 }
 END_TEST
 
+/* Values that are not finite on one side are a difference in either order; the same on both are none. */
+START_TEST(not_finite) {
+    enum { N = 6 };
+    const float nan = (float)NAN, inf = (float)INFINITY;
+    const float x[N] = {1, nan, 3, inf, 5, nan}, same[N] = {1, nan, 4, inf, 5, nan}, y[N] = {1, 2, 3, -inf, 5, nan};
+    const bb_dtype *f32 = bb_dtype_find("f32", NULL);
+    char a[512];
+    made_begin();
+    made_gguf("x.gguf", f32, 1, N, x);
+    made_gguf("same.gguf", f32, 1, N, same);
+    made_gguf("y.gguf", f32, 1, N, y);
+    for (int i = 0; i < 2; i++) {
+        snprintf(a, sizeof a, "%s", made_path(i ? "y.gguf" : "x.gguf"));
+        compare(a, made_path(i ? "x.gguf" : "y.gguf"), &(bb_compare_opts){0});
+        const bb_compare_row *r = &report.rows[0];
+        ck_assert(r->same == BB_SAME_NO && r->measured && r->unmatched && isinf(r->error.rel) && r->error.rel > 0);
+        ck_assert(isinf(r->error.max_abs) && r->error.sqnr_db < 0 && isnan(r->error.cosine));
+        ck_assert_uint_eq(r->error.nonfinite + r->error.lost, 3);
+        ck_assert_str_eq(r->note, i ? "values not finite: 2 in A, 3 in B" : "values not finite: 3 in A, 2 in B");
+        done();
+    }
+    snprintf(a, sizeof a, "%s", made_path("x.gguf"));
+    compare(a, made_path("same.gguf"), &(bb_compare_opts){0});
+    ck_assert(!report.rows[0].unmatched && report.rows[0].error.max_abs >= 1 && report.rows[0].error.max_abs <= 1);
+    done();
+    made_end();
+}
+END_TEST
+
+/* safetensors of tensors that have no elements, in two types. */
+static void made_empty(const char *name, const char *type) {
+    char text[256];
+    uint64_t n = (uint64_t)snprintf(text + 8, sizeof text - 8,
+                                    "{\"t\":{\"dtype\":\"%s\",\"shape\":[0,4],\"data_offsets\":[0,0]}}", type);
+    memcpy(text, &n, 8);
+    made_file(name, text, (size_t)n + 8);
+}
+
+START_TEST(no_elements) {
+    char a[512];
+    made_begin();
+    made_empty("a.safetensors", "F32");
+    made_empty("b.safetensors", "F16");
+    snprintf(a, sizeof a, "%s", made_path("a.safetensors"));
+    for (int i = 0; i < 2; i++) {
+        compare(a, i ? a : made_path("b.safetensors"), &(bb_compare_opts){0});
+        const bb_compare_row *r = &report.rows[0];
+        ck_assert_int_eq(r->same, i ? BB_SAME_BYTES : BB_SAME_VALUES);
+        ck_assert(r->measured && r->error.rel <= 0 && isinf(r->error.sqnr_db) && r->error.cosine >= 1);
+        done();
+    }
+    made_end();
+}
+END_TEST
+
 START_TEST(refusals_and_cancel) {
     bb_error err = {0};
     bb_progress p;
@@ -159,6 +214,8 @@ static Suite *make_suite(void) {
     tcase_add_test(c, checkpoint);
     tcase_add_test(c, differences);
     tcase_add_test(c, decoded_blocks);
+    tcase_add_test(c, not_finite);
+    tcase_add_test(c, no_elements);
     tcase_add_test(c, refusals_and_cancel);
     suite_add_tcase(s, c);
     return s;

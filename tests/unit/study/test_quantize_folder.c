@@ -3,8 +3,13 @@
 #include "base/json.h"
 #include "base/random.h"
 #include "format/half.h"
+#include "graph/differences.h"
+#include "graph/stored.h"
 #include "harness.h"
+#include "model/packed.h"
 #include "quant/codec_bnb.h"
+#include "study/audit_study.h"
+#include "study/compare_study.h"
 #include "study/quantize_folder.h"
 #include "study/study_parts.h"
 #include <fenv.h>
@@ -182,11 +187,16 @@ static const struct layout {
     {BB_FOLDER_FP4, BB_PER_ROW, false, true, BB_QUANT_BNB_4BIT, "bitsandbytes fp4, double", 0.117, 0.127},
     {BB_FOLDER_LLM_INT8, BB_PER_ROW, false, false, BB_QUANT_BNB_INT8, "bitsandbytes LLM.int8()", 0.004, 0.011},
     {BB_FOLDER_INT8, BB_PER_ROW, false, false, BB_QUANT_COMPRESSED, "compressed-tensors int 8 bit", 0.004, 0.011},
-    {BB_FOLDER_INT8, BB_PER_ROW, true, false, BB_QUANT_COMPRESSED, "compressed-tensors int 8 bit", 0.004, 0.011},
-    {BB_FOLDER_INT8, BB_PER_TENSOR, false, false, BB_QUANT_COMPRESSED, "compressed-tensors int 8 bit", 0.006, 0.016},
-    {BB_FOLDER_INT8, BB_PER_TENSOR, true, false, BB_QUANT_COMPRESSED, "compressed-tensors int 8 bit", 0.006, 0.016},
-    {BB_FOLDER_INT8, BB_PER_GROUP, false, false, BB_QUANT_COMPRESSED, "compressed-tensors int 8 bit", 0.004, 0.0065},
-    {BB_FOLDER_INT8, BB_PER_GROUP, true, false, BB_QUANT_COMPRESSED, "compressed-tensors int 8 bit", 0.004, 0.0065},
+    {BB_FOLDER_INT8, BB_PER_ROW, true, false, BB_QUANT_COMPRESSED, "compressed-tensors int 8 bit, asymmetric", 0.004,
+     0.011},
+    {BB_FOLDER_INT8, BB_PER_TENSOR, false, false, BB_QUANT_COMPRESSED, "compressed-tensors int 8 bit, per tensor",
+     0.006, 0.016},
+    {BB_FOLDER_INT8, BB_PER_TENSOR, true, false, BB_QUANT_COMPRESSED,
+     "compressed-tensors int 8 bit, per tensor, asymmetric", 0.006, 0.016},
+    {BB_FOLDER_INT8, BB_PER_GROUP, false, false, BB_QUANT_COMPRESSED, "compressed-tensors int 8 bit, group 32", 0.004,
+     0.0065},
+    {BB_FOLDER_INT8, BB_PER_GROUP, true, false, BB_QUANT_COMPRESSED,
+     "compressed-tensors int 8 bit, group 32, asymmetric", 0.004, 0.0065},
 };
 enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 
@@ -216,6 +226,57 @@ static void check_row(const bb_quantize_row *r, const struct layout *l) {
     ck_assert(r->error.max_abs < r->histogram_limit && r->error.max_abs >= r->histogram_limit / 4);
 }
 
+/* The folder read back through its scales: another sum over the same values, of the F16 or BF16 that was read. */
+static void check_read_back(const bb_model *m, const bb_model *back, const bb_folder_job *job) {
+    bb_compare_report r = {0};
+    bb_error err = {0};
+    ck_assert_msg(bb_compare_study(m, back, &(bb_compare_opts){.threads = 2}, NULL, &r, &err) == BB_OK, "%s", err.text);
+    ck_assert_uint_eq(r.different, MATRICES);
+    for (size_t i = 0; i < bb_folder_quantize_count(job); i++) {
+        const bb_quantize_row *q = bb_folder_quantize_at(job, i);
+        size_t k = 0;
+        while (k < r.n_rows && (!r.rows[k].a.n || strcmp(r.rows[k].a.t[0]->name, q->name) != 0)) k++;
+        ck_assert_uint_lt(k, r.n_rows);
+        const bb_error_stats *e = &r.rows[k].error;
+        ck_assert(r.rows[k].measured && (r.rows[k].same == BB_SAME_NO) == q->quantized);
+        ck_assert_msg(fabs(e->rel - q->error.rel) <= 1e-9 * q->error.rel, "%s: %.17g, %.17g", q->name, e->rel,
+                      q->error.rel);
+        ck_assert_double_eq(e->max_abs, q->error.max_abs);
+    }
+    bb_compare_report_clear(&r);
+    ck_assert_int_eq(bb_compare_study(back, back, &(bb_compare_opts){0}, NULL, &r, &err), BB_OK);
+    ck_assert_uint_eq(r.same_bytes, r.n_rows);
+    bb_compare_report_clear(&r);
+}
+
+/* No tensor is absent, left over, of another shape or of another type than the config says. */
+static void check_as_config(const bb_model *back) {
+    bb_graph g = {0};
+    bb_stored_list stored = {0};
+    bb_difference *list = NULL;
+    size_t n = 0;
+    bb_error err = {0};
+    ck_assert_int_eq(bb_graph_build(back->arch, &g, &err), BB_OK);
+    ck_assert_int_eq(bb_stored_hf(&g, &back->quant, back->arch->dtype, &stored, &err), BB_OK);
+    ck_assert_int_eq(bb_graph_differences(&g, &stored, back->file, &list, &n, &err), BB_OK);
+    for (size_t i = 0; i < n; i++) /* the checkpoint mixes its own types, which the texts name too */
+        ck_assert_msg(!bb_packed_companion(list[i].example) || strstr(list[i].example, ".quant_state."), "%s: %s",
+                      list[i].example, list[i].text);
+    free(list);
+    bb_stored_clear(&stored);
+    bb_graph_clear(&g);
+}
+
+/* Nothing that the format brings is a fault. */
+static void check_audit(const bb_model *back) {
+    bb_audit_report r = {0};
+    bb_error err = {0};
+    ck_assert_msg(bb_audit_study(back, 2, NULL, &r, &err) == BB_OK, "%s", err.text);
+    for (size_t i = 0; i < r.n; i++)
+        ck_assert_msg(r.findings[i].severity == BB_NOTE, "%s: %s", r.findings[i].tensor, r.findings[i].word);
+    bb_audit_report_clear(&r);
+}
+
 /* To the byte as planned; our own reader knows the method and finds all parameters. */
 START_TEST(as_planned) {
     const struct layout *l = &layouts[_i];
@@ -239,6 +300,9 @@ START_TEST(as_planned) {
     bb_model *back = locate("out");
     ck_assert_int_eq(back->quant.method, l->read_as);
     ck_assert_str_eq(back->quant.label, l->label);
+    check_as_config(back);
+    check_read_back(m, back, job);
+    check_audit(back);
     ck_assert_uint_eq(back->parameters, m->parameters);
     ck_assert_uint_eq(bb_file_tensor_bytes(back->file), bytes);
     ck_assert(bb_quantization_skips(&back->quant, "lm_head"));
@@ -402,6 +466,17 @@ START_TEST(cancelled_and_forced) {
     job = plan(m, &o);
     ck_assert_int_eq(run(job, "out", true, NULL, NULL), BB_OK);
     ck_assert_uint_eq(folder_bytes("out"), bb_folder_quantize_bytes(job));
+    /* neither what is not ours, nor a folder without weights */
+    bb_error err = {0};
+    write_file("out/README.md", "mine", 4);
+    ck_assert_int_eq(run(job, "out", true, NULL, &err), BB_E_WRITE);
+    ck_assert_msg(strstr(err.text, "'README.md'") && exists("out/README.md"), "%s", err.text);
+    char path[256];
+    ck_assert_int_eq(mkdir(in_root("code", path), 0777), 0);
+    write_file("code/config.json", "{}", 2);
+    write_file("code/mine.py", "", 0);
+    ck_assert_int_eq(run(job, "code", true, NULL, &err), BB_E_WRITE);
+    ck_assert(exists("code/mine.py"));
     ck_assert_int_eq(run(job, "in/../in", true, NULL, NULL), BB_E_ARG); /* what it is made from */
     bb_folder_quantize_free(job);
     bb_model_free(m);
@@ -519,9 +594,21 @@ START_TEST(refusals) {
     ck_assert_int_eq(bb_folder_quantize_plan(m, &o, &job, &err), BB_E_VALUE);
     o.group = 1000; /* divides nothing */
     ck_assert_int_eq(bb_folder_quantize_plan(m, &o, &job, &err), BB_E_UNSUPPORTED);
+    ck_assert_msg(strstr(err.text, "no group of 1000 divides") && strstr(err.text, "4608"), "%s", err.text);
     o = opts_of(&layouts[4]);
     o.outlier_threshold = (double)NAN;
     ck_assert_int_eq(bb_folder_quantize_plan(m, &o, &job, &err), BB_E_VALUE);
+    bb_model_free(m);
+    /* an index whose shards are not there */
+    static const char index[] = "{\"weight_map\": {\"a.weight\": \"model-00001-of-00002.safetensors\", "
+                                "\"b.weight\": \"model-00002-of-00002.safetensors\"}}";
+    char path[256];
+    ck_assert_int_eq(unlink(in_root("in/model.safetensors", path)), 0);
+    write_file("in/model.safetensors.index.json", index, sizeof index - 1);
+    write_file("in/model-00001-of-00002.safetensors", "", 0);
+    m = locate("in");
+    ck_assert_int_eq(bb_folder_quantize_plan(m, &o, &job, &err), BB_E_OPEN);
+    ck_assert_msg(strstr(err.text, "1 of the 2 shards") && strstr(err.text, "'model-00002"), "%s", err.text);
     ck_assert_ptr_eq(job, NULL);
     bb_model_free(m);
     end();
