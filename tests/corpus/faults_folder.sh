@@ -10,12 +10,13 @@ skip() { echo "1..0 # SKIP $1"; exit 0; }
 command -v gcc >/dev/null || skip 'no gcc for the shim'
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+# a child that a signal meets before it has become the program must not clean up
+trap '[ $BASHPID != $$ ] || rm -rf "$dir"' EXIT
 gcc -O1 -shared -fPIC -o "$dir/shim.so" "$shim" -ldl -lm 2>"$dir/log" || skip "$(tail -n 1 "$dir/log")"
 ulimit -c 0
 kills=6 step=97
 [ -z "${BB_SLOW:-}" ] || { kills=40 step=17; }
-mkdir "$dir/in" "$dir/old" && cp "$hf"/* "$dir/in/" && cp -r "$dir/in" "$dir/before" && echo mine >"$dir/old/notes" || exit 1
+mkdir "$dir/in" "$dir/old" && cp "$hf"/* "$dir/in/" && cp -r "$dir/in" "$dir/before" && echo "{}" >"$dir/old/config.json" || exit 1
 quantize() { "$bin" quantize "$dir/in" -o "${1:-$dir/d/out}" --type nf4 --double-quant --force; }
 work() { quantize "$@" >"$dir/stdout" 2>"$dir/stderr"; }
 work "$dir/gold" || { cat "$dir/stderr"; exit 1; }
