@@ -169,7 +169,32 @@ static json_t *plain_string(const char *from, const char *to) {
     return bb_utf8_valid(from + 1, n - 2) ? json_stringn_nocheck(from + 1, n - 2) : NULL;
 }
 
-/* The value at [from, to) by jansson, from r where the scan has replaced something. */
+/* Whether a token is longer than what jansson's lexer holds without growing (strbuffer.c: 16 bytes). */
+static bool has_long_token(const char *p, const char *end) {
+    enum { SHORT = 12 };
+    bool in_string = false;
+    for (size_t run = 0; p < end; p++) {
+        if (in_string && *p == '\\') {
+            p++;
+            run++;
+        } else if (*p == '"')
+            in_string = !in_string;
+        run = in_string || !strchr(" \t\r\n,:[]{}", *p) ? run + 1 : 0;
+        if (run > SHORT) return true;
+    }
+    return false;
+}
+
+static json_t *load_text(const char *text, size_t n, json_error_t *e) {
+    bb_c_locale l = bb_c_locale_enter();
+    json_t *v = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, e);
+    bb_c_locale_leave(l);
+    return v;
+}
+
+/* The value at [from, to) by jansson, from r where the scan has replaced something. jansson 2.14 does not look whether
+ * its lexer's buffer could grow: where memory ends it drops a character or calls the token invalid. Hence a second try,
+ * and of long tokens two that must agree. */
 static bb_status load(const scan *s, const char *from, const char *to, substitute *r, json_t **out) {
     if ((*out = plain_string(from, to))) return BB_OK;
     json_error_t e;
@@ -182,12 +207,22 @@ static bb_status load(const scan *s, const char *from, const char *to, substitut
         text = r->text.data;
         n = r->text.len;
     }
-    bb_c_locale l = bb_c_locale_enter();
-    json_t *v = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
-    bb_c_locale_leave(l);
+    json_t *v = load_text(text, n, &e);
+    if (!v || has_long_token(text, text + n)) {
+        json_t *again = load_text(text, n, &e);
+        bool differ = v && !(again && json_equal(v, again));
+        json_decref(v);
+        v = again;
+        if (differ) {
+            json_decref(v);
+            return no_memory(s);
+        }
+    }
     if (!v) {
         /* jansson has no words for most of the places where memory can end */
-        if (!e.text[0] || json_error_code(&e) == json_error_out_of_memory) return no_memory(s);
+        void *some = bb_alloc(n, 1);
+        free(some);
+        if (!some || !e.text[0] || json_error_code(&e) == json_error_out_of_memory) return no_memory(s);
         char what[200];
         return bb_fail(s->err, BB_E_INVALID, "%s: line %zu: %s", s->name,
                        line_of(s, from) + (e.line > 1 ? (size_t)e.line - 1 : 0),

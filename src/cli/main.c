@@ -5,6 +5,7 @@
 #include "cli/progress.h"
 #include "tui/tui.h"
 #include <fcntl.h>
+#include <fenv.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -119,6 +120,7 @@ static int run_screens(const cli_call *call, const char *screen) {
 
 int main(int argc, char **argv) {
     hold_standard_files();
+    fesetenv(FE_DFL_ENV); /* results do not depend on what a preloaded library has set */
     setlocale(LC_CTYPE, "");
     set_signals();
     cli_call call = {0};

@@ -205,7 +205,11 @@ static void message(const cli_output *o, const char *lead, const char *text) {
         bb_str_add(&s, text);
     bb_str_add(&s, "\n");
     /* When stderr takes nothing either, there is nobody left to tell. */
-    if (!s.failed) (void)write_fd(STDERR_FILENO, bb_str_c(&s), s.len);
+    if (!s.failed)
+        (void)write_fd(STDERR_FILENO, bb_str_c(&s), s.len);
+    else if (write_fd(STDERR_FILENO, lead, strlen(lead)) == BB_OK &&
+             write_fd(STDERR_FILENO, text, strlen(text)) == BB_OK)
+        (void)write_fd(STDERR_FILENO, "\n", 1);
     bb_str_clear(&s);
 }
 

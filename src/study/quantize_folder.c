@@ -3,6 +3,7 @@
 #include "study/quantize_folder.h"
 #include "base/checked.h"
 #include "base/escape.h"
+#include "base/fpenv.h"
 #include "base/mem.h"
 #include "model/folder.h"
 #include "study/folder_parts.h"
@@ -302,8 +303,7 @@ static bb_status warn_of_loaders(bb_folder_job *job, bb_error *err) {
                           "inputs of 8 bits");
 }
 
-bb_status bb_folder_quantize_plan(const bb_model *model, const bb_folder_opts *opts, bb_folder_job **job,
-                                  bb_error *err) {
+static bb_status make_plan(const bb_model *model, const bb_folder_opts *opts, bb_folder_job **job, bb_error *err) {
     bb_status status = check_model(model, err);
     if (status != BB_OK) return status;
     bb_folder_job *j = bb_alloc(1, sizeof *j);
@@ -331,6 +331,16 @@ bb_status bb_folder_quantize_plan(const bb_model *model, const bb_folder_opts *o
         *job = j;
     else
         bb_folder_quantize_free(j);
+    return status;
+}
+
+/* What is computed, or told in decimals, must not depend on a rounding mode that the caller has. */
+bb_status bb_folder_quantize_plan(const bb_model *model, const bb_folder_opts *opts, bb_folder_job **job,
+                                  bb_error *err) {
+    fenv_t env;
+    bb_fp_enter(&env);
+    bb_status status = make_plan(model, opts, job, err);
+    bb_fp_leave(&env);
     return status;
 }
 
@@ -450,8 +460,8 @@ static bb_status refuse_input(const bb_folder_job *job, const char *path, bb_err
     return status;
 }
 
-bb_status bb_folder_quantize_run(bb_folder_job *job, const char *path, bool force, bb_progress *progress,
-                                 bb_error *err) {
+static bb_status write_and_measure(bb_folder_job *job, const char *path, bool force, bb_progress *progress,
+                                   bb_error *err) {
     bb_pool *pool = NULL;
     bb_folder_desk *desk = NULL;
     bb_folder_sink *folder = NULL;
@@ -480,5 +490,14 @@ bb_status bb_folder_quantize_run(bb_folder_job *job, const char *path, bool forc
     if (progress) atomic_store(&progress->now, NULL);
     bb_folder_desk_free(desk);
     bb_pool_free(pool);
+    return status;
+}
+
+bb_status bb_folder_quantize_run(bb_folder_job *job, const char *path, bool force, bb_progress *progress,
+                                 bb_error *err) {
+    fenv_t env;
+    bb_fp_enter(&env);
+    bb_status status = write_and_measure(job, path, force, progress, err);
+    bb_fp_leave(&env);
     return status;
 }

@@ -305,12 +305,13 @@ static bb_status make_plan(const bb_model *model, const bb_quantize_opts *opts, 
     return BB_OK;
 }
 
+/* What is computed, or told in decimals, must not depend on a rounding mode that the caller has. */
 bb_status bb_quantize_plan(const bb_model *model, const bb_quantize_opts *opts, bb_progress *progress,
-                           bb_quantize_job **job, bb_error *err) {
-    fenv_t saved;
-    bb_fp_enter(&saved);
-    bb_status status = make_plan(model, opts, progress, job, err);
-    bb_fp_leave(&saved);
+                           bb_quantize_job **out, bb_error *err) {
+    fenv_t env;
+    bb_fp_enter(&env);
+    bb_status status = make_plan(model, opts, progress, out, err);
+    bb_fp_leave(&env);
     return status;
 }
 

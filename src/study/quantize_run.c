@@ -530,7 +530,8 @@ static bb_status work_through(run *r, bb_error *err) {
     return r->status;
 }
 
-static bb_status write_all(bb_quantize_job *job, const char *path, bool force, bb_progress *progress, bb_error *err) {
+static bb_status write_and_measure(bb_quantize_job *job, const char *path, bool force, bb_progress *progress,
+                                   bb_error *err) {
     run r = {.job = job, .progress = progress};
     atomic_init(&r.stop, false);
     atomic_init(&r.spoilt, false);
@@ -556,10 +557,11 @@ static bb_status write_all(bb_quantize_job *job, const char *path, bool force, b
     return status;
 }
 
+/* What is computed, or told in decimals, must not depend on a rounding mode that the caller has. */
 bb_status bb_quantize_run(bb_quantize_job *job, const char *path, bool force, bb_progress *progress, bb_error *err) {
-    fenv_t saved;
-    bb_fp_enter(&saved);
-    bb_status status = write_all(job, path, force, progress, err);
-    bb_fp_leave(&saved);
+    fenv_t env;
+    bb_fp_enter(&env);
+    bb_status status = write_and_measure(job, path, force, progress, err);
+    bb_fp_leave(&env);
     return status;
 }

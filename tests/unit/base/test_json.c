@@ -2,6 +2,8 @@
 /* test_json.c - exact integers, depth, names and words that JSON has not, in both readers and the writer. */
 #include "base/json.h"
 #include "harness.h"
+#include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -262,6 +264,43 @@ START_TEST(written) {
 }
 END_TEST
 
+static size_t left; /* allocations of jansson until one fails, once */
+static void *failing_malloc(size_t n) { return left && --left == 0 ? NULL : malloc(n); }
+
+/* Wherever memory ends, the answer is that or the whole value: no shorter name, no invalid token. */
+START_TEST(out_of_memory) {
+    static const char text[] =
+        "{\"architectures\": [\"LlamaForCausalLM with a long name\"], \"a\": 0.12345678901234567890,"
+        " \"key that is longer than the buffer\": [true, {\"b\": 12345678901234567}]}";
+    bb_json *whole = NULL, *v = NULL;
+    bb_str want = {0};
+    bb_error err = {0};
+    ck_assert_int_eq(parse(text, &whole, &err), BB_OK);
+    ck_assert_int_eq(bb_json_write(whole, &want), BB_OK);
+    size_t ended = 0, n = 1;
+    json_set_alloc_funcs(failing_malloc, free);
+    for (;; n++) {
+        left = n;
+        bb_status status = parse(text, &v, &err);
+        if (left) break; /* none failed */
+        ended += status != BB_OK;
+        if (status == BB_OK) {
+            bb_str got = {0};
+            ck_assert_int_eq(bb_json_write(v, &got), BB_OK);
+            ck_assert_str_eq(bb_str_c(&got), bb_str_c(&want));
+            bb_str_clear(&got);
+            bb_json_free(v);
+        } else
+            ck_assert_msg(status == BB_E_NOMEM, "%zu: %s", n, err.text);
+    }
+    json_set_alloc_funcs(malloc, free);
+    ck_assert(n > 40 && ended > 0);
+    bb_json_free(v);
+    bb_json_free(whole);
+    bb_str_clear(&want);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("json");
     TCase *t = tcase_create("json");
@@ -273,6 +312,7 @@ static Suite *suite(void) {
     tcase_add_test(t, entry_by_entry);
     tcase_add_test(t, long_headers);
     tcase_add_test(t, written);
+    tcase_add_test(t, out_of_memory);
     tcase_set_timeout(t, 60);
     suite_add_tcase(s, t);
     return s;

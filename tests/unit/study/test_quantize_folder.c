@@ -12,6 +12,7 @@
 #include "study/compare_study.h"
 #include "study/quantize_folder.h"
 #include "study/study_parts.h"
+#include <fenv.h>
 #include <ftw.h>
 #include <math.h>
 #include <string.h>
@@ -322,7 +323,7 @@ static char *slurp(const char *name, size_t *n) {
     return text;
 }
 
-/* The same bytes and the same errors for any number of threads and any instruction set. */
+/* The same bytes and the same errors for any number of threads, any instruction set, any rounding mode. */
 START_TEST(deterministic) {
     begin();
     make_checkpoint("llama", TENSORS);
@@ -331,9 +332,13 @@ START_TEST(deterministic) {
     a.threads = 1;
     b.threads = 3;
     b.isa = BB_ISA_SCALAR;
-    bb_folder_job *one = plan(m, &a), *three = plan(m, &b);
+    bb_folder_job *one = plan(m, &a);
     must_run(one, "one");
+    ck_assert_int_eq(fesetround(FE_UPWARD), 0);
+    bb_folder_job *three = plan(m, &b);
     must_run(three, "three");
+    ck_assert_int_eq(fegetround(), FE_UPWARD);
+    ck_assert_int_eq(fesetround(FE_TONEAREST), 0);
     size_t n, k;
     char *x = slurp("one/model.safetensors", &n), *y = slurp("three/model.safetensors", &k);
     ck_assert(n == k && memcmp(x, y, n) == 0);

@@ -3,6 +3,7 @@
  * cost. */
 #include "base/mem.h"
 #include "base/stage.h"
+#include "file/gguf_write.h"
 #include "harness.h"
 #include "study/quantize_study.h"
 #include <math.h>
@@ -382,6 +383,76 @@ START_TEST(trials) {
 }
 END_TEST
 
+/* A GGUF of three f32 matrices [256][256] and one without rows, each at a multiple of `alignment`. */
+static bb_model *aligned(uint32_t alignment) {
+    char path[512];
+    bb_gguf_out *g = NULL;
+    const unsigned char *header;
+    size_t bytes;
+    uint64_t all;
+    ck_assert_int_eq(bb_gguf_out_new(alignment, &g, NULL), BB_OK);
+    ck_assert_int_eq(bb_gguf_out_text(g, "general.architecture", "llama"), BB_OK);
+    for (unsigned i = 0; i < 4; i++) {
+        char name[32];
+        uint64_t dims[2] = {256, i == 2 ? 0 : 256};
+        snprintf(name, sizeof name, "blk.%u.attn_q.weight", i);
+        ck_assert_int_eq(bb_gguf_out_tensor(g, name, 2, dims, bb_dtype_find("f32", NULL), NULL), BB_OK);
+    }
+    ck_assert_int_eq(bb_gguf_out_seal(g, &header, &bytes, &all, NULL), BB_OK);
+    unsigned char *file = bb_alloc((size_t)all, 1);
+    memcpy(file, header, bytes);
+    for (size_t i = bytes; i + 4 <= all; i += 4) {
+        float x = sinf((float)i);
+        memcpy(file + i, &x, 4);
+    }
+    FILE *f = fopen(in_folder("aligned.gguf", path), "wb");
+    ck_assert(f && fwrite(file, 1, (size_t)all, f) == all);
+    fclose(f);
+    free(file);
+    bb_gguf_out_free(g);
+    return model_of(path);
+}
+
+/* Padding counts in a target, as do headers of a split; a matrix of no rows that has importance has no slices. */
+START_TEST(odd_inputs) {
+    char path[512], out[512];
+    bb_error err = {0};
+    bb_model *m = aligned(65536);
+    bb_quantize_opts o = opts_of("q4_0");
+    o.target_bytes = 300000;
+    bb_quantize_job *job = planned(m, &o);
+    ck_assert_uint_le(bb_quantize_file_bytes(job), 300000);
+    bb_quantize_free(job);
+    bb_model_free(m);
+    m = aligned(32);
+    write_imatrix(in_folder("im.dat", path), m, "", 1);
+    bb_imatrix *im = NULL;
+    ck_assert_msg(bb_imatrix_open(path, &im, &err) == BB_OK, "%s", err.text);
+    o = opts_of("q4_0");
+    o.recipe.pure = true;
+    o.imatrix = im;
+    for (unsigned part = 1; part <= 2; part++) {
+        o.part = part;
+        o.parts = 2;
+        job = planned(m, &o);
+        ck_assert_msg(bb_quantize_run(job, in_folder("z.gguf", out), false, NULL, &err) == BB_OK, "%s", err.text);
+        bb_quantize_free(job);
+    }
+    ck_assert(there(out));
+    bb_imatrix_free(im);
+    bb_model_free(m);
+    m = model_of("data/demo.gguf");
+    o = opts_of("q4_0");
+    o.target_bytes = 2500000;
+    o.split_max_bytes = 100000;
+    job = planned(m, &o);
+    ck_assert_uint_le(bb_quantize_file_bytes(job), 2500000);
+    ck_assert_uint_gt(bb_quantize_files(job), 10);
+    bb_quantize_free(job);
+    bb_model_free(m);
+}
+END_TEST
+
 static Suite *make_suite(void) {
     Suite *s = suite_create("quantize_study");
     TCase *t = tcase_create("quantize_study");
@@ -395,6 +466,7 @@ static Suite *make_suite(void) {
     tcase_add_test(t, importance);
     tcase_add_test(t, target);
     tcase_add_test(t, trials);
+    tcase_add_test(t, odd_inputs);
     suite_add_tcase(s, t);
     return s;
 }
