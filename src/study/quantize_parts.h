@@ -2,6 +2,8 @@
 /* quantize_parts.h - what a quantizing job holds; shared by its planner, its writer and its trials. */
 #ifndef BB_STUDY_QUANTIZE_PARTS_H
 #define BB_STUDY_QUANTIZE_PARTS_H
+#include "base/sink.h"
+#include "base/stage.h"
 #include "graph/convert.h"
 #include "study/quantize_study.h"
 #include <pthread.h>
@@ -86,9 +88,39 @@ void bb_quantize_importance_told(bb_quantize_job *job);
 uint64_t bb_quantize_revive(const bb_quantize_job *job, const bb_dtype *type, const float *x, size_t count,
                             unsigned char *out, float *back);
 
+/* What one worker does at a time. */
+typedef struct bb_quantize_slice {
+    size_t row;
+    uint64_t number; /* within its tensor */
+    uint64_t first;  /* element */
+    size_t count;
+} bb_quantize_slice;
+/* Slice i of the job. */
+bb_quantize_slice bb_quantize_find_slice(const bb_quantize_job *job, uint64_t i);
+/* The first element of slice `number` of a tensor; all elements for the one behind its last. */
+uint64_t bb_quantize_element(const bb_quantize_job *job, size_t row, uint64_t number);
+/* Of whole blocks; the types here have no bytes beside them. */
+static inline uint64_t bb_blocks_bytes(const bb_dtype *t, uint64_t elements) {
+    return elements / t->block * t->block_bytes;
+}
+
 /* Elements [first, first + count) of an output tensor as fp32 before it is quantized, all of one source, in whole
  * blocks of its type; whole rows where rows are interleaved. raw gets their bytes in the source's type (4 each of what
  * is made). x is left alone for a type without a codec: only its bytes can be copied. BB_E_TRUNCATED, BB_E_READ. */
 bb_status bb_quantize_read(const bb_quantize_job *job, size_t row, uint64_t first, size_t count, unsigned char *raw,
                            float *x, bb_error *err);
+
+/* The files of a run: sinks [n_files], or the stage of a part. Begins as NULLs. */
+typedef struct bb_quantize_outputs {
+    bb_sink **sinks;
+    bb_stage *stage;
+} bb_quantize_outputs;
+/* Refuses inputs as outputs, reserves the space and writes the headers. Abandon in every case. */
+bb_status bb_quantize_outputs_open(bb_quantize_outputs *o, const bb_quantize_job *job, const char *path, bool force,
+                                   bb_error *err);
+bb_status bb_quantize_outputs_write(const bb_quantize_outputs *o, size_t file, uint64_t at, const void *data, size_t n,
+                                    bb_error *err);
+/* When the inputs are what they were: gives the files their names; sets job->complete. */
+bb_status bb_quantize_outputs_commit(bb_quantize_outputs *o, bb_quantize_job *job, bb_error *err);
+void bb_quantize_outputs_abandon(bb_quantize_outputs *o, const bb_quantize_job *job);
 #endif

@@ -6,8 +6,6 @@
 #include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/pool.h"
-#include "base/sink.h"
-#include "base/stage.h"
 #include "measure/measure.h"
 #include "study/quantize_parts.h"
 #include <stdio.h>
@@ -34,10 +32,9 @@ typedef struct tally {
 typedef struct run {
     bb_quantize_job *job;
     bb_progress *progress;
-    bb_sink **sinks; /* [n_files]; NULL of a part */
-    bb_stage *stage; /* of a part */
-    uint64_t first;  /* slice with which this part begins */
-    tally *tallies;  /* [n] */
+    bb_quantize_outputs outputs;
+    uint64_t first; /* slice with which this part begins */
+    tally *tallies; /* [n] */
     workspace *idle;
     /* under the job's lock */
     bb_status status;
@@ -79,105 +76,18 @@ static void give(run *r, workspace *w) {
     pthread_mutex_unlock(&r->job->lock);
 }
 
-/* ---- reading ---- */
-
-/* n raw bytes of a tensor from `at` on. */
-static bb_status raw_bytes(const bb_quantize_job *job, const bb_tensor *t, uint64_t at, void *out, size_t n,
-                           bb_error *err) {
-    return bb_source_read(job->model->file->parts[t->part].src, t->offset + at, out, n, err);
-}
-
-static uint64_t bytes_of(const bb_dtype *t, uint64_t elements) { return elements / t->block * t->block_bytes; }
-
-/* Whole rows, each from where the interleaving of its head has it. */
-static bb_status turned_rows(const bb_quantize_job *job, size_t row, uint64_t first, size_t count, unsigned char *raw,
-                             bb_error *err) {
-    const bb_quantize_place *p = &job->places[row];
-    uint64_t row_bytes = bytes_of(job->rows[row].from, p->cols);
-    bb_status status = BB_OK;
-    for (uint64_t i = first / p->cols; i < (first + count) / p->cols && status == BB_OK; i++, raw += row_bytes)
-        status =
-            raw_bytes(job, p->source[0], bb_converted_row(p->converted, i) * row_bytes, raw, (size_t)row_bytes, err);
-    return status;
-}
-
-bb_status bb_quantize_read(const bb_quantize_job *job, size_t row, uint64_t first, size_t count, unsigned char *raw,
-                           float *x, bb_error *err) {
-    const bb_quantize_place *p = &job->places[row];
-    const bb_dtype *from = job->rows[row].from;
-    if (p->n_sources == 0) {
-        memcpy(x, p->made + first, count * sizeof *x);
-        memcpy(raw, x, count * sizeof *x);
-        return BB_OK;
-    }
-    uint64_t each = job->rows[row].elements / p->n_sources;
-    bb_status status = p->turned ? turned_rows(job, row, first, count, raw, err)
-                                 : raw_bytes(job, p->source[first / each], bytes_of(from, first % each), raw,
-                                             (size_t)bytes_of(from, count), err);
-    if (status != BB_OK || !bb_codec_find(from, BB_ISA_SCALAR)) return status; /* only its bytes are wanted */
-    status = bb_dequantize_rows_as(from, raw, 1, count, job->opts.quant.isa, x);
-    return status == BB_OK ? BB_OK : bb_fail(err, status, "%s", bb_status_text(status));
-}
-
-/* ---- one slice ---- */
-
-typedef struct slice {
-    size_t row;
-    uint64_t number; /* within its tensor */
-    uint64_t first;
-    size_t count;
-} slice;
-
-static size_t row_of_slice(const bb_quantize_job *job, uint64_t i) {
-    size_t low = 0, high = job->n; /* the last tensor whose first slice is not behind i, and that has slices */
-    while (high - low > 1) {
-        size_t mid = low + (high - low) / 2;
-        if (job->places[mid].first <= i)
-            low = mid;
-        else
-            high = mid;
-    }
-    return low;
-}
-
-static slice find_slice(const bb_quantize_job *job, uint64_t i) {
-    slice s = {.row = row_of_slice(job, i)};
-    const bb_quantize_place *p = &job->places[s.row];
-    s.number = i - p->first;
-    if (p->slice_rows) {
-        uint64_t unit = p->importance ? p->importance_rows : p->rows;
-        uint64_t per = unit / p->slice_rows + (unit % p->slice_rows != 0);
-        uint64_t in_unit = s.number % per * p->slice_rows, left = unit - in_unit;
-        s.first = (s.number / per * unit + in_unit) * p->cols;
-        s.count = (size_t)((left < p->slice_rows ? left : p->slice_rows) * p->cols);
-    } else {
-        uint64_t each = job->rows[s.row].elements / (p->n_sources ? p->n_sources : 1);
-        uint64_t per = each / p->slice_elements + (each % p->slice_elements != 0);
-        uint64_t in_each = s.number % per * p->slice_elements, left = each - in_each;
-        s.first = s.number / per * each + in_each;
-        s.count = (size_t)(left < p->slice_elements ? left : p->slice_elements);
-    }
-    return s;
-}
-
-/* The first element of slice `number` of a tensor; all elements for the one behind its last. */
-static uint64_t element_of(const bb_quantize_job *job, size_t row, uint64_t number) {
-    const bb_quantize_place *p = &job->places[row];
-    return number < p->slices ? find_slice(job, p->first + number).first : job->rows[row].elements;
-}
-
 static bool room(workspace *w, const bb_quantize_row *r, const bb_quantize_place *p, size_t count) {
     /* what follows the last slice, up to the next tensor, is written with it */
     size_t tail = (size_t)(p->padded - r->bytes);
-    return grow((void **)&w->raw, &w->raw_bytes, (size_t)bytes_of(r->from, count) + sizeof(float) * count, 1) &&
-           grow((void **)&w->out, &w->out_bytes, (size_t)bytes_of(r->to, count) + tail, 1) &&
+    return grow((void **)&w->raw, &w->raw_bytes, (size_t)bb_blocks_bytes(r->from, count) + sizeof(float) * count, 1) &&
+           grow((void **)&w->out, &w->out_bytes, (size_t)bb_blocks_bytes(r->to, count) + tail, 1) &&
            (w->elements >= count ||
             (free(w->x), free(w->back), w->x = bb_alloc(count, sizeof(float)), w->back = bb_alloc(count, sizeof(float)),
              w->elements = w->x && w->back ? count : 0, w->elements != 0));
 }
 
 /* Quantizes what was read; what comes back of it is in w->back. */
-static bb_status encode(run *r, const slice *s, workspace *w, const unsigned char **out, bb_error *err) {
+static bb_status encode(run *r, const bb_quantize_slice *s, workspace *w, const unsigned char **out, bb_error *err) {
     const bb_quantize_job *job = r->job;
     const bb_quantize_row *row = &job->rows[s->row];
     const bb_quantize_place *p = &job->places[s->row];
@@ -207,18 +117,18 @@ static bb_status encode(run *r, const slice *s, workspace *w, const unsigned cha
     return BB_OK;
 }
 
-static bb_status put(run *r, const slice *s, workspace *w, const unsigned char *data, bb_error *err) {
+static bb_status put(run *r, const bb_quantize_slice *s, workspace *w, const unsigned char *data, bb_error *err) {
     const bb_quantize_row *row = &r->job->rows[s->row];
     const bb_quantize_place *p = &r->job->places[s->row];
-    size_t n = (size_t)bytes_of(row->to, s->count), tail = (size_t)(p->padded - row->bytes);
+    size_t n = (size_t)bb_blocks_bytes(row->to, s->count), tail = (size_t)(p->padded - row->bytes);
     if (s->first + s->count == row->elements && tail && w->out) { /* room() made it */
         if (data != w->out) memcpy(w->out, data, n);
         memset(w->out + n, 0, tail);
         data = w->out;
         n += tail;
     }
-    uint64_t at = p->offset + bytes_of(row->to, s->first);
-    return r->stage ? bb_stage_write(r->stage, at, data, n, err) : bb_sink_write(r->sinks[p->file], at, data, n, err);
+    uint64_t at = p->offset + bb_blocks_bytes(row->to, s->first);
+    return bb_quantize_outputs_write(&r->outputs, p->file, at, data, n, err);
 }
 
 /* ---- what is known of a tensor once all its slices are done ---- */
@@ -236,7 +146,7 @@ static bool begin(run *r, size_t row) {
     return ok;
 }
 
-static void end(run *r, const slice *s, const bb_error_sum *sum, const bb_error_bins *bins) {
+static void end(run *r, const bb_quantize_slice *s, const bb_error_sum *sum, const bb_error_bins *bins) {
     bb_quantize_row *row = &r->job->rows[s->row];
     tally *t = &r->tallies[s->row];
     pthread_mutex_lock(&r->job->lock);
@@ -256,7 +166,7 @@ static void end(run *r, const slice *s, const bb_error_sum *sum, const bb_error_
     atomic_store(&row->state, BB_ROW_DONE);
 }
 
-static void measure(const bb_quantize_row *row, const slice *s, const workspace *w, const float *back,
+static void measure(const bb_quantize_row *row, const bb_quantize_slice *s, const workspace *w, const float *back,
                     bb_error_sum *sum, bb_error_bins *bins) {
     bb_error_sum_init(sum);
     bb_error_bins_init(bins);
@@ -268,7 +178,7 @@ static void measure(const bb_quantize_row *row, const slice *s, const workspace 
     if (back != w->x) bb_error_bins_add(bins, w->x, back, s->count);
 }
 
-static bb_status do_slice(run *r, const slice *s, workspace *w, bb_error *err) {
+static bb_status do_slice(run *r, const bb_quantize_slice *s, workspace *w, bb_error *err) {
     bb_quantize_job *job = r->job;
     const bb_quantize_row *row = &job->rows[s->row];
     bb_error_sum sum;
@@ -297,14 +207,14 @@ static void work(void *ctx, size_t i) {
         fail_run(r, status, &err);
         return;
     }
-    slice s = find_slice(r->job, r->first + i);
+    bb_quantize_slice s = bb_quantize_find_slice(r->job, r->first + i);
     workspace *w = take(r);
     bb_status status = w ? do_slice(r, &s, w, &err) : bb_fail(&err, BB_E_NOMEM, "out of memory");
     if (w) give(r, w);
     if (status != BB_OK)
         fail_run(r, status, &err);
     else if (r->progress)
-        atomic_fetch_add(&r->progress->done, bytes_of(r->job->rows[s.row].from, s.count));
+        atomic_fetch_add(&r->progress->done, bb_blocks_bytes(r->job->rows[s.row].from, s.count));
 }
 
 /* ---- the whole ---- */
@@ -357,134 +267,8 @@ static bb_status refuse_nonfinite(const bb_quantize_job *job, bb_error *err) {
     return status;
 }
 
-/* NAME-00001-of-00003.gguf from NAME.gguf, as llama.cpp looks for the parts of a split. */
-static char *part_path(const bb_quantize_job *job, const char *path, size_t part) {
-    if (job->n_files == 1) return bb_strdup(path);
-    size_t len = strlen(path);
-    if (bb_ends_with(path, ".gguf")) len -= strlen(".gguf");
-    size_t size = len + sizeof "-00001-of-00001.gguf" + 16;
-    char *out = bb_alloc(size, 1);
-    if (out) snprintf(out, size, "%.*s-%05zu-of-%05zu.gguf", (int)len, path, part + 1, job->n_files);
-    return out;
-}
-
-static bb_status refuse_inputs(const bb_quantize_job *job, const char *path, bb_error *err) {
-    const bb_file *files[] = {job->model->file, job->opts.vocab};
-    for (size_t f = 0; f < sizeof files / sizeof *files; f++)
-        for (size_t i = 0; files[f] && i < files[f]->n_parts; i++) {
-            if (!files[f]->parts[i].src) continue;
-            bb_status status = bb_sink_refuse_source(path, files[f]->parts[i].src, err);
-            if (status != BB_OK) return status;
-        }
-    const char *names[] = {job->opts.imatrix_path, job->conversion.t ? job->model->config_path : NULL};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        bb_status status = names[i] ? bb_sink_refuse_name(path, names[i], err) : BB_OK;
-        if (status != BB_OK) return status;
-    }
-    return BB_OK;
-}
-
-static bb_status open_sinks(run *r, const char *path, bool force, bb_error *err) {
-    bb_quantize_job *job = r->job;
-    r->sinks = bb_alloc(job->n_files, sizeof *r->sinks);
-    if (!r->sinks) return bb_fail(err, BB_E_NOMEM, "out of memory");
-    bb_status status = BB_OK;
-    for (size_t i = 0; i < job->n_files && status == BB_OK; i++) {
-        char *name = part_path(job, path, i);
-        if (!name) return bb_fail(err, BB_E_NOMEM, "out of memory");
-        status = refuse_inputs(job, name, err);
-        if (status == BB_OK) status = bb_sink_open(name, job->file_bytes[i], force, &r->sinks[i], err);
-        if (status == BB_OK) status = bb_sink_write(r->sinks[i], 0, job->headers[i], job->header_bytes[i], err);
-        free(name);
-    }
-    return status;
-}
-
-static uint64_t hash(uint64_t h, const void *data, size_t n) {
-    const unsigned char *p = data;
-    for (size_t i = 0; i < n; i++) h = (h ^ p[i]) * 0x100000001B3u; /* FNV-1a */
-    return h;
-}
-
-/* Some pieces of a file, evenly spaced, both ends among them. */
-static bb_status hash_file(const bb_source *src, uint64_t *h, bb_error *err) {
-    enum { PIECE = 4096, PIECES = 256 };
-    unsigned char piece[PIECE] = {0};
-    uint64_t size = bb_source_size(src);
-    bb_status status = BB_OK;
-    for (uint64_t i = 0; i < PIECES && status == BB_OK; i++) {
-        size_t n = size < PIECE ? (size_t)size : PIECE;
-        uint64_t last = size - n, at = last / (PIECES - 1) * i + last % (PIECES - 1) * i / (PIECES - 1);
-        status = bb_source_read(src, at, piece, n, err);
-        if (status == BB_OK) *h = hash(*h, piece, n);
-    }
-    return status;
-}
-
-/* Parts of one output are told from those of another by all that decides it: the header, how scales are searched,
- * importance, and samples of the input. */
-static bb_status identity(const bb_quantize_job *job, uint64_t *out, bb_error *err) {
-    uint64_t h = 0xCBF29CE484222325u;
-    const bb_file *f = job->model->file;
-    uint64_t numbers[] = {job->file_bytes[0], job->source_bytes, job->opts.parts, (uint64_t)job->opts.quant.search};
-    bb_status status = BB_OK;
-    h = hash(h, job->headers[0], job->header_bytes[0]);
-    h = hash(h, numbers, sizeof numbers);
-    for (size_t i = 0; i < f->n_parts && status == BB_OK; i++)
-        if (f->parts[i].src) status = hash_file(f->parts[i].src, &h, err);
-    for (size_t i = 0; i < job->n; i++) {
-        const bb_quantize_place *p = &job->places[i];
-        size_t experts = (size_t)(p->importance ? p->rows / p->importance_rows : 0);
-        h = hash(h, p->importance, experts * (size_t)p->cols * sizeof(float));
-    }
-    *out = h;
-    return status;
-}
-
-static bb_status open_stage(run *r, const char *path, bool force, bb_error *err) {
-    bb_quantize_job *job = r->job;
-    if (job->n_files > 1) return bb_fail(err, BB_E_ARG, "--part writes one file: not together with a split output");
-    uint64_t id = 0;
-    bb_status status = refuse_inputs(job, path, err);
-    if (status == BB_OK) status = identity(job, &id, err);
-    if (status == BB_OK)
-        status = bb_stage_open(path, job->file_bytes[0], id, job->opts.part, job->opts.parts, force, &r->stage, err);
-    if (status == BB_OK && job->opts.part == 1)
-        status = bb_stage_write(r->stage, 0, job->headers[0], job->header_bytes[0], err);
-    return status;
-}
-
-static bb_status inputs_unchanged(const bb_quantize_job *job, bb_error *err) {
-    const bb_file *f = job->model->file;
-    for (size_t i = 0; i < f->n_parts; i++) {
-        bb_status status = f->parts[i].src ? bb_source_unchanged(f->parts[i].src, err) : BB_OK;
-        if (status != BB_OK) return status;
-    }
-    return BB_OK;
-}
-
-static bb_status finish(run *r, bb_error *err) {
-    bb_quantize_job *job = r->job;
-    bb_status status = BB_OK;
-    if (r->stage) {
-        status = bb_stage_commit(r->stage, &job->complete, err);
-        r->stage = NULL;
-        return status;
-    }
-    for (size_t i = 0; i < job->n_files && job->n_files > 1 && status == BB_OK; i++)
-        status = bb_sink_sync(r->sinks[i], err);
-    for (size_t i = job->n_files; i-- > 0 && status == BB_OK;) { /* the first, which leads to the others, last */
-        status = bb_sink_commit(r->sinks[i], err);
-        r->sinks[i] = NULL;
-    }
-    job->complete = status == BB_OK;
-    return status;
-}
-
 static void clear(run *r) {
-    for (size_t i = 0; r->sinks && i < r->job->n_files; i++) bb_sink_abandon(r->sinks[i]);
-    bb_stage_abandon(r->stage);
-    free(r->sinks);
+    bb_quantize_outputs_abandon(&r->outputs, r->job);
     for (size_t i = 0; r->tallies && i < r->job->n; i++) free(r->tallies[i].sums);
     free(r->tallies);
     for (workspace *w = r->idle; w;) {
@@ -516,7 +300,8 @@ static bb_status work_through(run *r, bb_error *err) {
         uint64_t a = p->first > from ? p->first : from, b = p->first + p->slices < to ? p->first + p->slices : to;
         r->tallies[i].left = b > a ? b - a : 0;
         if (b > a)
-            bytes += bytes_of(job->rows[i].from, element_of(job, i, b - p->first) - element_of(job, i, a - p->first));
+            bytes += bb_blocks_bytes(job->rows[i].from, bb_quantize_element(job, i, b - p->first) -
+                                                            bb_quantize_element(job, i, a - p->first));
         if (!p->slices) atomic_store(&job->rows[i].state, BB_ROW_DONE);
         bb_error_bins_init(&r->tallies[i].bins);
     }
@@ -539,15 +324,11 @@ static bb_status write_and_measure(bb_quantize_job *job, const char *path, bool 
         job->rows[i].revived = 0;
         atomic_store(&job->rows[i].state, BB_ROW_WAITING);
     }
-    bb_status status = BB_OK;
-    for (size_t i = 0; i < job->n && status == BB_OK; i++) status = check_row(job, i, err);
-    if (status == BB_OK) status = job->opts.parts ? open_stage(&r, path, force, err) : open_sinks(&r, path, force, err);
-    if (status == BB_OK) {
-        status = work_through(&r, err);
-    }
+    bb_status status = bb_quantize_check(job, err);
+    if (status == BB_OK) status = bb_quantize_outputs_open(&r.outputs, job, path, force, err);
+    if (status == BB_OK) status = work_through(&r, err);
     if (status == BB_OK && atomic_load(&r.spoilt)) status = refuse_nonfinite(job, err);
-    if (status == BB_OK) status = inputs_unchanged(job, err);
-    if (status == BB_OK) status = finish(&r, err);
+    if (status == BB_OK) status = bb_quantize_outputs_commit(&r.outputs, job, err);
     for (size_t i = 0; i < job->n && status == BB_OK; i++)
         if (job->rows[i].revived)
             bb_quantize_warn(job, "'%s': %llu blocks that its importance would have lost were quantized with weight 1",
