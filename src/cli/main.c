@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { EXIT_NO = 1, EXIT_USAGE = 2 };
@@ -19,6 +20,15 @@ enum { EXIT_NO = 1, EXIT_USAGE = 2 };
 static void hold_standard_files(void) {
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
+/* Checkpoints and splits may have more files than the usual 1024 descriptors, all open at once. */
+static void allow_files(void) {
+    enum { MOST = 65536 };
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= MOST) return;
+    files.rlim_cur = files.rlim_max < MOST ? files.rlim_max : MOST;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
 static void leave(int signal_number) {
@@ -120,6 +130,7 @@ static int run_screens(const cli_call *call, const char *screen) {
 
 int main(int argc, char **argv) {
     hold_standard_files();
+    allow_files();
     fesetenv(FE_DFL_ENV); /* results do not depend on what a preloaded library has set */
     setlocale(LC_CTYPE, "");
     set_signals();
