@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* folder_slabs.c - one tensor of the checkpoint, slab by slab on all workers: read, quantized, measured, written. */
 #include "base/mem.h"
+#include "format/half.h"
 #include "measure/measure.h"
 #include "quant/codec_int8.h"
 #include "study/folder_parts.h"
@@ -304,6 +305,21 @@ static bb_status put_entry(const task *t, bb_role role, const void *data, bb_err
     return e->used && e->bytes ? bb_sink_write(t->sink, e->offset, data, (size_t)e->bytes, err) : BB_OK;
 }
 
+/* fp32, which the file has little endian. */
+static bb_status put_floats(const task *t, bb_role role, const float *x, bb_error *err) {
+    enum { PIECE = 4096 };
+    unsigned char words[PIECE * 4];
+    const bb_folder_entry *e = &t->item->entries[role];
+    uint64_t all = e->used ? e->bytes / 4 : 0;
+    bb_status status = BB_OK;
+    for (uint64_t at = 0; at < all && status == BB_OK; at += PIECE) {
+        size_t n = all - at < PIECE ? (size_t)(all - at) : PIECE;
+        bb_f32_to_le_n(x + at, n, words);
+        status = bb_sink_write(t->sink, e->offset + at * 4, words, n * 4, err);
+    }
+    return status;
+}
+
 /* The absmaxes of a 4-bit matrix quantized; in their place stands what a reader gets. */
 static bb_status put_nested(const task *t, size_t units, bb_error *err) {
     char state[512];
@@ -317,8 +333,8 @@ static bb_status put_nested(const task *t, size_t units, bb_error *err) {
         (void)bb_quant_state_text(t->desk->job, t->item->source, offset, state, sizeof state);
         status = put_entry(t, BB_ROLE_SCALE, codes, err);
     }
-    if (status == BB_OK) status = put_entry(t, BB_ROLE_NESTED, absmax, err);
-    if (status == BB_OK) status = put_entry(t, BB_ROLE_NESTED_MAP, t->desk->map, err);
+    if (status == BB_OK) status = put_floats(t, BB_ROLE_NESTED, absmax, err);
+    if (status == BB_OK) status = put_floats(t, BB_ROLE_NESTED_MAP, t->desk->map, err);
     if (status == BB_OK) status = put_entry(t, BB_ROLE_STATE, state, err);
     free(codes);
     free(absmax);
@@ -331,10 +347,10 @@ static bb_status put_companions(const task *t, size_t units, bb_error *err) {
     if (t->item->form != BB_FORM_QUANTIZE) return BB_OK;
     bb_status status = put_entry(t, BB_ROLE_FORMAT, &row_format, err);
     if (status == BB_OK && (o->method == BB_FOLDER_INT8 || o->method == BB_FOLDER_LLM_INT8 || !o->double_quant))
-        status = put_entry(t, BB_ROLE_SCALE, t->scales, err);
+        status = put_floats(t, BB_ROLE_SCALE, t->scales, err);
     if (status == BB_OK) status = put_entry(t, BB_ROLE_ZERO, t->zeros, err);
     if (status != BB_OK || o->method == BB_FOLDER_INT8 || o->method == BB_FOLDER_LLM_INT8) return status;
-    status = put_entry(t, BB_ROLE_MAP, bb_bnb_values(o->method == BB_FOLDER_NF4 ? BB_BNB_NF4 : BB_BNB_FP4), err);
+    status = put_floats(t, BB_ROLE_MAP, bb_bnb_values(o->method == BB_FOLDER_NF4 ? BB_BNB_NF4 : BB_BNB_FP4), err);
     if (status != BB_OK) return status;
     if (o->double_quant) return put_nested(t, units, err);
     char state[512];
