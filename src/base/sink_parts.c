@@ -64,7 +64,7 @@ bb_status bb_output_target(const char *path, const char *shown, bool folder, boo
 
 bb_status bb_temporary_make(const char *target, const char *shown, mode_t mode, char **path, int *slot, int *fd,
                             bb_error *err) {
-    enum { TRIES = 100, NAME_SHOWN = 200, RANDOM = 6 }; /* of NAME_MAX 255 */
+    enum { TRIES = 100, RANDOM = 6 };
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
     const char *slash = strrchr(target, '/');
     char *folder = bb_parent_of(target);
@@ -75,7 +75,7 @@ bb_status bb_temporary_make(const char *target, const char *shown, mode_t mode, 
         free(name);
         return bb_fail(err, BB_E_NOMEM, "out of memory");
     }
-    int head = snprintf(name, size, "%s/.%.*s.", folder, NAME_SHOWN, slash ? slash + 1 : target);
+    int head = snprintf(name, size, "%s/.%.*s.", folder, BB_HIDDEN_NAME, slash ? slash + 1 : target);
     free(folder);
     struct timespec now = {0, 0};
     clock_gettime(CLOCK_REALTIME, &now);

@@ -16,6 +16,7 @@ bb_status bb_sink_open_as(const char *path, const char *shown, uint64_t size, bo
  * nothing does. Only a folder when that is wanted, else only a regular file; BB_E_EXISTS unless force. */
 bb_status bb_output_target(const char *path, const char *shown, bool folder, bool force, char **target, mode_t *mode,
                            bb_error *err);
+enum { BB_HIDDEN_NAME = 200 }; /* bytes of NAME that names of our own show, of NAME_MAX 255 */
 /* ".NAME.XXXXXX" beside the target, created for us alone and in the emergency list: a file open in *fd, or a folder
  * (fd NULL). */
 bb_status bb_temporary_make(const char *target, const char *shown, mode_t mode, char **path, int *slot, int *fd,

@@ -3,6 +3,7 @@
 #include "base/stage.h"
 #include "base/escape.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "base/sink_parts.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -52,9 +53,16 @@ static const char *mark(bb_stage *s, uint32_t part, const char *more) {
     return s->other;
 }
 
+/* The identity, and whatever of the name is cut off: outputs of the same content beside each other stay apart. */
+static uint64_t hidden_identity(const bb_stage *s, const char *name) {
+    uint64_t id = s->identity;
+    for (size_t i = BB_HIDDEN_NAME, n = strlen(name); i < n; i++) id = bb_random_u64(id, (unsigned char)name[i]);
+    return id;
+}
+
 static bb_status make_names(bb_stage *s, bb_error *err) {
     enum { MORE = 80 }; /* identity, part, parts and what makes a name unique */
-    const char *slash = strrchr(s->target, '/');
+    const char *slash = strrchr(s->target, '/'), *name = slash ? slash + 1 : s->target;
     char *folder = bb_parent_of(s->target);
     size_t size = strlen(s->target) + MORE;
     s->staged = bb_alloc(size, 1);
@@ -62,7 +70,8 @@ static bb_status make_names(bb_stage *s, bb_error *err) {
     s->other_size = size;
     bool whole = folder && s->staged && s->other;
     if (whole)
-        snprintf(s->staged, size, "%s/.%s.%016" PRIx64 ".stage", folder, slash ? slash + 1 : s->target, s->identity);
+        snprintf(s->staged, size, "%s/.%.*s.%016" PRIx64 ".stage", folder, BB_HIDDEN_NAME, name,
+                 hidden_identity(s, name));
     free(folder);
     return whole ? BB_OK : bb_fail(err, BB_E_NOMEM, "out of memory");
 }

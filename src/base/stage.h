@@ -7,7 +7,8 @@
 /* Each process writes its own byte ranges of a hidden file ".NAME.<identity>.stage" beside the target. A part that is
  * done leaves the mark ".NAME.<identity>.I-of-N", a hard link to that file: so a mark never counts for another file
  * that came to stand under the same name. The process that finds all marks gives the file its name. The target is
- * absent, old or complete; a part that failed is run again, which the others need not be. */
+ * absent, old or complete; a part that failed is run again, which the others need not be. Of a long NAME the hidden
+ * names have the first 200 bytes, and the rest in the identity. */
 typedef struct bb_stage bb_stage;
 
 enum { BB_STAGE_PARTS_MAX = 10000 };

@@ -110,9 +110,9 @@ AVX2 static void put_avx2(const float *x, size_t n, steps s, signed char *q) {
     }
     put_scalar(x + i, n - i, s, q + i);
 }
-#endif
 
 static bool has_avx2(bb_isa isa) { return bb_isa_choose(isa) >= BB_ISA_AVX2; }
+#endif
 
 static void put(const float *x, size_t n, steps s, bb_isa isa, signed char *q) {
 #if defined(__x86_64__)

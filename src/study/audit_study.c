@@ -2,6 +2,7 @@
 /* audit_study.c - reading every tensor of a file once and gathering what was found. */
 #include "study/audit_study.h"
 #include "base/escape.h"
+#include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "study/audit_findings.h"
@@ -97,8 +98,8 @@ static bb_status sort(bb_audit_report *r) {
     return BB_OK;
 }
 
-bb_status bb_audit_study(const bb_model *model, unsigned threads, bb_progress *progress, bb_audit_report *report,
-                         bb_error *err) {
+static bb_status audit(const bb_model *model, unsigned threads, bb_progress *progress, bb_audit_report *report,
+                       bb_error *err) {
     const bb_file *file = model->file;
     bb_audit_report r = {.model = model, .tensors = file->n_tensors};
     bb_audit_scan *scans = bb_alloc(file->n_tensors, sizeof *scans);
@@ -115,6 +116,15 @@ bb_status bb_audit_study(const bb_model *model, unsigned threads, bb_progress *p
     else
         bb_audit_report_clear(&r);
     return s;
+}
+
+bb_status bb_audit_study(const bb_model *model, unsigned threads, bb_progress *progress, bb_audit_report *report,
+                         bb_error *err) {
+    fenv_t saved;
+    bb_fp_enter(&saved);
+    bb_status status = audit(model, threads, progress, report, err);
+    bb_fp_leave(&saved);
+    return status;
 }
 
 void bb_audit_report_clear(bb_audit_report *report) {

@@ -3,6 +3,7 @@
 #include "study/compare_study.h"
 #include "base/checked.h"
 #include "base/escape.h"
+#include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "measure/measure.h"
@@ -437,8 +438,8 @@ static bb_status run(bb_compare_report *r, unsigned threads, bb_progress *progre
     return j.status;
 }
 
-bb_status bb_compare_study(const bb_model *a, const bb_model *b, const bb_compare_opts *opts, bb_progress *progress,
-                           bb_compare_report *report, bb_error *err) {
+static bb_status compare_models(const bb_model *a, const bb_model *b, const bb_compare_opts *opts,
+                                bb_progress *progress, bb_compare_report *report, bb_error *err) {
     bb_compare_report r = {.a = a, .b = b};
     bb_status s = bb_compare_pairs(&r, opts->only, err);
     if (s == BB_OK) s = compare_keys(&r, err);
@@ -450,6 +451,15 @@ bb_status bb_compare_study(const bb_model *a, const bb_model *b, const bb_compar
     count(&r);
     *report = r;
     return BB_OK;
+}
+
+bb_status bb_compare_study(const bb_model *a, const bb_model *b, const bb_compare_opts *opts, bb_progress *progress,
+                           bb_compare_report *report, bb_error *err) {
+    fenv_t saved;
+    bb_fp_enter(&saved);
+    bb_status status = compare_models(a, b, opts, progress, report, err);
+    bb_fp_leave(&saved);
+    return status;
 }
 
 void bb_compare_report_clear(bb_compare_report *report) {

@@ -17,9 +17,12 @@ static bool is_float(const bb_dtype *t) {
     return t && (strcmp(t->name, "f32") == 0 || strcmp(t->name, "f16") == 0 || strcmp(t->name, "bf16") == 0);
 }
 
+/* transformers takes the output matrix by this name where it stands, and looks for it where it is tied. */
+static const char output_matrix[] = "lm_head";
+
+/* A file names no tensor twice, and the list begins with the output matrix. */
 static bb_status keep(bb_folder_job *job, const char *module, size_t len, bb_error *err) {
-    for (size_t i = 0; i < job->n_kept; i++)
-        if (strncmp(job->kept[i], module, len) == 0 && !job->kept[i][len]) return BB_OK;
+    if (job->n_kept && len == strlen(output_matrix) && memcmp(module, output_matrix, len) == 0) return BB_OK;
     char *copy = bb_strndup(module, len);
     if (!copy || !bb_grow((void **)&job->kept, job->n_kept, &job->cap_kept, sizeof *job->kept)) {
         free(copy);
@@ -134,8 +137,7 @@ static bb_status nothing(const bb_folder_job *job, bb_error *err) {
 bb_status bb_folder_choose(bb_folder_job *job, bb_error *err) {
     const bb_arch *arch = job->model->arch;
     bb_graph g = {0};
-    /* transformers takes the output matrix by this name where it stands, and looks for it where it is tied */
-    bb_status status = keep(job, "lm_head", strlen("lm_head"), err);
+    bb_status status = keep(job, output_matrix, strlen(output_matrix), err);
     if (status != BB_OK) return status;
     if (arch && bb_arch_known(arch->family) && bb_graph_build(arch, &g, NULL) == BB_OK) {
         status = by_graph(job, &g, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* folder_slabs.c - one tensor of the checkpoint, slab by slab on all workers: read, quantized, measured, written. */
 #include "base/mem.h"
+#include "format/half.h"
 #include "measure/measure.h"
 #include "quant/codec_int8.h"
 #include "study/folder_parts.h"
@@ -41,6 +42,7 @@ typedef struct task {
     bb_int8_grid whole;
     bool again; /* the second pass over a matrix whose absmaxes were quantized: it only measures */
     /* under the lock */
+    bb_error_bins bins;
     bb_status status;
     bb_error err;
 } task;
@@ -141,90 +143,6 @@ static uint64_t make_finite(float *x, size_t n) {
     return bad;
 }
 
-enum { LANES = 4 };
-
-static double across(const double lane[LANES]) { return (lane[0] + lane[1]) + (lane[2] + lane[3]); }
-
-/* The error of a slab; values that were not finite are counted and stand in for what they were made. */
-static void measure(const float *x, const float *back, size_t n, uint64_t nonfinite, bb_error_sum *s) {
-    double e1[LANES] = {0}, e2[LANES] = {0}, r2[LANES] = {0}, g2[LANES] = {0}, rg[LANES] = {0}, m[LANES] = {0};
-    uint64_t lost = 0;
-    bb_error_sum_init(s);
-    for (size_t i = 0; i < n; i++) lost += !finite_bits(back[i]);
-    for (size_t i = 0; i < n && !lost; i += LANES)
-        for (size_t k = 0; k < LANES && i + k < n; k++) {
-            double r = (double)x[i + k], g = (double)back[i + k], e = g - r;
-            e1[k] += e;
-            e2[k] += e * e;
-            r2[k] += r * r;
-            g2[k] += g * g;
-            rg[k] += r * g;
-            m[k] = fabs(e) > m[k] ? fabs(e) : m[k];
-        }
-    s->n = n - lost - nonfinite;
-    s->nonfinite = nonfinite;
-    s->lost = lost;
-    if (lost) return;
-    s->err2 = across(e2);
-    s->ref2 = across(r2);
-    s->got2 = across(g2);
-    s->dot = across(rg);
-    s->mean = across(e1) / (double)n;
-    s->m2 = s->err2 - across(e1) * s->mean;
-    if (s->m2 < 0) s->m2 = 0;
-    for (size_t k = 0; k < LANES; k++)
-        if (m[k] > s->max_abs) s->max_abs = m[k];
-}
-
-/* Chan, Golub and LeVeque's update of mean and squares by a second sample. */
-static void merge(bb_error_sum *a, const bb_error_sum *b) {
-    double n = (double)a->n + (double)b->n, delta = b->mean - a->mean;
-    if (b->n) {
-        a->mean += delta * (double)b->n / n;
-        a->m2 += b->m2 + delta * delta * (double)a->n * (double)b->n / n;
-    }
-    a->err2 += b->err2;
-    a->ref2 += b->ref2;
-    a->got2 += b->got2;
-    a->dot += b->dot;
-    if (b->max_abs > a->max_abs) a->max_abs = b->max_abs;
-    a->n += b->n;
-    a->nonfinite += b->nonfinite;
-    a->lost += b->lost;
-}
-
-/* Twice the range: two bins become one, around the middle. */
-static void widen(double *limit, uint64_t *bins) {
-    uint64_t wide[BB_QUANTIZE_BINS] = {0};
-    for (size_t i = 0; i < BB_QUANTIZE_BINS; i++) wide[BB_QUANTIZE_BINS / 4 + i / 2] += bins[i];
-    memcpy(bins, wide, sizeof wide);
-    *limit *= 2;
-}
-
-static void add_histogram(task *t, const float *x, const float *back, size_t n, double max_abs) {
-    uint64_t bins[BB_QUANTIZE_BINS] = {0};
-    const double middle = BB_QUANTIZE_BINS / 2.0;
-    double limit = 0;
-    int exponent;
-    if (max_abs > 0) {
-        (void)frexp(max_abs, &exponent);
-        limit = ldexp(1, exponent); /* above every error */
-    }
-    double scale = limit > 0 ? middle / limit : 0;
-    for (size_t i = 0; i < n; i++) {
-        double at = ((double)back[i] - (double)x[i]) * scale + middle;
-        bins[at >= 0 && at < BB_QUANTIZE_BINS ? (size_t)at : 0]++;
-    }
-    pthread_mutex_lock(&t->desk->lock);
-    bb_quantize_row *row = t->row;
-    /* errors of 0 stand in the bin right of the middle, whatever the range */
-    if (row->histogram_limit == 0) row->histogram_limit = limit;
-    while (limit > 0 && limit < row->histogram_limit) widen(&limit, bins);
-    while (row->histogram_limit < limit) widen(&row->histogram_limit, row->histogram);
-    for (size_t i = 0; i < BB_QUANTIZE_BINS; i++) row->histogram[i] += bins[i];
-    pthread_mutex_unlock(&t->desk->lock);
-}
-
 /* ---- a slab ---- */
 
 static bool is_int8(const task *t) { return t->desk->job->opts.method == BB_FOLDER_INT8; }
@@ -241,15 +159,21 @@ static bool plain_float(const bb_dtype *t) {
     return strcmp(t->name, "f32") == 0 || strcmp(t->name, "f16") == 0 || strcmp(t->name, "bf16") == 0;
 }
 
+/* b->raw as fp32, where it holds floats. */
+static bb_status decode(const task *t, const buffers *b, size_t n, bb_error *err) {
+    const bb_dtype *type = t->item->source->type;
+    if (!plain_float(type)) return BB_OK;
+    bb_status status = bb_dequantize_rows_as(type, b->raw, 1, n, t->desk->job->opts.isa, b->x);
+    return status == BB_OK ? status : bb_fail(err, status, "%s cannot be decoded", type->name);
+}
+
 /* Elements [first, first + n) as the file has them, and as fp32 where they are floats. */
 static bb_status read_slab(const task *t, const buffers *b, uint64_t first, size_t n, bb_error *err) {
     const bb_tensor *s = t->item->source;
     const bb_file *file = t->desk->job->model->file;
     bb_status status = bb_source_read(file->parts[s->part].src, s->offset + first * s->type->block_bytes, b->raw,
                                       n * s->type->block_bytes, err);
-    if (status != BB_OK || !plain_float(s->type)) return status;
-    status = bb_dequantize_rows_as(s->type, b->raw, 1, n, t->desk->job->opts.isa, b->x);
-    return status == BB_OK ? status : bb_fail(err, status, "%s cannot be decoded", s->type->name);
+    return status == BB_OK ? decode(t, b, n, err) : status;
 }
 
 /* Scales by unit; units of a slab lie one after the other. */
@@ -297,6 +221,22 @@ static void put_slab(task *t, const buffers *b, uint64_t first, size_t n, uint64
     }
 }
 
+/* The error of a slab, of the values as they are in the file: what was made finite counts as not finite. */
+static bb_status measure(task *t, const buffers *b, size_t n, bool made_finite, bb_error_sum *sum, bb_error *err) {
+    const bb_isa isa = t->desk->job->opts.isa;
+    bb_error_bins bins;
+    bb_status status = made_finite ? decode(t, b, n, err) : BB_OK;
+    if (status != BB_OK) return status;
+    bb_error_sum_init(sum);
+    bb_error_sum_add_slab_as(sum, b->x, b->back, n, isa);
+    bb_error_bins_init(&bins);
+    bb_error_bins_add_as(&bins, b->x, b->back, n, isa);
+    pthread_mutex_lock(&t->desk->lock);
+    bb_error_bins_merge(&t->bins, &bins);
+    pthread_mutex_unlock(&t->desk->lock);
+    return BB_OK;
+}
+
 static bb_status work(task *t, const buffers *b, size_t i, bb_error *err) {
     const bb_tensor *s = t->item->source;
     const bb_dtype *to = t->item->entries[BB_ROLE_WEIGHT].type;
@@ -318,11 +258,9 @@ static bb_status work(task *t, const buffers *b, size_t i, bb_error *err) {
         if (status != BB_OK) return bb_fail(err, status, "%s cannot be written", to->name);
         out = b->out;
     }
-    if (out == b->out && (t->again || !nested(t))) {
-        measure(b->x, b->back, n, bad, &t->sums[i]);
-        if (!t->sums[i].lost) add_histogram(t, b->x, b->back, n, t->sums[i].max_abs);
-    }
-    return t->again ? BB_OK : bb_sink_write(t->sink, t->item->entries[BB_ROLE_WEIGHT].offset + at, out, bytes, err);
+    if (out == b->out && (t->again || !nested(t))) status = measure(t, b, n, bad > 0, &t->sums[i], err);
+    if (status != BB_OK || t->again) return status;
+    return bb_sink_write(t->sink, t->item->entries[BB_ROLE_WEIGHT].offset + at, out, bytes, err);
 }
 
 static void advance(const task *t, size_t i) {
@@ -367,6 +305,21 @@ static bb_status put_entry(const task *t, bb_role role, const void *data, bb_err
     return e->used && e->bytes ? bb_sink_write(t->sink, e->offset, data, (size_t)e->bytes, err) : BB_OK;
 }
 
+/* fp32, which the file has little endian. */
+static bb_status put_floats(const task *t, bb_role role, const float *x, bb_error *err) {
+    enum { PIECE = 4096 };
+    unsigned char words[PIECE * 4];
+    const bb_folder_entry *e = &t->item->entries[role];
+    uint64_t all = e->used ? e->bytes / 4 : 0;
+    bb_status status = BB_OK;
+    for (uint64_t at = 0; at < all && status == BB_OK; at += PIECE) {
+        size_t n = all - at < PIECE ? (size_t)(all - at) : PIECE;
+        bb_f32_to_le_n(x + at, n, words);
+        status = bb_sink_write(t->sink, e->offset + at * 4, words, n * 4, err);
+    }
+    return status;
+}
+
 /* The absmaxes of a 4-bit matrix quantized; in their place stands what a reader gets. */
 static bb_status put_nested(const task *t, size_t units, bb_error *err) {
     char state[512];
@@ -380,8 +333,8 @@ static bb_status put_nested(const task *t, size_t units, bb_error *err) {
         (void)bb_quant_state_text(t->desk->job, t->item->source, offset, state, sizeof state);
         status = put_entry(t, BB_ROLE_SCALE, codes, err);
     }
-    if (status == BB_OK) status = put_entry(t, BB_ROLE_NESTED, absmax, err);
-    if (status == BB_OK) status = put_entry(t, BB_ROLE_NESTED_MAP, t->desk->map, err);
+    if (status == BB_OK) status = put_floats(t, BB_ROLE_NESTED, absmax, err);
+    if (status == BB_OK) status = put_floats(t, BB_ROLE_NESTED_MAP, t->desk->map, err);
     if (status == BB_OK) status = put_entry(t, BB_ROLE_STATE, state, err);
     free(codes);
     free(absmax);
@@ -394,10 +347,10 @@ static bb_status put_companions(const task *t, size_t units, bb_error *err) {
     if (t->item->form != BB_FORM_QUANTIZE) return BB_OK;
     bb_status status = put_entry(t, BB_ROLE_FORMAT, &row_format, err);
     if (status == BB_OK && (o->method == BB_FOLDER_INT8 || o->method == BB_FOLDER_LLM_INT8 || !o->double_quant))
-        status = put_entry(t, BB_ROLE_SCALE, t->scales, err);
+        status = put_floats(t, BB_ROLE_SCALE, t->scales, err);
     if (status == BB_OK) status = put_entry(t, BB_ROLE_ZERO, t->zeros, err);
     if (status != BB_OK || o->method == BB_FOLDER_INT8 || o->method == BB_FOLDER_LLM_INT8) return status;
-    status = put_entry(t, BB_ROLE_MAP, bb_bnb_values(o->method == BB_FOLDER_NF4 ? BB_BNB_NF4 : BB_BNB_FP4), err);
+    status = put_floats(t, BB_ROLE_MAP, bb_bnb_values(o->method == BB_FOLDER_NF4 ? BB_BNB_NF4 : BB_BNB_FP4), err);
     if (status != BB_OK) return status;
     if (o->double_quant) return put_nested(t, units, err);
     char state[512];
@@ -418,8 +371,10 @@ static bb_status refuse_nonfinite(const task *t, size_t slabs, bb_error *err) {
 static void set_error(const task *t, size_t slabs) {
     bb_error_sum sum;
     bb_error_sum_init(&sum);
-    for (size_t i = 0; i < slabs; i++) merge(&sum, &t->sums[i]);
+    for (size_t i = 0; i < slabs; i++) bb_error_sum_merge(&sum, &t->sums[i]);
     bb_error_sum_result(&sum, &t->row->error);
+    t->row->histogram_limit = t->bins.limit;
+    memcpy(t->row->histogram, t->bins.counts, sizeof t->row->histogram);
 }
 
 bb_status bb_folder_do_item(bb_folder_desk *desk, size_t index, bb_sink *sink, bb_error *err) {
@@ -433,6 +388,7 @@ bb_status bb_folder_do_item(bb_folder_desk *desk, size_t index, bb_sink *sink, b
     size_t units = item->form != BB_FORM_QUANTIZE ? 0
                    : one_scale(&t)                ? 1
                                                   : (size_t)((s->elements + t.unit - 1) / t.unit);
+    bb_error_bins_init(&t.bins);
     atomic_store(&t.row->state, BB_ROW_RUNNING);
     t.scales = bb_alloc(units, sizeof *t.scales);
     t.zeros = bb_alloc(units, 1);

@@ -24,7 +24,7 @@ static inline void remove_folder(void) {
 
 /* name in the folder; good for four calls */
 static inline const char *in(const char *name) {
-    static char paths[4][400];
+    static char paths[4][600];
     static unsigned turn;
     char *path = paths[turn++ % 4];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);

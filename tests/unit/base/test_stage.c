@@ -2,6 +2,7 @@
 /* test_stage.c - one file written by several processes: whole whatever their order, absent before the last is done. */
 #include "base/made_folder.h"
 #include "base/stage.h"
+#include <limits.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -152,6 +153,34 @@ START_TEST(leftover) {
 }
 END_TEST
 
+/* Names that the file system just takes, alike in all that the hidden names show of them. */
+START_TEST(long_names) {
+    char name[2][NAME_MAX + 1];
+    bb_stage *s = NULL;
+    bb_error err = {0};
+    bool complete = false;
+    for (size_t k = 0; k < 2; k++) {
+        memset(name[k], 'n', NAME_MAX);
+        name[k][NAME_MAX - 5] = 0; /* 250 */
+        name[k][NAME_MAX - 6] = (char)('a' + k);
+    }
+    for (uint32_t part = 1; part <= 2; part++)
+        for (size_t k = 0; k < 2; k++) {
+            bb_status status = bb_stage_open(in(name[k]), 2 * PART, 0xabc, part, 2, false, &s, &err);
+            ck_assert_msg(status == BB_OK && write_part(s, part) == BB_OK, "%s", err.text);
+            ck_assert_msg(bb_stage_commit(s, &complete, &err) == BB_OK, "%s", err.text);
+            ck_assert(complete == (part == 2));
+            ck_assert(part == 1 || access(in(name[k]), F_OK) == 0);
+        }
+    ck_assert_uint_eq(entries(), 2);
+    /* the longest mark */
+    name[0][NAME_MAX - 6] = 'c';
+    ck_assert_int_eq(bb_stage_open(in(name[0]), PART, 0xabc, BB_STAGE_PARTS_MAX, BB_STAGE_PARTS_MAX, false, &s, &err),
+                     BB_OK);
+    ck_assert_msg(bb_stage_commit(s, &complete, &err) == BB_OK && !complete, "%s", err.text);
+}
+END_TEST
+
 static int run_parts(uint32_t parts, bool force, bool twice) {
     int go[2], finished = 0;
     char c;
@@ -256,6 +285,7 @@ static Suite *suite(void) {
     tcase_add_test(t, appeared_meanwhile);
     tcase_add_test(t, stage_removed);
     tcase_add_test(t, leftover);
+    tcase_add_test(t, long_names);
     tcase_add_test(t, at_once);
     tcase_add_test(t, at_once_over_old);
     tcase_add_test(t, each_twice);

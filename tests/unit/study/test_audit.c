@@ -3,6 +3,7 @@
 #include "format/half.h"
 #include "patched.h"
 #include "study/audit_study.h"
+#include <fenv.h>
 #include <math.h>
 
 static bb_audit_report report;
@@ -43,7 +44,10 @@ static void clean(size_t notes) {
 }
 
 START_TEST(demo_is_clean) {
+    ck_assert_int_eq(fesetround(FE_UPWARD), 0);
     audit("demo");
+    ck_assert_int_eq(fegetround(), FE_UPWARD);
+    ck_assert_int_eq(fesetround(FE_TONEAREST), 0);
     clean(0);
     ck_assert_uint_eq(report.tensors, 39);
     ck_assert_uint_eq(report.bytes, 2 * 3670016 + 4 * 2304);

@@ -3,6 +3,7 @@
 #include "format/half.h"
 #include "patched.h"
 #include "study/compare_study.h"
+#include <fenv.h>
 #include <math.h>
 
 static bb_compare_report report;
@@ -121,6 +122,13 @@ START_TEST(decoded_blocks) {
     done();
     compare(a, made_path("x.gguf"), &(bb_compare_opts){0});
     ck_assert(report.different == 1 && report.rows[0].error.rel > 1e-4 && report.rows[0].error.rel < 1e-2);
+    bb_error_stats nearest = report.rows[0].error;
+    done();
+    ck_assert_int_eq(fesetround(FE_UPWARD), 0); /* a mode of the caller's: nothing changes, and it stays */
+    compare(a, made_path("x.gguf"), &(bb_compare_opts){.threads = 1});
+    ck_assert_int_eq(fegetround(), FE_UPWARD);
+    ck_assert_int_eq(fesetround(FE_TONEAREST), 0);
+    ck_assert_mem_eq(&report.rows[0].error, &nearest, sizeof nearest);
     done();
     compare(a, made_path("t.gguf"), &(bb_compare_opts){0});
     ck_assert_uint_eq(report.unmeasured, 1);
