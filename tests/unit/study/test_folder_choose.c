@@ -113,7 +113,7 @@ END_TEST
 
 /* As many modules as models with experts one by one have; the time limit of the case is the check. */
 START_TEST(many_modules) {
-    enum { MODULES = 100000, COLS = 48 };
+    enum { MODULES = 200000, COLS = 48 };
     char path[256];
     bb_str h = {0};
     uint64_t bytes = 2 * COLS;
@@ -156,7 +156,7 @@ static Suite *suite(void) {
     tcase_add_test(t, refusals);
     suite_add_tcase(s, t);
     t = tcase_create("many");
-    tcase_set_timeout(t, 15); /* less than a second: with time that grows as the square, 30 s and more */
+    tcase_set_timeout(t, 60); /* seconds: 1 is enough, and minutes are not when each looks through all others */
     tcase_add_test(t, many_modules);
     suite_add_tcase(s, t);
     return s;
