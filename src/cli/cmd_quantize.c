@@ -213,6 +213,7 @@ static bb_table *table_of(const bb_quantize_job *job, const cli_call *call, cons
                                  .parts = o->parts,
                                  .written = bb_quantize_complete(job),
                                  .dry = cli_has(&call->args, OPT_DRY_RUN),
+                                 .weighted = o->imatrix != NULL,
                                  .quiet = call->out.quiet,
                                  .si = call->out.si};
     bb_table *t = bb_report_quantize(&in);

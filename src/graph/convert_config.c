@@ -204,6 +204,17 @@ static bb_status read_rest(const reader *r) {
     return eps ? number(r, eps, "rms_norm_eps", &c->norm_eps) : BB_OK;
 }
 
+/* What llama.cpp computes for these families whatever the config says (src/models/llama.cpp, qwen2.cpp, qwen3.cpp). */
+static bb_status check_activation(const reader *r) {
+    char shown[48];
+    const bb_json *v = bb_json_get(r->root, "hidden_act");
+    const char *name = v ? bb_json_text(v) : NULL;
+    if (!name || strcmp(name, "silu") == 0 || strcmp(name, "swish") == 0) return BB_OK;
+    return bb_fail(r->err, BB_E_UNSUPPORTED,
+                   "%s: hidden_act '%s' is not converted to GGUF: llama.cpp computes silu here", r->a->name,
+                   bb_escape_buf(name, shown, sizeof shown));
+}
+
 bb_status bb_convert_config_read(const bb_arch *arch, const char *config, size_t n, bb_convert_config *out,
                                  bb_error *err) {
     bb_json *root = NULL;
@@ -216,6 +227,7 @@ bb_status bb_convert_config_read(const bb_arch *arch, const char *config, size_t
     reader r = {.root = root, .a = arch, .c = &c, .err = err};
     if (bb_json_get(root, "text_config"))
         st = bb_fail(err, BB_E_UNSUPPORTED, "%s: a model of several towers is not converted to GGUF", arch->name);
+    if (!st) st = check_activation(&r);
     if (!st) st = read_scaling(&r);
     if (!st) st = read_rest(&r);
     bb_json_free(root);

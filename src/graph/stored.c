@@ -136,7 +136,7 @@ static void put_bnb_4bit(writer *w, const matrix *m) {
     (void)snprintf(suffix, sizeof suffix, ".weight.quant_state.bitsandbytes__%s", w->q->type);
     bb_stored *text = put(w, m->module, suffix, "u8", 0, (uint64_t)length, 0, 0, 0);
     w->list->about |= w->q->double_quant;
-    if (text) text->about = w->q->double_quant;
+    if (text) text->about = true; /* it names the type that the weight had, which the config need not tell */
 }
 
 /* [out][columns], or [experts][out][columns] of experts that are stacked. */

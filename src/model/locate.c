@@ -17,17 +17,31 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { CONFIG_MAX_BYTES = 64 << 20, ADAPTER_MAX_BYTES = 1 << 20 };
 
 /* The last part of a path, or the name that the hub gives to a folder of its cache. */
-static void title_from_path(bb_model *m, const char *path) {
+static void name_from_path(const char *path, char *name, size_t size) {
     size_t len;
     const char *last = bb_path_last(path, &len);
-    if (bb_hub_is_repo(path, m->title, sizeof m->title) || bb_hub_is_snapshot(path, m->title, sizeof m->title)) return;
+    if (bb_hub_is_repo(path, name, size) || bb_hub_is_snapshot(path, name, size)) return;
     char *copy = bb_strndup(last, len);
-    bb_escape_field(copy && *copy ? copy : path, m->title, sizeof m->title);
+    bb_escape_field(copy && *copy ? copy : path, name, size);
     free(copy);
+}
+static void title_from_path(bb_model *m, const char *path) { name_from_path(path, m->title, sizeof m->title); }
+
+/* Of a model that was named by a file among others: its folder's. "config.json" alone is in the current folder. */
+static void call_by_folder(bb_model *m, const char *config) {
+    char folder[BB_PATH_SIZE], here[BB_PATH_SIZE];
+    const char *slash = strrchr(config, '/');
+    size_t n = slash ? (size_t)(slash - config) : 0;
+    if (n >= sizeof folder) return;
+    memcpy(folder, config, n);
+    folder[n] = '\0';
+    const char *path = n ? folder : getcwd(here, sizeof here);
+    if (path) name_from_path(path, m->called, sizeof m->called);
 }
 
 /* As it was before anything was read. */
@@ -68,6 +82,8 @@ static bb_status load_config(bb_model *m, const char *path, bb_error *err) {
     if (!st) {
         if (arch->towers) add_note(m, "a model of several parts: the language model alone is described and counted");
         st = bb_quantization_read(text, n, path, false, &m->quant, err);
+        bool file = bb_ends_with(m->title, ".safetensors") || bb_ends_with(m->title, ".json");
+        if (!st && file) call_by_folder(m, path);
         if (!st && !(m->config_path = bb_strdup(path))) st = bb_fail(err, BB_E_NOMEM, "no memory for a model");
         if (st) bb_arch_free(arch);
     }
@@ -517,6 +533,7 @@ bb_status bb_model_locate(const bb_catalogue *cat, const bb_stores *stores, cons
     bb_model *m = bb_alloc(1, sizeof *m);
     if (!m) return bb_fail(err, BB_E_NOMEM, "no memory for a model");
     bb_status st = load_text(m, cat, stores ? stores : &none, text, err);
+    if (!st && !*m->called) memcpy(m->called, m->title, sizeof m->called);
     if (st)
         bb_model_free(m);
     else

@@ -11,6 +11,7 @@ typedef enum bb_model_kind { BB_MODEL_COUNT, BB_MODEL_CATALOGUE, BB_MODEL_CONFIG
 struct bb_model {
     bb_model_kind kind;
     char title[96];        /* for people, escaped: "llama-3.1-8b", "model.gguf" */
+    char called[96];       /* the model's own name: the title, but that of its folder for a file of a checkpoint */
     char path[512];        /* of a file or folder, escaped, or "" */
     char *config_path;     /* of the config.json that was read, as the system takes it; owned, or NULL */
     bb_arch *arch;         /* &arch_storage; NULL for a count, or a file whose architecture is not clear (see note). Its

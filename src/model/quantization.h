@@ -36,7 +36,7 @@ typedef struct bb_quant_rule {
 
 typedef struct bb_quantization {
     bb_quant_method method;
-    char label[64]; /* for people: "gptq 4 bit, group 128" */
+    char label[128]; /* for people: "gptq 4 bit, group 128" */
     uint64_t bits;
     uint64_t group;      /* inputs that share a scale; 0 = a whole row, UINT64_MAX = the whole matrix */
     uint64_t block_rows; /* FP8: outputs that share a scale, 0 = not in blocks */

@@ -64,6 +64,7 @@ typedef struct bb_quantization_report {
     unsigned part, parts; /* of a run that wrote only a part; 0 */
     bool written;         /* the output is there */
     bool dry;             /* nothing was to be written */
+    bool weighted;        /* importance decided what was minimized */
     bool quiet;           /* people see no rows */
     bool si;
 } bb_quantization_report;

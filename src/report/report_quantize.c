@@ -16,7 +16,7 @@ static void ratio(bb_table *t, double v) {
 static void measured(bb_table *t, const bb_quantize_row *r) {
     char buf[BB_SHOW_SIZE];
     if (atomic_load(&((bb_quantize_row *)(uintptr_t)r)->state) != BB_ROW_DONE || !r->elements) {
-        for (int i = 0; i < 5; i++) bb_cell_empty(t);
+        for (int i = 0; i < 6; i++) bb_cell_empty(t);
         return;
     }
     const bb_error_stats *e = &r->error;
@@ -26,6 +26,7 @@ static void measured(bb_table *t, const bb_quantize_row *r) {
     ratio(t, e->max_abs);
     bb_cell_f64_as(t, e->cosine, bb_show_fixed(e->cosine, 5, buf));
     bb_cell_u64(t, e->nonfinite);
+    bb_cell_u64(t, e->n + e->nonfinite + e->lost);
 }
 
 static void row(bb_table *t, const bb_quantize_row *r) {
@@ -100,6 +101,7 @@ static void columns(bb_table *t) {
     bb_table_column(t, "max_abs", "MAX ABS", BB_COL_RIGHT);
     bb_table_column(t, "cosine", "COSINE", BB_COL_RIGHT);
     bb_table_column(t, "nonfinite", "NONFINITE", BB_COL_DATA_ONLY);
+    bb_table_column(t, "measured", "", BB_COL_DATA_ONLY);
     bb_table_column(t, "shape", "SHAPE", BB_COL_JSON_ONLY);
     bb_table_column(t, "from_bytes", "", BB_COL_JSON_ONLY);
     bb_table_column(t, "bytes", "", BB_COL_JSON_ONLY);
@@ -130,6 +132,8 @@ bb_table *bb_report_quantize(const bb_quantization_report *in) {
                                   : "file",
                   bb_bytes_text(in->file_bytes, in->si, c), in->file_bytes, in->dry ? ": nothing was written" : "");
     bb_str_clear(&what);
+    if (in->weighted)
+        bb_table_foot(t, "errors are those of the weights themselves; importance decided what was minimized");
     if (in->parts && !in->written)
         bb_table_foot(t, "part %u of %u is written; the file appears with the last of them", in->part, in->parts);
     types(t, in->rows, in->n, in->si);

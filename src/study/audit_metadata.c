@@ -196,8 +196,12 @@ static bb_status tensors(bb_audit_report *r, bb_error *err) {
     bb_difference *list = NULL;
     size_t n = 0;
     bb_error why = {0};
+    bb_stored_list stored = {0};
+    bool gguf = strcmp(f->format, "gguf") == 0;
     bb_status s = bb_graph_build(r->model->arch, &graph, &why);
-    if (s == BB_OK) s = bb_graph_differences(&graph, NULL, f, &list, &n, &why);
+    if (s == BB_OK && !gguf) s = bb_stored_hf(&graph, &r->model->quant, r->model->arch->dtype, &stored, &why);
+    if (s == BB_OK) s = bb_graph_differences(&graph, gguf ? NULL : &stored, f, &list, &n, &why);
+    bb_stored_clear(&stored);
     for (size_t i = 0; s == BB_OK && i < n; i++) {
         const bb_difference *d = &list[i];
         const char *word = d->reason == BB_DIFF_MISSING   ? "missing-tensor"
@@ -257,7 +261,10 @@ bb_status bb_audit_metadata(bb_audit_report *r, bb_error *err) {
         if (ok && !m->arch && known && *m->note && !r->by_severity[BB_ERROR])
             ok = bb_audit_add(r, BB_ERROR, "architecture", NULL, "%s", m->note);
         if (ok && known && m->arch && f->n_tensors) s = tensors(r, err);
-    } else if (ok && *m->note)
-        ok = bb_audit_add(r, BB_NOTE, "file", NULL, "%s", m->note);
+    } else {
+        bool known = m->arch && bb_arch_known(m->arch->family) && bb_quantization_known(&m->quant) && !f->names_only;
+        if (ok && *m->note) ok = bb_audit_add(r, BB_NOTE, "file", NULL, "%s", m->note);
+        if (ok && !gguf && known && f->n_tensors) s = tensors(r, err);
+    }
     return ok ? s : bb_fail(err, BB_E_NOMEM, "no memory for what was found");
 }

@@ -2,7 +2,7 @@
 /* folder_choose.c - which tensors of a checkpoint are quantized: the linear maps but the output matrix. */
 #include "base/escape.h"
 #include "base/mem.h"
-#include "graph/graph.h"
+#include "graph/differences.h"
 #include "study/folder_parts.h"
 #include <stdlib.h>
 #include <string.h>
@@ -95,9 +95,27 @@ static bb_status choose_one(bb_folder_job *job, size_t i, kind what, bb_error *e
     return BB_OK;
 }
 
+/* A folder that lacks a matrix loads with random numbers in its place. */
+static bb_status check_whole(const bb_folder_job *job, const bb_graph *g, bb_error *err) {
+    bb_stored_list stored;
+    bb_difference *d = NULL;
+    size_t n = 0;
+    bb_status status = bb_stored_hf(g, NULL, g->arch->dtype, &stored, err);
+    if (status != BB_OK) return status;
+    status = bb_graph_differences(g, &stored, job->model->file, &d, &n, err);
+    bb_stored_clear(&stored);
+    for (size_t i = 0; i < n && status == BB_OK; i++)
+        if (d[i].reason == BB_DIFF_MISSING || d[i].reason == BB_DIFF_SHAPE)
+            status = bb_fail(err, BB_E_INVALID, "%s: %s", job->model->path, d[i].text);
+    free(d);
+    return status;
+}
+
 static bb_status by_graph(bb_folder_job *job, const bb_graph *g, bb_error *err) {
     bb_graph_tensor *list = NULL;
     size_t n = 0;
+    bb_status whole = check_whole(job, g, err);
+    if (whole != BB_OK) return whole;
     bb_status status = bb_graph_tensors(g, true, &list, &n);
     if (status != BB_OK) return bb_fail(err, status, "the tensors of the architecture cannot be listed");
     named *names = bb_alloc(n, sizeof *names);

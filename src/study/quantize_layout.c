@@ -3,7 +3,6 @@
 #include "base/checked.h"
 #include "base/escape.h"
 #include "base/mem.h"
-#include "model/folder.h"
 #include "study/quantize_parts.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,28 +68,11 @@ static bb_status imatrix_keys(const bb_quantize_job *job, bb_gguf_out *g) {
     return status;
 }
 
-/* What the model is called: of a file in a folder, the folder; the hub's name where there is one. */
-static void name_model(const bb_model *m, char *name, size_t size) {
-    char folder[BB_PATH_SIZE];
-    size_t len = 0;
-    const char *last = NULL;
-    snprintf(name, size, "%s", m->title);
-    if (!bb_ends_with(m->title, ".safetensors") && !bb_ends_with(m->title, ".json")) return;
-    if (realpath(m->config_path, folder)) {
-        char *slash = strrchr(folder, '/');
-        if (slash) *slash = 0;
-        last = bb_path_last(folder, &len);
-    }
-    if (len && len < size) snprintf(name, size, "%.*s", (int)len, last);
-}
-
 static bb_status first_keys(bb_quantize_job *job, bb_gguf_out *g, bb_error *err) {
     const bb_model *m = job->model;
-    char name[256] = "";
-    if (job->conversion.t) name_model(m, name, sizeof name);
-    bb_status status = job->conversion.t
-                           ? bb_convert_keys(m->arch, job->config, job->config_bytes, name, job->opts.vocab, g, err)
-                           : bb_gguf_out_copy(g, m->file, keep_key, NULL, err);
+    bb_status status =
+        job->conversion.t ? bb_convert_keys(m->arch, job->config, job->config_bytes, m->called, job->opts.vocab, g, err)
+                          : bb_gguf_out_copy(g, m->file, keep_key, NULL, err);
     if (status != BB_OK) return status;
     status = bb_gguf_out_u32(g, "general.quantization_version", QUANTIZATION_VERSION);
     if (status == BB_OK) status = bb_gguf_out_u32(g, "general.file_type", (uint32_t)job->ftype.number);

@@ -40,7 +40,7 @@ typedef struct run {
     bb_status status;
     bb_error err;
     atomic_bool stop;
-    atomic_bool spoilt; /* values were found that are not finite: nothing more is quantized, only counted */
+    atomic_bool spoilt; /* values were found that are not finite or would not be: from now on they are only counted */
 } run;
 
 static void fail_run(run *r, bb_status status, const bb_error *err) {
@@ -192,7 +192,7 @@ static bb_status do_slice(run *r, const bb_quantize_slice *s, workspace *w, bb_e
     if (status == BB_OK && !spoilt) status = encode(r, s, w, &out, err);
     if (status != BB_OK) return status;
     measure(row, s, w, spoilt || !row->quantized ? w->x : w->back, &sum, &bins);
-    if (sum.nonfinite && !job->opts.allow_nonfinite) atomic_store(&r->spoilt, true);
+    if ((sum.nonfinite || sum.lost) && !job->opts.allow_nonfinite) atomic_store(&r->spoilt, true);
     if (!atomic_load(&r->spoilt)) status = put(r, s, w, out, err);
     if (status == BB_OK) end(r, s, &sum, &bins);
     return status;
@@ -250,19 +250,23 @@ bb_status bb_quantize_check(const bb_quantize_job *job, bb_error *err) {
     return status;
 }
 
-static bb_status refuse_nonfinite(const bb_quantize_job *job, bb_error *err) {
-    char named[200] = "";
-    size_t n = 0, len = 0;
+/* The first tensors that hold such values, and how many of each. */
+static bb_status refuse_values(const bb_quantize_job *job, bb_error *err) {
+    bb_str text;
+    bb_str_init(&text);
+    size_t n = 0;
     for (size_t i = 0; i < job->n; i++) {
-        if (atomic_load(&job->rows[i].state) != BB_ROW_DONE || !job->rows[i].error.nonfinite) continue;
-        if (n++ < 3) {
-            int k = snprintf(named + len, sizeof named - len, "%s'%s' %llu", n > 1 ? ", " : "", job->rows[i].name,
-                             (unsigned long long)job->rows[i].error.nonfinite);
-            if (k > 0) len = len + (size_t)k < sizeof named ? len + (size_t)k : sizeof named - 1;
-        }
+        const bb_error_stats *e = &job->rows[i].error;
+        if (atomic_load(&job->rows[i].state) != BB_ROW_DONE || (!e->nonfinite && !e->lost) || n++ >= 3) continue;
+        bb_str_addf(&text, "%s'%s'", n > 1 ? ", " : "", job->rows[i].name);
+        if (e->nonfinite) bb_str_addf(&text, " %llu NaN or infinite", (unsigned long long)e->nonfinite);
+        if (e->lost)
+            bb_str_addf(&text, "%s %llu too large for %s", e->nonfinite ? "," : "", (unsigned long long)e->lost,
+                        job->rows[i].to->name);
     }
-    bb_status status = bb_fail(err, BB_E_INVALID, "%zu tensor%s hold%s values that are NaN or infinite: %s%s", n,
-                               n == 1 ? "" : "s", n == 1 ? "s" : "", named, n > 3 ? ", ..." : "");
+    bb_status status = bb_fail(err, BB_E_INVALID, "values of %zu tensor%s would be lost: %s%s", n, n == 1 ? "" : "s",
+                               bb_str_c(&text), n > 3 ? ", ..." : "");
+    bb_str_clear(&text);
     bb_hint(err, "--allow-nonfinite quantizes them all the same");
     return status;
 }
@@ -327,7 +331,7 @@ static bb_status write_and_measure(bb_quantize_job *job, const char *path, bool 
     bb_status status = bb_quantize_check(job, err);
     if (status == BB_OK) status = bb_quantize_outputs_open(&r.outputs, job, path, force, err);
     if (status == BB_OK) status = work_through(&r, err);
-    if (status == BB_OK && atomic_load(&r.spoilt)) status = refuse_nonfinite(job, err);
+    if (status == BB_OK && atomic_load(&r.spoilt)) status = refuse_values(job, err);
     if (status == BB_OK) status = bb_quantize_outputs_commit(&r.outputs, job, err);
     for (size_t i = 0; i < job->n && status == BB_OK; i++)
         if (job->rows[i].revived)

@@ -2,6 +2,7 @@
 /* quantize_work.c - the plan of the Quantize screen, the worker that carries it out, and what its rows add up to. */
 #include "base/escape.h"
 #include "base/mem.h"
+#include "base/sink.h"
 #include "tui/quantize.h"
 #include <math.h>
 #include <stdio.h>
@@ -208,6 +209,10 @@ static void *work(void *arg) {
 
 bb_status bb_quantize_screen_start(bb_quantize_screen *q, bb_quantize_work what, bb_error *err) {
     if (q->phase == BB_QUANTIZE_NONE || !q->n) return bb_fail(err, BB_E_ARG, "there is nothing to quantize");
+    if (what == BB_WORK_RUN) { /* before the rows of the run before are given up */
+        bb_status st = bb_sink_probe(q->out, false, err);
+        if (st != BB_OK) return st;
+    }
     if (what == BB_WORK_RUN && q->phase != BB_QUANTIZE_READY) { /* rows of the run before are not filled again */
         bb_status st = bb_quantize_screen_type(q, q->ftype, err);
         if (st != BB_OK) return st;

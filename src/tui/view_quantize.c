@@ -62,9 +62,16 @@ static bool types_have_room(const bb_app *app, const bb_quantize_screen *q) {
     return h > 0 && (size_t)h >= q->n_trials;
 }
 
+static void tell_error(bb_app *app, const bb_error *err) {
+    if (err->status == BB_E_EXISTS)
+        bb_app_say(app, BB_ROLE_BAD, "%.300s; another name: Tab to out, then e (the command has --force)", err->text);
+    else
+        bb_app_error(app, err);
+}
+
 static void begin_work(bb_app *app, bb_quantize_screen *q, bb_quantize_work work) {
     bb_error err = {.status = BB_OK};
-    if (!busy(app, q) && bb_quantize_screen_start(q, work, &err) != BB_OK) bb_app_error(app, &err);
+    if (!busy(app, q) && bb_quantize_screen_start(q, work, &err) != BB_OK) tell_error(app, &err);
 }
 
 static void compare(bb_app *app, bb_quantize_screen *q) {
@@ -78,10 +85,8 @@ static void tell_end(bb_app *app, const bb_quantize_screen *q) {
     char bytes[32], out[256];
     if (q->status == BB_E_CANCELLED) {
         bb_app_say(app, BB_ROLE_DIM, "cancelled");
-    } else if (q->status == BB_E_EXISTS) {
-        bb_app_say(app, BB_ROLE_BAD, "%.300s; another name: Tab to out, then e (the command has --force)", q->err.text);
     } else if (q->status != BB_OK) {
-        bb_app_error(app, &q->err);
+        tell_error(app, &q->err);
     } else if (q->work == BB_WORK_RUN) {
         bb_app_say(app, BB_ROLE_OK, "written: %s, %s", bb_escape_buf(q->out, out, sizeof out),
                    bb_bytes_text(bb_quantize_file_bytes(q->job), false, bytes));
@@ -212,6 +217,14 @@ static bool quantize_accept(bb_app *app, void *state, int field, const char *tex
     case BB_QUANTIZE_FILE:
         return bb_quantize_screen_file(q, text, err) == BB_OK;
     case BB_QUANTIZE_TYPE: {
+        static const char *const folders[] = {"int8", "nf4", "fp4"};
+        for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+            if (bb_name_eq(text, folders[i])) {
+                (void)bb_fail(err, BB_E_ARG,
+                              "folders of %s are written by the command: bitbudget quantize ... --type %s", folders[i],
+                              folders[i]);
+                return false;
+            }
         const bb_ftype *ft = bb_ftype_find(text, err);
         return ft && bb_quantize_screen_type(q, ft, err) == BB_OK;
     }

@@ -274,6 +274,20 @@ START_TEST(not_finite) {
 }
 END_TEST
 
+/* Finite, but beyond what the type holds: llama-quantize refuses such a file too. */
+START_TEST(too_large) {
+    char path[512];
+    static const char *const types[] = {"f16", "q8_0", "q4_K_M"};
+    bb_model *m = spoilt("blk.1.ffn_up.weight", 77, 1e18f);
+    for (size_t i = 0; i < 3; i++) {
+        bb_quantize_opts o = opts_of(types[i]);
+        refuse(m, &o, in_folder("n.gguf", path), false, BB_E_INVALID, "too large for");
+        ck_assert(!there(path));
+    }
+    bb_model_free(m);
+}
+END_TEST
+
 /* Legacy imatrix file: entries whose weights are 1, but for the first 256 channels of one tensor, which are `odd`. */
 static void write_imatrix(const char *path, const bb_model *m, const char *tensor, float odd) {
     FILE *f = fopen(path, "wb");
@@ -463,6 +477,7 @@ static Suite *make_suite(void) {
     tcase_add_test(t, splits);
     tcase_add_test(t, refusals);
     tcase_add_test(t, not_finite);
+    tcase_add_test(t, too_large);
     tcase_add_test(t, importance);
     tcase_add_test(t, target);
     tcase_add_test(t, trials);
