@@ -60,7 +60,7 @@ static uint64_t hash(uint64_t h, const void *data, size_t n) {
 /* Some pieces of a file, evenly spaced, both ends among them. */
 static bb_status hash_file(const bb_source *src, uint64_t *h, bb_error *err) {
     enum { PIECE = 4096, PIECES = 256 };
-    unsigned char piece[PIECE] = {0};
+    unsigned char piece[PIECE];
     uint64_t size = bb_source_size(src);
     bb_status status = BB_OK;
     for (uint64_t i = 0; i < PIECES && status == BB_OK; i++) {
@@ -80,7 +80,11 @@ static bb_status identity(const bb_quantize_job *job, uint64_t *out, bb_error *e
     uint64_t numbers[] = {job->file_bytes[0], job->source_bytes, job->opts.parts, (uint64_t)job->opts.quant.search};
     bb_status status = BB_OK;
     h = hash(h, job->headers[0], job->header_bytes[0]);
-    h = hash(h, numbers, sizeof numbers);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        for (int b = 0; b < 64; b += 8) {
+            unsigned char byte = (unsigned char)(numbers[i] >> b);
+            h = hash(h, &byte, 1);
+        }
     for (size_t i = 0; i < f->n_parts && status == BB_OK; i++)
         if (f->parts[i].src) status = hash_file(f->parts[i].src, &h, err);
     for (size_t i = 0; i < job->n; i++) {

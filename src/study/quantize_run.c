@@ -121,7 +121,7 @@ static bb_status put(run *r, const bb_quantize_slice *s, workspace *w, const uns
     const bb_quantize_row *row = &r->job->rows[s->row];
     const bb_quantize_place *p = &r->job->places[s->row];
     size_t n = (size_t)bb_blocks_bytes(row->to, s->count), tail = (size_t)(p->padded - row->bytes);
-    if (s->first + s->count == row->elements && tail && w->out) { /* room() made it */
+    if (s->first + s->count == row->elements && tail && w->out && data) { /* room() made both */
         if (data != w->out) memcpy(w->out, data, n);
         memset(w->out + n, 0, tail);
         data = w->out;

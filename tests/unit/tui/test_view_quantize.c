@@ -124,9 +124,12 @@ END_TEST
 
 START_TEST(cancel_leaves_nothing) {
     ck_assert(enter(BB_QUANTIZE_TYPE, "q4_0"));
-    act(BB_ACT_ENTER);
-    act(BB_ACT_BACK);
-    wait_for_end();
+    for (int try = 0; try < 50 && q->phase != BB_QUANTIZE_CANCELLED; try++) { /* it may be quicker than the key */
+        (void)unlink("demo.q4_0.gguf");
+        act(BB_ACT_ENTER);
+        act(BB_ACT_BACK);
+        wait_for_end();
+    }
     ck_assert(q->phase == BB_QUANTIZE_CANCELLED && !there("demo.q4_0.gguf"));
     act(BB_ACT_ENTER); /* from the beginning */
     wait_for_end();
