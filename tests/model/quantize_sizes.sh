@@ -17,7 +17,10 @@ if python3 - "$bin" "$T" "$truth" "$maker" >"$T/out" 2>&1 <<'PY'
 import csv, json, os, subprocess, sys
 bin, folder, truth, maker = sys.argv[1:5]
 right = wrong = 0
+few = os.environ.get("BB_SANITIZED") # a slower program: two models
 for r in csv.DictReader(open(truth)):
+    if few and r["model"] not in ("llama-3.2-1b", "mixtral-8x7b"):
+        continue
     model = f"{folder}/{r['model']}.gguf"
     if not os.path.exists(model):
         subprocess.run([sys.executable, maker, r["model"], "F16", model], check=True, capture_output=True)
@@ -31,6 +34,6 @@ for r in csv.DictReader(open(truth)):
         wrong += 1
         print(r["model"], r["ftype"], got.get("tensor_bytes"), r["exact_tensor_bytes"], types, want, p.stderr.strip())
 print(right, "sizes and types right,", wrong, "wrong")
-sys.exit(wrong != 0 or right < 300)
+sys.exit(wrong != 0 or right < (60 if few else 300))
 PY
 then echo "ok 1 - $(tail -n 1 "$T/out")"; else echo "not ok 1 - $(tail -n 1 "$T/out")"; head -n 12 "$T/out" | sed 's/^/# /'; exit 1; fi
