@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sink.c - output files that are absent, old or complete. */
-#define _GNU_SOURCE /* getdents64 */
+#define _GNU_SOURCE /* getdents64, sync_file_range */
 #include "base/sink.h"
 #include "base/escape.h"
 #include "base/mem.h"
@@ -22,6 +22,7 @@ struct bb_sink {
     int fd;   /* -1 when there is no temporary */
     int slot; /* in the emergency list, or -1 */
     bool force;
+    atomic_uint_fast64_t waiting; /* bytes since the system was last asked to write them to the disk */
     char *target, *temporary;
     char shown[256];
 };
@@ -153,8 +154,20 @@ bb_status bb_sink_open(const char *path, uint64_t size, bool force, bb_sink **si
     return bb_sink_open_as(path, path, size, force, sink, err);
 }
 
+/* The disk begins while the rest is computed, so that the fsync at the end has little left to wait for. */
+static void begin_writing(bb_sink *s, size_t n) {
+    enum { PIECE = 32 << 20 };
+    if (atomic_fetch_add(&s->waiting, n) + n < PIECE) return;
+    atomic_store(&s->waiting, 0);
+#if defined(__linux__)
+    (void)sync_file_range(s->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+#endif
+}
+
 bb_status bb_sink_write(bb_sink *s, uint64_t offset, const void *data, size_t n, bb_error *err) {
-    return bb_write_all(s->fd, s->shown, offset, data, n, err);
+    bb_status status = bb_write_all(s->fd, s->shown, offset, data, n, err);
+    if (status == BB_OK) begin_writing(s, n);
+    return status;
 }
 
 /* Gives the finished temporary its name. Without force a target that appeared meanwhile is not replaced: link fails
