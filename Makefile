@@ -36,7 +36,7 @@ ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(WERROR) $(HARDEN) $(FLOAT) -fPIC -pthr
 ALL_CPPFLAGS = -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 $(FORTIFY) -DBB_DATADIR='"$(datadir)/bitbudget"' -Isrc $(CPPFLAGS)
 ALL_LDFLAGS = -Wl,-z,relro,-z,now -pthread $(LDFLAGS)
 
-LIB_ROOMS := base format file model graph quant kernel measure plan study report
+LIB_ROOMS := base format file model graph quant kernel measure infer plan study report
 APP_ROOMS := cli tui
 LIB_SRC   := $(foreach r,$(LIB_ROOMS),$(sort $(wildcard src/$(r)/*.c)))
 APP_SRC   := $(foreach r,$(APP_ROOMS),$(sort $(wildcard src/$(r)/*.c)))

@@ -2,6 +2,9 @@
 /* cpu.c - which instruction sets this processor and its system run. */
 #include "base/cpu.h"
 #include "base/str.h"
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
+#endif
 
 #if defined(__x86_64__) && defined(__GNUC__)
 /* The compiler's own probe reads cpuid and XCR0 (libgcc's cpuinfo.c, compiler-rt's cpu_model.c). */
@@ -12,9 +15,24 @@ static bool has_avx512(void) {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+static bool has_avx512_vnni(void) {
+    return has_avx512() && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
+}
+/* Leaf 7, subleaf 1, which gcc 12's probe names differently from clang 14's: AVX-VNNI is bit 4 of EAX, AVX512_BF16 bit
+ * 5 (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, CPUID). What of XCR0 they need is what
+ * AVX2 and AVX-512 need. */
+static bool leaf_7_1(unsigned bit) {
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> bit & 1);
+}
+static bool has_avx_vnni(void) { return has_avx2() && leaf_7_1(4); }
+static bool has_avx512_bf16(void) { return has_avx512() && leaf_7_1(5); }
 #else
 static bool has_avx2(void) { return false; }
 static bool has_avx512(void) { return false; }
+static bool has_avx512_vnni(void) { return false; }
+static bool has_avx_vnni(void) { return false; }
+static bool has_avx512_bf16(void) { return false; }
 #endif
 
 bool bb_isa_runs(bb_isa isa) {
@@ -48,3 +66,20 @@ bool bb_isa_find(const char *name, bb_isa *isa) {
     }
     return false;
 }
+
+static const struct {
+    const char *name;
+    bb_isa isa;
+    bool (*has)(void); /* NULL: always */
+} levels[BB_LEVELS] = {
+    [BB_LEVEL_SCALAR] = {"scalar", BB_ISA_SCALAR, NULL},
+    [BB_LEVEL_AVX2] = {"avx2", BB_ISA_AVX2, has_avx2},
+    [BB_LEVEL_AVX_VNNI] = {"avx_vnni", BB_ISA_AVX2, has_avx_vnni},
+    [BB_LEVEL_AVX512] = {"avx512", BB_ISA_AVX512, has_avx512},
+    [BB_LEVEL_AVX512_VNNI] = {"avx512_vnni", BB_ISA_AVX512, has_avx512_vnni},
+    [BB_LEVEL_AVX512_BF16] = {"avx512_bf16", BB_ISA_AVX512, has_avx512_bf16},
+};
+
+bool bb_level_runs(bb_level level) { return !levels[level].has || levels[level].has(); }
+bb_isa bb_level_isa(bb_level level) { return levels[level].isa; }
+const char *bb_level_name(bb_level level) { return levels[level].name; }

@@ -7,6 +7,9 @@
 /* n * size zeroed bytes; n or size of 0 gives a pointer that may be freed. NULL when the product wraps or memory ends.
  */
 void *bb_alloc(size_t n, size_t size);
+/* n * size bytes on a boundary of 64, not cleared; from 4 MiB on in huge pages where the system gives them. free()
+ * frees it. */
+void *bb_alloc_aligned(size_t n, size_t size);
 /* Grows or shrinks; the old block stays valid on NULL. New bytes are not cleared. */
 void *bb_realloc(void *p, size_t n, size_t size);
 /* Makes room for one more element in a growing array: doubles *cap when len == *cap. False when memory ends. */

@@ -293,7 +293,6 @@ const cli_command cli_quantize = {
     .options = options,
     .min_words = 1,
     .max_words = 1,
-    .any_isa = true,
     .examples = "quantize demo -o demo-q4_K_M.gguf --type q4_K_M\n"
                 "quantize model.gguf --type q4_K_M --dry-run --json\n"
                 "quantize checkpoint/ -o model.gguf --type q8_0 --vocab other.gguf\n",

@@ -21,7 +21,6 @@ typedef struct cli_command { /* a row of a constant table */
     const cli_option *options;
     size_t min_words, max_words;
     bool numbers;         /* words may be negative numbers by name: "-pi" */
-    bool any_isa;         /* --isa may be any: its code is not the portable one alone */
     const char *examples; /* command lines without the program's name, each ended by a newline */
     bb_status (*run)(cli_call *call, bb_error *err);
 } cli_command;
@@ -31,6 +30,8 @@ extern const cli_command cli_bits, cli_formats, cli_plan_command, cli_fit, cli_r
 
 /* The stores that this environment means. */
 void cli_stores_init(bb_stores *stores);
+/* BITBUDGET_ISA stands for --isa where that is not given. */
+void cli_isa_from_environment(cli_args *args);
 
 /* NULL past the end. */
 const cli_command *cli_command_at(size_t i);

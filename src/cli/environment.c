@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* environment.c - what the environment says of where other programs keep models. */
+/* environment.c - what the environment says: where other programs keep models, which instructions to use. */
 #include "cli/commands.h"
 #include <stdlib.h>
 
@@ -10,4 +10,9 @@ void cli_stores_init(bb_stores *stores) {
                                      .hf_hub_cache = getenv("HF_HUB_CACHE"),
                                      .ollama_models = getenv("OLLAMA_MODELS")};
     bb_stores_init(stores, &places);
+}
+
+void cli_isa_from_environment(cli_args *args) {
+    const char *isa = getenv("BITBUDGET_ISA");
+    if (isa && *isa && !args->value[OPT_ISA]) args->value[OPT_ISA] = isa;
 }

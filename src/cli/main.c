@@ -77,6 +77,7 @@ static bb_status run_command(const cli_command *c, int argc, char **argv, int fi
     char who[48];
     snprintf(who, sizeof who, "%s: ", c->name);
     bb_status s = cli_parse(argc, argv, first, c->options, c->numbers, false, who, &call->args, NULL, err);
+    cli_isa_from_environment(&call->args);
     cli_output_init(&call->out, &call->args);
     if (s != BB_OK) return s;
     if (cli_has(&call->args, OPT_HELP)) return print(&call->out, NULL, c, err);
@@ -93,10 +94,6 @@ static bb_status run_command(const cli_command *c, int argc, char **argv, int fi
     }
     if ((s = read_gpus(&call->args, err)) != BB_OK) return s;
     if ((s = cli_output_refuse(&call->out, &call->args, err)) != BB_OK) return s;
-    const char *isa = call->args.value[OPT_ISA];
-    if (isa && isa[0] == 'a' && isa[1] == 'v' && !c->any_isa)
-        return bb_fail(err, BB_E_UNSUPPORTED, "--isa %s: the kernels of this version are portable ones: auto or scalar",
-                       isa);
     s = c->run(call, err);
     if (s == BB_OK)
         s = cli_output_finish(&call->out, err);

@@ -25,7 +25,7 @@ const cli_option cli_common_options[] = {
      "rows of your own beside the shipped cards (a number: several cards, not in this version)"},
     {OPT_THREADS, "--threads -t", "N", NULL, false, "threads of a measurement; 0 = all processors"},
     {OPT_ISA, "--isa", "ISA", "auto|scalar|avx2|avx512", false,
-     "instructions of the quantizers; the results are the same bytes"},
+     "instructions of quantizers and kernels (or BITBUDGET_ISA); the results are the same bytes"},
     {OPT_SEED, "--seed", "N", NULL, false, "of random numbers: the same seed gives the same numbers"},
     {OPT_COLOR, "--color --colour", "WHEN", "auto|always|never", false, "colour in text"},
     {OPT_ASCII, "--ascii", NULL, NULL, false, "no character beyond ASCII"},
@@ -287,7 +287,9 @@ bb_status cli_get_parameters(const cli_args *args, cli_id id, const char *name, 
 
 bb_status cli_get_isa(const cli_args *args, bb_isa *isa, bb_error *err) {
     bb_isa asked;
-    if (!cli_has(args, OPT_ISA) || !bb_isa_find(args->value[OPT_ISA], &asked)) return BB_OK;
+    if (!cli_has(args, OPT_ISA)) return BB_OK;
+    if (!bb_isa_find(args->value[OPT_ISA], &asked)) /* of the environment: an option's words are checked already */
+        return bad_value("BITBUDGET_ISA", args->value[OPT_ISA], "auto, scalar, avx2 or avx512", err);
     if (!bb_isa_runs(asked))
         return bb_fail(err, BB_E_UNSUPPORTED, "--isa %s: this processor or its system does not run it",
                        bb_isa_name(asked));

@@ -82,7 +82,8 @@ static void release(bench *b) {
 }
 
 static bb_status run_kernel(bench *b, const bb_kernel *k, const bb_roof *roof, bb_bench_row *row) {
-    const bb_dtype *type = bb_dtype_find(k->type, NULL);
+    const bb_dtype *type = bb_dtype_find(k->family->layout->type, NULL);
+    bb_matmul_opts how = {.pool = b->pool, .kernel = k};
     uint64_t row_bytes;
     double times[REPEATS_MAX];
     bb_packed *packed = NULL;
@@ -96,11 +97,11 @@ static bb_status run_kernel(bench *b, const bb_kernel *k, const bb_roof *roof, b
     size_t n = 0;
     uint64_t start = bb_study_now_ns();
     /* the first run warms up and is not counted */
-    if (status == BB_OK) status = bb_matmul_pool(packed, b->x, b->tokens, b->pool, b->y);
+    if (status == BB_OK) status = bb_matmul_as(packed, b->x, b->tokens, &how, b->y);
     while (status == BB_OK && n < REPEATS_MAX &&
            (n < REPEATS_MIN || (double)(bb_study_now_ns() - start) * 1e-9 < b->seconds)) {
         uint64_t t = bb_study_now_ns();
-        status = bb_matmul_pool(packed, b->x, b->tokens, b->pool, b->y);
+        status = bb_matmul_as(packed, b->x, b->tokens, &how, b->y);
         times[n++] = (double)(bb_study_now_ns() - t);
         if (cancelled(b)) status = BB_E_CANCELLED;
     }
@@ -109,9 +110,9 @@ static bb_status run_kernel(bench *b, const bb_kernel *k, const bb_roof *roof, b
         for (size_t i = 0; i < b->tokens * b->out; i++) b->got[i] = (double)b->y[i];
         bb_error_measure(b->ref, b->got, b->tokens * b->out, &stats);
         unsigned threads = bb_pool_threads(b->pool);
-        *row = (bb_bench_row){.kernel = k->name,
-                              .type = k->type,
-                              .isa = k->isa,
+        *row = (bb_bench_row){.kernel = k->family->name,
+                              .type = k->family->layout->type,
+                              .isa = bb_level_name(k->level),
                               .tokens = b->tokens,
                               .out = b->out,
                               .in = b->in,
@@ -122,7 +123,7 @@ static bb_status run_kernel(bench *b, const bb_kernel *k, const bb_roof *roof, b
         row->gbps = (double)bb_packed_bytes(packed) / row->ns;
         /* time that memory or arithmetic alone would take at the measured ceilings; arithmetic scales with threads */
         double memory = (double)bb_packed_bytes(packed) / roof->read_gbps;
-        double peak = (k->act == BB_ACT_F32 ? roof->fp32_gops : roof->int8_gops) * threads;
+        double peak = (k->family->layout->act == BB_ACT_F32 ? roof->fp32_gops : roof->int8_gops) * threads;
         double compute = 2.0 * (double)b->tokens * (double)b->out * (double)b->in / peak;
         row->bound_by = memory > compute ? "memory" : "compute";
         row->roof_fraction = (memory > compute ? memory : compute) / row->ns;
@@ -132,7 +133,7 @@ static bb_status run_kernel(bench *b, const bb_kernel *k, const bb_roof *roof, b
 }
 
 static bool chosen(const bb_kernel *k, const bb_bench_opts *o) {
-    return !o->only || bb_name_eq(o->only, k->name) || bb_name_eq(o->only, k->type);
+    return !o->only || bb_name_eq(o->only, k->family->name) || bb_name_eq(o->only, k->family->layout->type);
 }
 
 bb_status bb_bench_study(const bb_bench_opts *o, bb_progress *progress, bb_bench_report *report, bb_error *err) {
@@ -163,7 +164,7 @@ bb_status bb_bench_study(const bb_bench_opts *o, bb_progress *progress, bb_bench
     for (size_t i = 0; i < bb_kernel_count() && status == BB_OK; i++) {
         const bb_kernel *k = bb_kernel_at(i);
         if (!chosen(k, o)) continue;
-        if (progress) snprintf(progress->what, sizeof progress->what, "%s", k->name);
+        if (progress) snprintf(progress->what, sizeof progress->what, "%s", k->family->name);
         status = run_kernel(&b, k, &roof, &r.rows[r.n_rows]);
         r.n_rows += status == BB_OK;
         if (progress) atomic_fetch_add(&progress->done, 1);

@@ -142,6 +142,7 @@ static void set_parts(const parts *p, bb_error_row *row) {
 static bb_status output_error(const matrix *m, const bb_dtype *type, bb_error_row *row, bb_error *err) {
     uint64_t row_bytes;
     const bb_kernel *k = bb_kernel_find(type, BB_ISA_AUTO);
+    bb_matmul_opts how = {.pool = m->pool};
     bb_status status = bb_dtype_row_bytes(type, m->cols, &row_bytes);
     if (status != BB_OK) return bb_fail(err, status, "rows too long");
     bb_packed *packed = NULL;
@@ -151,11 +152,11 @@ static bb_status output_error(const matrix *m, const bb_dtype *type, bb_error_ro
     if (!blocks || !what || !xhat || !y) status = BB_E_NOMEM;
     if (status == BB_OK) status = bb_quantize_rows(type, m->wf, m->checked, m->cols, NULL, blocks);
     if (status == BB_OK) status = bb_dequantize_rows(type, blocks, m->checked, m->cols, what);
-    if (status == BB_OK) status = bb_act_roundtrip(k->act, m->x, m->tokens, m->cols, xhat);
+    if (status == BB_OK) status = bb_acts_roundtrip(k->family->layout->act, m->x, m->tokens, m->cols, xhat);
     if (status == BB_OK) status = bb_pack(type, blocks, m->checked, m->cols, &packed);
     if (status == BB_OK) {
         uint64_t start = bb_study_now_ns();
-        status = bb_matmul_pool(packed, m->x, m->tokens, m->pool, y);
+        status = bb_matmul_as(packed, m->x, m->tokens, &how, y);
         row->ns = bb_study_now_ns() - start;
     }
     if (status == BB_OK) {
@@ -166,8 +167,8 @@ static bb_status output_error(const matrix *m, const bb_dtype *type, bb_error_ro
         else
             set_parts(&p, row);
         row->rows_checked = m->checked;
-        row->kernel = k->name;
-        row->isa = k->isa;
+        row->kernel = k->family->name;
+        row->isa = bb_level_name(k->level);
     }
     bb_packed_free(packed);
     free(blocks);
@@ -286,7 +287,7 @@ static bb_status check_opts(const bb_error_opts *o, bb_error *err) {
         if (bb_kernel_find(o->types[i], BB_ISA_AUTO) && bb_codec_find(o->types[i], BB_ISA_SCALAR)) continue;
         bb_str list;
         bb_str_init(&list);
-        for (size_t k = 0; k < bb_kernel_count(); k++) bb_str_addf(&list, "%s%s", k ? ", " : "", bb_kernel_at(k)->type);
+        for (size_t k = 0; k < bb_kernel_count(); k++) bb_str_addf(&list, "%s%s", k ? ", " : "", bb_kernel_at(k)->family->layout->type);
         bb_fail(err, BB_E_UNSUPPORTED, "there is no kernel for %s; there is one for %s", o->types[i]->name,
                 bb_str_c(&list));
         bb_str_clear(&list);

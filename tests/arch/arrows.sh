@@ -12,10 +12,11 @@ plan|base format file model graph
 quant|base format
 kernel|base format quant
 measure|base format
-study|base format file model graph plan quant kernel measure
-report|base format file model graph plan quant kernel measure study
-cli|base format file model graph plan quant kernel measure study report
-tui|base format file model graph plan quant kernel measure study report'
+infer|base format file model graph quant kernel measure
+study|base format file model graph plan quant kernel measure infer
+report|base format file model graph plan quant kernel measure infer study
+cli|base format file model graph plan quant kernel measure infer study report
+tui|base format file model graph plan quant kernel measure infer study report'
 
 echo 1..4
 bad=$(printf '%s\n' "$table" | while IFS='|' read -r room allowed; do

@@ -16,9 +16,9 @@ typedef struct product {
 
 static bool make(product *p, const bb_kernel *k, size_t tokens, size_t out, size_t in, uint64_t seed, double spread,
                  int weights, int acts) {
-    const bb_dtype *t = bb_dtype_find(k->type, NULL);
+    const bb_dtype *t = bb_dtype_find(k->family->layout->type, NULL);
     uint64_t row;
-    if (bb_dtype_row_bytes(t, in, &row) != BB_OK || (k->act == BB_ACT_INT8_GROUP32 && in % 32)) return false;
+    if (bb_dtype_row_bytes(t, in, &row) != BB_OK || (in % t->block)) return false;
     *p = (product){.tokens = tokens, .out = out, .in = in};
     p->x = malloc(tokens * in * sizeof(float));
     p->xhat = malloc(tokens * in * sizeof(float));
@@ -32,7 +32,7 @@ static bool make(product *p, const bb_kernel *k, size_t tokens, size_t out, size
         p->w[i] = (float)((bb_random_unit(seed + 2, i) - 0.5) * exp2(weights + spread * bb_random_unit(seed + 3, i)));
     ck_assert_int_eq(bb_quantize_rows(t, p->w, out, in, NULL, p->blocks), BB_OK);
     ck_assert_int_eq(bb_dequantize_rows(t, p->blocks, out, in, p->what), BB_OK);
-    ck_assert_int_eq(bb_act_roundtrip(k->act, p->x, tokens, in, p->xhat), BB_OK);
+    ck_assert_int_eq(bb_acts_roundtrip(k->family->layout->act, p->x, tokens, in, p->xhat), BB_OK);
     ck_assert_int_eq(bb_pack(t, p->blocks, out, in, &p->packed), BB_OK);
     return true;
 }
@@ -61,7 +61,7 @@ static void check_bound(const bb_kernel *kernel, const product *p) {
             }
             long double e = fabsl((long double)p->y[t * p->out + o] - want);
             double bound = bb_kernel_bound(kernel, p->in, (double)mass);
-            ck_assert_msg(e <= (long double)bound, "%s %zux%zux%zu: %Lg off, bound %g", kernel->name, p->tokens, p->out,
+            ck_assert_msg(e <= (long double)bound, "%s %zux%zux%zu: %Lg off, bound %g", kernel->family->name, p->tokens, p->out,
                           p->in, e, bound);
         }
 }
