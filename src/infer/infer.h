@@ -17,7 +17,7 @@ typedef struct bb_linear {
 
 /* Called for each product with the inputs of its matrix before they are rounded, x [tokens][cols]. Matrices that read
  * the same value come one after the other with the same x; any other call has another x than the one before. */
-typedef void bb_infer_tap(void *ctx, size_t linear, const float *x, size_t tokens);
+typedef void bb_infer_tap(void *ctx, size_t linear, const float *x, size_t tokens, size_t cols);
 
 typedef struct bb_infer_opts {
     bb_isa isa;

@@ -117,7 +117,7 @@ static bb_status matmul(const run *r) {
     double work = (double)m->linear.rows * (double)m->linear.cols * (double)r->rows;
     bb_matmul_opts o = {.isa = f->opts.isa, .acts = &f->acts, .dispatch = f->opts.dispatch};
     if (work > BB_POOL_WORK) o.pool = f->opts.pool;
-    if (f->opts.tap) f->opts.tap(f->opts.tap_ctx, s->linear, x, r->rows);
+    if (f->opts.tap) f->opts.tap(f->opts.tap_ctx, s->linear, x, r->rows, (size_t)m->linear.cols);
     bb_status st =
         bb_matmul_as(m->packed, x, r->rows, &o, s->out == BB_NO_VALUE ? r->logits : row(f, s->out, r->first));
     if (!st && s->bias) each_row(r, bias, (double)m->linear.rows);
