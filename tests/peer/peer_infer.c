@@ -5,7 +5,8 @@
  *   peer_infer logits MODEL.gguf N MOST    of N tokens; fails when one differs by more than MOST
  *   peer_infer print MODEL.gguf N      libllama's logits of the last of N tokens
  *   peer_infer text MODEL.gguf N       N tokens, each the most likely after those before; fails when they differ
- *   peer_infer imatrix MODEL.gguf N OUT.gguf   the importance of all inputs while N tokens run */
+ *   peer_infer imatrix MODEL.gguf N OUT.gguf   the importance of all inputs while N tokens run; fails when ggml's own
+ *                                      reader does not find in it what llama-quantize looks for */
 #include "../unit/infer/made_model.h"
 #include "infer/capture.h"
 #include <dlfcn.h>
@@ -221,6 +222,66 @@ static int compare_text(const char *path, size_t n) {
     return 0;
 }
 
+/* gguf.h and ggml.h of ggml 0.25.1 */
+typedef struct peer_gguf {
+    void *gguf, *tensors;
+    int64_t (*find_key)(const void *gguf, const char *key);
+    const char *(*text)(const void *gguf, int64_t key, size_t i);
+    uint32_t (*u32)(const void *gguf, int64_t key);
+    void *(*tensor)(void *context, const char *name);
+    float *(*data)(const void *tensor);
+    int64_t (*elements)(const void *tensor);
+} peer_gguf;
+
+typedef struct peer_gguf_params {
+    bool no_alloc;
+    void **context;
+} peer_gguf_params;
+
+static void open_gguf(const char *path, peer_gguf *g) {
+    const char *dir = getenv("GGML_DIR");
+    char file[4096];
+    void *(*init)(const char *, peer_gguf_params);
+    (void)snprintf(file, sizeof file, "%s/libggml-base.so", dir ? dir : ".");
+    library = dlopen(file, RTLD_NOW | RTLD_GLOBAL);
+    if (!library) fail(dlerror());
+    symbol("gguf_init_from_file", &init);
+    symbol("gguf_find_key", &g->find_key);
+    symbol("gguf_get_arr_str", &g->text);
+    symbol("gguf_get_val_u32", &g->u32);
+    symbol("ggml_get_tensor", &g->tensor);
+    symbol("ggml_get_data_f32", &g->data);
+    symbol("ggml_nelements", &g->elements);
+    g->gguf = init(path, (peer_gguf_params){false, &g->tensors});
+    if (!g->gguf) fail("ggml does not read the imatrix");
+}
+
+/* What common_imatrix_load asks for. */
+static void check_imatrix(const char *path, const bb_capture *capture, const bb_infer *f, size_t n) {
+    peer_gguf g;
+    char name[96];
+    open_gguf(path, &g);
+    int64_t datasets = g.find_key(g.gguf, "imatrix.datasets"), count = g.find_key(g.gguf, "imatrix.chunk_count");
+    int64_t size = g.find_key(g.gguf, "imatrix.chunk_size");
+    if (datasets < 0 || count < 0 || size < 0) fail("a key of the imatrix is missing");
+    if (strcmp(g.text(g.gguf, datasets, 0), "a text") != 0 || g.u32(g.gguf, count) != n / 64 ||
+        g.u32(g.gguf, size) != 64)
+        fail("a key of the imatrix has another value");
+    for (size_t i = 0; i < bb_infer_linears(f); i++) {
+        size_t cols;
+        uint64_t rows;
+        const double *squares = bb_capture_squares(capture, i, &cols, &rows);
+        (void)snprintf(name, sizeof name, "%s.in_sum2", bb_infer_linear(f, i)->name);
+        void *sums = g.tensor(g.tensors, name);
+        (void)snprintf(name, sizeof name, "%s.counts", bb_infer_linear(f, i)->name);
+        void *counts = g.tensor(g.tensors, name);
+        if (!squares || !sums || !counts || g.elements(sums) != (int64_t)cols || g.elements(counts) != 1) fail(name);
+        if (rows != n || (uint64_t)g.data(counts)[0] != rows) fail(name);
+        for (size_t k = 0; k < cols; k++)
+            if (fabs((double)g.data(sums)[k] - squares[k]) > 1e-6 * squares[k]) fail(name);
+    }
+}
+
 static int write_imatrix(const char *path, size_t n, const char *out) {
     bb_capture *capture;
     bb_error err = {0};
@@ -232,7 +293,8 @@ static int write_imatrix(const char *path, size_t n, const char *out) {
     if (!logits) abort();
     make_tokens(open_ours(path, &plain), tokens, n);
     run_ours(f, tokens, n, 0, logits);
-    if (bb_capture_write_imatrix(capture, f, "a text", CTX, out, true, &err)) fail(err.text);
+    if (bb_capture_write_imatrix(capture, f, "a text", 64, out, true, &err)) fail(err.text);
+    check_imatrix(out, capture, f, n);
     return 0;
 }
 

@@ -137,44 +137,71 @@ static inline bb_status made_keys(const made_spec *s, bb_gguf_out *o) {
     return st;
 }
 
-/* What a test may do to the model before it is written. */
+/* What a test does to the model before it is written; every member may be NULL. */
 typedef struct made_change {
-    bb_status (*keys)(bb_gguf_out *o, void *ctx);                   /* after the others; or NULL */
-    bool (*leave_out)(const bb_graph_tensor *t);                    /* or NULL */
-    void (*dims)(const bb_graph_tensor *t, uint64_t d[4]);          /* or NULL */
-    void (*values)(const bb_graph_tensor *t, float *x, uint64_t n); /* or NULL */
-    void *ctx;
+    bb_status (*keys)(bb_gguf_out *o, const void *ctx); /* after the others */
+    bool (*leave_out)(const bb_graph_tensor *t, const void *ctx);
+    void (*dims)(const bb_graph_tensor *t, uint64_t d[4], const void *ctx);
+    void (*values)(const bb_graph_tensor *t, float *x, uint64_t n, const void *ctx);
+    const char *(*type)(const bb_graph_tensor *t, const void *ctx); /* else f32 */
+    const void *ctx;
 } made_change;
 
-static inline bb_status made_write(const made_spec *s, const bb_graph_tensor *t, size_t n, const made_change *c,
-                                   const char *path, bb_error *err) {
+/* The values of one tensor in its type: a block of memory. */
+static inline void *made_data(const bb_graph_tensor *t, size_t number, const made_change *c, const bb_dtype *type,
+                              uint64_t cols, uint64_t rows, uint64_t bytes) {
+    float *x = malloc((size_t)(cols * rows) * sizeof *x);
+    unsigned char *out = malloc((size_t)bytes);
+    if (!x || !out) abort();
+    made_values(t, number + 1, x, cols * rows);
+    if (c->values) c->values(t, x, cols * rows, c->ctx);
+    if (bb_quantize_rows(type, x, (size_t)rows, (size_t)cols, NULL, out) != BB_OK) abort();
+    free(x);
+    return out;
+}
+
+typedef struct made_tensor_list {
+    bb_graph_tensor *t;
+    size_t n;
+} made_tensor_list;
+
+static inline bb_status made_describe(const made_spec *s, made_tensor_list *l, const made_change *c, bb_gguf_out *o,
+                                      bb_error *err) {
+    size_t kept = 0;
+    bb_status st = made_keys(s, o);
+    if (!st && c->keys) st = c->keys(o, c->ctx);
+    for (size_t i = 0; i < l->n && !st; i++) {
+        bb_graph_tensor *t = &l->t[i];
+        const char *type = c->type ? c->type(t, c->ctx) : NULL;
+        if (c->leave_out && c->leave_out(t, c->ctx)) continue;
+        if (c->dims) c->dims(t, t->dims, c->ctx);
+        st = bb_gguf_out_tensor(o, t->name, t->n_dims, t->dims, bb_dtype_find(type ? type : "f32", NULL), err);
+        t->weight = (uint32_t)i; /* its seed from here on */
+        l->t[kept++] = *t;
+    }
+    l->n = kept;
+    return st;
+}
+
+static inline bb_status made_write(const made_spec *s, made_tensor_list *l, const made_change *c, const char *path,
+                                   bb_error *err) {
     const unsigned char *header;
-    size_t header_bytes, put = 0;
+    size_t header_bytes;
     uint64_t bytes;
     bb_gguf_out *o = NULL;
     bb_sink *sink = NULL;
     bb_status st = bb_gguf_out_new(0, &o, err);
-    if (!st) st = made_keys(s, o);
-    if (!st && c && c->keys) st = c->keys(o, c->ctx);
-    for (size_t i = 0; i < n && !st; i++) {
-        uint64_t d[4];
-        memcpy(d, t[i].dims, sizeof d);
-        if (c && c->dims) c->dims(&t[i], d);
-        if (!c || !c->leave_out || !c->leave_out(&t[i]))
-            st = bb_gguf_out_tensor(o, t[i].name, t[i].n_dims, d, bb_dtype_find("f32", NULL), err);
-    }
+    if (!st) st = made_describe(s, l, c, o, err);
     if (!st) st = bb_gguf_out_seal(o, &header, &header_bytes, &bytes, err);
     if (!st) st = bb_sink_open(path, bytes, true, &sink, err);
     if (!st) st = bb_sink_write(sink, 0, header, header_bytes, err);
-    for (size_t i = 0; i < n && !st; i++) {
-        if (c && c->leave_out && c->leave_out(&t[i])) continue;
-        uint64_t elements = bb_gguf_out_bytes(o, put) / sizeof(float);
-        float *x = malloc((size_t)elements * sizeof *x);
-        if (!x) abort();
-        made_values(&t[i], i + 1, x, elements);
-        if (c && c->values) c->values(&t[i], x, elements);
-        st = bb_sink_write(sink, bb_gguf_out_offset(o, put++), x, (size_t)elements * sizeof *x, err);
-        free(x);
+    for (size_t i = 0; i < l->n && !st; i++) {
+        const bb_graph_tensor *t = &l->t[i];
+        const char *type = c->type ? c->type(t, c->ctx) : NULL;
+        uint64_t n = bb_gguf_out_bytes(o, i), rows = t->n_dims > 1 ? t->dims[1] : 1;
+        void *data = made_data(t, t->weight, c, bb_dtype_find(type ? type : "f32", NULL), t->dims[0], rows, n);
+        st = bb_sink_write(sink, bb_gguf_out_offset(o, i), data, (size_t)n, err);
+        free(data);
     }
     if (!st)
         st = bb_sink_commit(sink, err);
@@ -187,13 +214,13 @@ static inline bb_status made_write(const made_spec *s, const bb_graph_tensor *t,
 static inline bb_status made_model(const made_spec *s, const made_change *c, const char *path, bb_error *err) {
     bb_arch a;
     bb_graph g = {0};
-    bb_graph_tensor *t = NULL;
-    size_t n = 0;
+    static const made_change none = {0};
+    made_tensor_list l = {0};
     made_arch(s, &a);
     bb_status st = bb_graph_build(&a, &g, err);
-    if (!st) st = bb_graph_tensors(&g, false, &t, &n);
-    if (!st) st = made_write(s, t, n, c, path, err);
-    free(t);
+    if (!st) st = bb_graph_tensors(&g, false, &l.t, &l.n);
+    if (!st) st = made_write(s, &l, c ? c : &none, path, err);
+    free(l.t);
     bb_graph_clear(&g);
     return st;
 }
