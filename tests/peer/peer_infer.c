@@ -58,7 +58,7 @@ typedef struct peer_llama {
 
 enum { CTX = 512 };
 
-static void fail(const char *text) {
+_Noreturn static void fail(const char *text) {
     fprintf(stderr, "peer_infer: %s\n", text);
     exit(3);
 }

@@ -58,7 +58,7 @@ static void end(attention *c) {
 /* out [value_dim] of one head in float64. */
 static void reference(const attention *c, size_t head, double *out) {
     const bb_attend *a = &c->a;
-    double most = -INFINITY, sum = 0;
+    double most = -1e300, sum = 0;
     double *e = malloc(a->n * sizeof *e);
     for (size_t j = 0; j < a->n; j++) {
         e[j] = 0;
