@@ -15,36 +15,44 @@ static float uniform(uint64_t seed, uint64_t i) { return (float)(2 * bb_random_u
 /* One case of attention; memory is exact, so that a sanitizer sees what is read too much. */
 typedef struct attention {
     bb_attend a;
-    float *q, *keys, *values, *scores, *out;
+    size_t rows;
+    float *q, *keys, *values, *scores, *sums, *out;
 } attention;
 
 static size_t tiles(size_t n) { return (n + BB_KEY_TILE - 1) / BB_KEY_TILE; }
 
-static void begin(attention *c, size_t heads, size_t head_dim, size_t value_dim, size_t n, uint64_t seed,
+static float *uniforms(size_t n, uint64_t seed, float spread) {
+    float *x = malloc(n * sizeof *x);
+    for (size_t i = 0; i < n; i++) x[i] = spread * uniform(seed, i);
+    return x;
+}
+
+/* n: positions that the last token sees */
+static void begin(attention *c, size_t tokens, size_t heads, size_t head_dim, size_t value_dim, size_t n, uint64_t seed,
                   float spread) {
     size_t stride = (value_dim + BB_VALUE_ALIGN - 1) / BB_VALUE_ALIGN * BB_VALUE_ALIGN;
-    size_t keys = tiles(n) * head_dim * BB_KEY_TILE;
-    c->q = malloc(heads * head_dim * sizeof *c->q);
-    c->keys = malloc(keys * sizeof *c->keys);
-    c->values = calloc(n * stride, sizeof *c->values);
-    c->scores = malloc(2 * tiles(n) * BB_KEY_TILE * sizeof *c->scores);
-    c->out = malloc(heads * value_dim * sizeof *c->out);
-    for (size_t i = 0; i < heads * head_dim; i++) c->q[i] = spread * uniform(seed, i);
+    c->rows = tokens * heads;
+    c->q = uniforms(c->rows * head_dim, seed, spread);
+    c->keys = uniforms(tiles(n) * head_dim * BB_KEY_TILE, seed + 1, 1);
+    c->values = uniforms(n * stride, seed + 2, 1);
+    c->scores = malloc(c->rows * tiles(n) * BB_KEY_TILE * sizeof *c->scores);
+    c->sums = malloc(c->rows * stride * sizeof *c->sums);
+    c->out = malloc(c->rows * value_dim * sizeof *c->out);
     /* positions behind n hold what must not matter */
-    for (size_t i = 0; i < keys; i++) {
-        bool seen = i / (head_dim * BB_KEY_TILE) * BB_KEY_TILE + i % BB_KEY_TILE < n;
-        c->keys[i] = seen ? uniform(seed + 1, i) : NAN;
-    }
-    for (size_t i = 0; i < n * stride; i++)
-        if (i % stride < value_dim) c->values[i] = uniform(seed + 2, i);
-    c->a = (bb_attend){.q = c->q, .heads = heads, .head_dim = head_dim, .value_dim = value_dim};
+    for (size_t i = 0; i < tiles(n) * head_dim * BB_KEY_TILE; i++)
+        if (i / (head_dim * BB_KEY_TILE) * BB_KEY_TILE + i % BB_KEY_TILE >= n) c->keys[i] = NAN;
+    c->a = (bb_attend){.tokens = tokens, .heads = heads, .head_dim = head_dim, .value_dim = value_dim};
+    c->a.q = c->q;
+    c->a.q_stride = heads * head_dim;
     c->a.keys = c->keys;
     c->a.values = c->values;
     c->a.value_stride = stride;
-    c->a.n = n;
+    c->a.n = n - tokens + 1;
     c->a.scale = 1.0f / sqrtf((float)head_dim);
     c->a.scores = c->scores;
+    c->a.sums = c->sums;
     c->a.out = c->out;
+    c->a.out_stride = heads * value_dim;
 }
 
 static void end(attention *c) {
@@ -52,52 +60,57 @@ static void end(attention *c) {
     free(c->keys);
     free(c->values);
     free(c->scores);
+    free(c->sums);
     free(c->out);
 }
 
-/* out [value_dim] of one head in float64. */
-static void reference(const attention *c, size_t head, double *out) {
+/* out [value_dim] of one row in float64. */
+static void reference(const attention *c, size_t row, double *out) {
     const bb_attend *a = &c->a;
+    size_t n = a->n + row / a->heads;
     double most = -1e300, sum = 0;
-    double *e = malloc(a->n * sizeof *e);
-    for (size_t j = 0; j < a->n; j++) {
+    double *e = malloc(n * sizeof *e);
+    for (size_t j = 0; j < n; j++) {
         e[j] = 0;
         for (size_t d = 0; d < a->head_dim; d++)
-            e[j] += (double)a->q[head * a->head_dim + d] *
+            e[j] += (double)a->q[row * a->head_dim + d] *
                     (double)a->keys[(j / BB_KEY_TILE * a->head_dim + d) * BB_KEY_TILE + j % BB_KEY_TILE];
         e[j] *= (double)a->scale;
         most = e[j] > most ? e[j] : most;
     }
-    for (size_t j = 0; j < a->n; j++) sum += e[j] = exp(e[j] - most);
+    for (size_t j = 0; j < n; j++) sum += e[j] = exp(e[j] - most);
     for (size_t d = 0; d < a->value_dim; d++) {
         out[d] = 0;
-        for (size_t j = 0; j < a->n; j++) out[d] += e[j] / sum * (double)a->values[j * a->value_stride + d];
+        for (size_t j = 0; j < n; j++) out[d] += e[j] / sum * (double)a->values[j * a->value_stride + d];
     }
     free(e);
 }
 
 START_TEST(attend) {
-    static const size_t shapes[][4] = {{1, 8, 8, 1},    {2, 16, 16, 15},   {3, 20, 24, 16}, {4, 32, 32, 64},
-                                       {5, 64, 64, 65}, {2, 128, 96, 200}, {8, 6, 40, 130}, {1, 48, 33, 31}};
+    /* tokens, heads, head_dim, value_dim, positions */
+    static const size_t shapes[][5] = {{1, 1, 8, 8, 1},    {1, 2, 16, 16, 15},   {1, 3, 20, 24, 16}, {2, 4, 32, 32, 64},
+                                       {1, 5, 64, 64, 65}, {1, 2, 128, 96, 200}, {1, 8, 6, 40, 130}, {8, 1, 48, 33, 31},
+                                       {7, 1, 24, 16, 67}, {2, 3, 16, 32, 129},  {4, 2, 8, 8, 63}};
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
-        size_t heads = shapes[k][0], dim = shapes[k][2];
-        float *first = malloc(heads * dim * sizeof *first), spread = k % 2 ? 1 : 20;
-        double *want = malloc(dim * sizeof *want);
+        size_t dim = shapes[k][3];
+        float spread = k % 2 ? 1 : 20;
         attention c;
-        begin(&c, heads, shapes[k][1], dim, shapes[k][3], 10 * k, spread);
+        begin(&c, shapes[k][0], shapes[k][1], shapes[k][2], dim, shapes[k][4], 10 * k, spread);
+        float *first = malloc(c.rows * dim * sizeof *first);
+        double *want = malloc(dim * sizeof *want);
         for (size_t i = 0; i < ISAS; i++) {
             if (!bb_isa_runs(isas[i])) continue;
             bb_layer_ops_of(isas[i])->attend(&c.a);
             if (i)
-                ck_assert_msg(memcmp(first, c.out, heads * dim * sizeof *first) == 0, "%zu: %s", k,
+                ck_assert_msg(memcmp(first, c.out, c.rows * dim * sizeof *first) == 0, "%zu: %s", k,
                               bb_isa_name(isas[i]));
-            memcpy(first, c.out, heads * dim * sizeof *first);
+            memcpy(first, c.out, c.rows * dim * sizeof *first);
         }
-        for (size_t h = 0; h < heads; h++) {
-            reference(&c, h, want);
+        for (size_t r = 0; r < c.rows; r++) {
+            reference(&c, r, want);
             for (size_t d = 0; d < dim; d++) {
-                double e = fabs((double)first[h * dim + d] - want[d]);
-                ck_assert_msg(e < 1e-6 * (1 + (double)spread), "%zu: head %zu, %zu: %g", k, h, d, e);
+                double e = fabs((double)first[r * dim + d] - want[d]);
+                ck_assert_msg(e < 1e-6 * (1 + (double)spread), "%zu: row %zu, %zu: %g", k, r, d, e);
             }
         }
         end(&c);
@@ -112,7 +125,7 @@ START_TEST(attend_nan) {
     for (size_t i = 0; i < ISAS; i++) {
         attention c;
         if (!bb_isa_runs(isas[i])) continue;
-        begin(&c, 2, 16, 16, 70, 3, 1);
+        begin(&c, 1, 2, 16, 16, 70, 3, 1);
         c.q[16] = NAN;
         bb_layer_ops_of(isas[i])->attend(&c.a);
         for (size_t d = 0; d < 16; d++) ck_assert(isfinite(c.out[d]) && isnan(c.out[16 + d]));
