@@ -14,6 +14,8 @@ static const bb_gemm_family *const families[] = {
     &bb_gemm_int8,
     &bb_gemm_q8_0,
     &bb_gemm_q4_0,
+    &bb_gemm_q4_K,
+    &bb_gemm_q6_K,
 };
 enum { FAMILIES = sizeof families / sizeof *families };
 
