@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* topology.h - the processors that this process may use, and the caches between them and memory. */
+#ifndef BB_BASE_TOPOLOGY_H
+#define BB_BASE_TOPOLOGY_H
+#include "base/fail.h"
+#include <stdint.h>
+
+/* Where data is read from. */
+typedef enum bb_place { BB_PLACE_L1, BB_PLACE_L2, BB_PLACE_L3, BB_PLACE_MEMORY, BB_PLACES } bb_place;
+const char *bb_place_name(bb_place place); /* "L1", "L2", "L3", "memory" */
+
+/* How many processors this process may use: a container or taskset leaves fewer than are online. */
+unsigned bb_processors(void);
+/* Their numbers, at most `most`, in the order in which threads should be put on them: one of each core first. 0 where
+ * the system does not tell. */
+size_t bb_processor_list(unsigned *cpus, size_t most);
+/* Bytes of the data caches as the first of those processors sees them; 0 = there is none, or nobody tells; memory 0. */
+void bb_cache_bytes(uint64_t bytes[BB_PLACES]);
+#endif
