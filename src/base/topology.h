@@ -14,6 +14,11 @@ unsigned bb_processors(void);
 /* Their numbers, at most `most`, in the order in which threads should be put on them: one of each core first. 0 where
  * the system does not tell. */
 size_t bb_processor_list(unsigned *cpus, size_t most);
-/* Bytes of the data caches as the first of those processors sees them; 0 = there is none, or nobody tells; memory 0. */
-void bb_cache_bytes(uint64_t bytes[BB_PLACES]);
+typedef struct bb_cache {
+    uint64_t bytes;      /* 0 = there is none, or nobody tells; of memory always */
+    unsigned processors; /* that share it, at least 1 */
+} bb_cache;
+
+/* The data caches as the first of those processors sees them. */
+void bb_caches(bb_cache caches[BB_PLACES]);
 #endif

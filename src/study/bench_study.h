@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* bench_study.h - speed and error of the kernels beside this machine's measured roof, and other libraries beside them. */
+/* bench_study.h - speed and error of the kernels beside this machine's measured roof, and other libraries beside them.
+ */
 #ifndef BB_STUDY_BENCH_STUDY_H
 #define BB_STUDY_BENCH_STUDY_H
 #include "kernel/kernel.h"
