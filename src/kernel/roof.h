@@ -5,6 +5,7 @@
 #include "base/cpu.h"
 #include "base/topology.h"
 #include "kernel/acts.h"
+#include <stdatomic.h>
 
 /* The arithmetic of a matmul kernel: fp32 multiply and add, products of bf16 added to fp32, products of int8 added to
  * int32. */
@@ -18,9 +19,9 @@ typedef struct bb_ceilings {
     /* 10^9 bytes read a second, from a buffer that fits in this cache and not in the one before; 0: there is no such
      * cache. */
     double read_gbps[BB_PLACES];
-    /* 10^9 operations a second by the instructions of each level, a multiplication and an addition counted as two.
-     * 0 where the level does not run or was not asked for. A level without an instruction of its own does what the
-     * kernels of that level do: bf16 as fp32, int8 as the level below. */
+    /* 10^9 operations a second by the instructions of each level and those below it, a multiplication and an addition
+     * counted as two; 0 where the level does not run or was not asked for. Without an instruction of its own bf16 is
+     * fp32, as in the kernels. */
     double gops[BB_LEVELS][BB_ARITHS];
 } bb_ceilings;
 
@@ -31,8 +32,8 @@ typedef struct bb_roof {
 
 /* The ceilings within isa, in about `seconds` and 0.3 s for memory of 256 MiB or more. threads as for bb_pool_new;
  * workers and caller are pinned meanwhile. A cache's figure and a peak are the best of many short slices, because what
- * disturbs a measurement only slows it; memory's is the 90th percentile, because neighbours make it flip. *cancel (may be
- * NULL) ends it with BB_E_CANCELLED. */
+ * disturbs a measurement only slows it; memory's is the 90th percentile, because neighbours make it flip. *cancel (may
+ * be NULL) ends it with BB_E_CANCELLED. */
 bb_status bb_roof_measure(unsigned threads, bb_isa isa, double seconds, const atomic_bool *cancel, bb_roof *roof);
 /* The highest of an arithmetic over the levels. */
 double bb_ceilings_peak(const bb_ceilings *c, bb_arith arith);
