@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *bb_place_name(bb_place place) {
-    static const char *const names[BB_PLACES] = {"L1", "L2", "L3", "memory"};
-    return names[place];
+const char *bb_tier_name(bb_tier tier) {
+    static const char *const names[BB_TIERS] = {"L1", "L2", "L3", "memory"};
+    return names[tier];
 }
 
 unsigned bb_processors(void) {
@@ -81,7 +81,7 @@ static unsigned count_listed(const char *list) {
     return count;
 }
 
-static void ask_system(bb_cache caches[BB_PLACES]) {
+static void ask_system(bb_cache caches[BB_TIERS]) {
     static const char *const names[] = {"level", "type", "size", "shared_cpu_list"};
     enum { LEVEL, TYPE, SIZE, SHARED, NAMES };
     unsigned cpu = 0;
@@ -94,7 +94,7 @@ static void ask_system(bb_cache caches[BB_PLACES]) {
             read_line(cpu, file, line[k], sizeof line[k]);
         }
         unsigned long level = leading_number(line[LEVEL], &end), size = leading_number(line[SIZE], &end);
-        if (level < 1 || level > BB_PLACE_MEMORY || strncmp(line[TYPE], "Instruction", 11) == 0) continue;
+        if (level < 1 || level > BB_TIER_MEMORY || strncmp(line[TYPE], "Instruction", 11) == 0) continue;
         unsigned shared = count_listed(line[SHARED]);
         caches[level - 1].bytes = (uint64_t)size << (*end == 'K' ? 10 : *end == 'M' ? 20 : 0);
         if (shared > 1) caches[level - 1].processors = shared;
@@ -106,14 +106,14 @@ size_t bb_processor_list(unsigned *cpus, size_t most) {
     (void)most;
     return 0;
 }
-static void ask_system(bb_cache caches[BB_PLACES]) { (void)caches; }
+static void ask_system(bb_cache caches[BB_TIERS]) { (void)caches; }
 #endif
 
 /* What the C library reads from cpuid. Second to the system: a virtual machine shows the L3 of its whole host there. */
-static void ask_library(bb_cache caches[BB_PLACES]) {
+static void ask_library(bb_cache caches[BB_TIERS]) {
 #ifdef _SC_LEVEL1_DCACHE_SIZE
     static const int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE};
-    for (int i = 0; i < BB_PLACE_MEMORY; i++) {
+    for (int i = 0; i < BB_TIER_MEMORY; i++) {
         long v = sysconf(names[i]);
         caches[i].bytes = v > 0 ? (uint64_t)v : 0;
     }
@@ -122,13 +122,13 @@ static void ask_library(bb_cache caches[BB_PLACES]) {
 #endif
 }
 
-void bb_caches(bb_cache caches[BB_PLACES]) {
-    for (int i = 0; i < BB_PLACES; i++) caches[i] = (bb_cache){0, 1};
+void bb_caches(bb_cache caches[BB_TIERS]) {
+    for (int i = 0; i < BB_TIERS; i++) caches[i] = (bb_cache){0, 1};
     ask_system(caches);
-    if (caches[BB_PLACE_L1].bytes == 0) ask_library(caches);
+    if (caches[BB_TIER_L1].bytes == 0) ask_library(caches);
     /* each is larger than the one before, or there is none */
-    uint64_t before = caches[BB_PLACE_L1].bytes;
-    for (int i = BB_PLACE_L2; i < BB_PLACE_MEMORY; i++) {
+    uint64_t before = caches[BB_TIER_L1].bytes;
+    for (int i = BB_TIER_L2; i < BB_TIER_MEMORY; i++) {
         if (caches[i].bytes <= before) caches[i].bytes = 0;
         before = caches[i].bytes > before ? caches[i].bytes : before;
     }

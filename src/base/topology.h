@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /* Where data is read from. */
-typedef enum bb_place { BB_PLACE_L1, BB_PLACE_L2, BB_PLACE_L3, BB_PLACE_MEMORY, BB_PLACES } bb_place;
-const char *bb_place_name(bb_place place); /* "L1", "L2", "L3", "memory" */
+typedef enum bb_tier { BB_TIER_L1, BB_TIER_L2, BB_TIER_L3, BB_TIER_MEMORY, BB_TIERS } bb_tier;
+const char *bb_tier_name(bb_tier tier); /* "L1", "L2", "L3", "memory" */
 
 /* How many processors this process may use: a container or taskset leaves fewer than are online. */
 unsigned bb_processors(void);
@@ -20,5 +20,5 @@ typedef struct bb_cache {
 } bb_cache;
 
 /* The data caches as the first of those processors sees them. */
-void bb_caches(bb_cache caches[BB_PLACES]);
+void bb_caches(bb_cache caches[BB_TIERS]);
 #endif

@@ -194,10 +194,10 @@ typedef struct memory {
 } memory;
 
 /* Bytes that each thread reads to stay within a cache and outside of the one before. */
-static size_t cache_share(const bb_cache caches[BB_PLACES], int place, unsigned threads) {
-    uint64_t before = place > BB_PLACE_L1 ? caches[place - 1].bytes : 0;
-    unsigned sharing = caches[place].processors < threads ? caches[place].processors : threads;
-    uint64_t each = caches[place].bytes / 2 / (place == BB_PLACE_L3 ? sharing : 1);
+static size_t cache_share(const bb_cache caches[BB_TIERS], int tier, unsigned threads) {
+    uint64_t before = tier > BB_TIER_L1 ? caches[tier - 1].bytes : 0;
+    unsigned sharing = caches[tier].processors < threads ? caches[tier].processors : threads;
+    uint64_t each = caches[tier].bytes / 2 / (tier == BB_TIER_L3 ? sharing : 1);
     if (each < before + before / 4) each = before + before / 4;
     return (size_t)(each / BB_READ_BYTES * BB_READ_BYTES);
 }
@@ -214,7 +214,7 @@ static void inherit(bb_ceilings *c, bb_isa most) {
     }
 }
 
-static void measure(const gauge *g, bb_isa most, const bb_cache caches[BB_PLACES], const memory *m, bb_ceilings *c) {
+static void measure(const gauge *g, bb_isa most, const bb_cache caches[BB_TIERS], const memory *m, bb_ceilings *c) {
     *c = (bb_ceilings){.threads = g->threads};
     for (size_t i = 0; i < PEAKS && !cancelled(g); i++) {
         const bb_peak_loop *p = peak_at(i);
@@ -222,16 +222,16 @@ static void measure(const gauge *g, bb_isa most, const bb_cache caches[BB_PLACES
         if (runs(p->level, most)) c->gops[p->level][p->arith] = best_rate(g, &s, p->step_ops) * 1e-9;
     }
     inherit(c, most);
-    for (int place = BB_PLACE_L1; place < BB_PLACE_MEMORY && !cancelled(g); place++) {
-        slice s = {.read = widest_read(most), .base = m->data, .each = cache_share(caches, place, g->threads)};
+    for (int tier = BB_TIER_L1; tier < BB_TIER_MEMORY && !cancelled(g); tier++) {
+        slice s = {.read = widest_read(most), .base = m->data, .each = cache_share(caches, tier, g->threads)};
         s.part = s.each;
-        if (caches[place].bytes == 0 || s.each == 0 || s.each * g->threads > m->bytes) continue;
-        c->read_gbps[place] = best_rate(g, &s, (double)s.each) * 1e-9;
+        if (caches[tier].bytes == 0 || s.each == 0 || s.each * g->threads > m->bytes) continue;
+        c->read_gbps[tier] = best_rate(g, &s, (double)s.each) * 1e-9;
     }
     gauge longer = *g;
     slice s = {.read = widest_read(most), .base = m->data};
     longer.seconds *= 3;
-    if (!cancelled(g)) c->read_gbps[BB_PLACE_MEMORY] = memory_rate(&longer, &s, m->bytes, m->rates) * 1e-9;
+    if (!cancelled(g)) c->read_gbps[BB_TIER_MEMORY] = memory_rate(&longer, &s, m->bytes, m->rates) * 1e-9;
 }
 
 /* ---- memory ---- */
@@ -258,8 +258,8 @@ static bb_status take_memory(memory *m, uint64_t cache, unsigned threads) {
 }
 
 /* Pinned for `threads`; the caller is pinned too while it lives. */
-static bb_status measure_with(unsigned threads, gauge *g, bb_isa most, const bb_cache caches[BB_PLACES],
-                              const memory *m, bb_ceilings *c) {
+static bb_status measure_with(unsigned threads, gauge *g, bb_isa most, const bb_cache caches[BB_TIERS], const memory *m,
+                              bb_ceilings *c) {
     bb_status status = bb_pool_new_pinned(threads, &g->pool);
     if (status != BB_OK) return status;
     g->threads = bb_pool_threads(g->pool);
@@ -269,16 +269,16 @@ static bb_status measure_with(unsigned threads, gauge *g, bb_isa most, const bb_
 }
 
 bb_status bb_roof_measure(unsigned threads, bb_isa isa, double seconds, const atomic_bool *cancel, bb_roof *roof) {
-    enum { FIGURES = PEAKS + BB_PLACE_MEMORY + 3 };
-    bb_cache caches[BB_PLACES];
+    enum { FIGURES = PEAKS + BB_TIER_MEMORY + 3 };
+    bb_cache caches[BB_TIERS];
     bb_isa most = bb_isa_choose(isa);
     bb_roof r = {0};
     memory m = {0};
     unsigned all = bb_processors();
     if (threads == 0) threads = all;
     bb_caches(caches);
-    for (int i = 0; i < BB_PLACES; i++) r.cache_bytes[i] = caches[i].bytes;
-    bb_status status = take_memory(&m, caches[BB_PLACE_L3].bytes, threads > all ? threads : all);
+    for (int i = 0; i < BB_TIERS; i++) r.cache_bytes[i] = caches[i].bytes;
+    bb_status status = take_memory(&m, caches[BB_TIER_L3].bytes, threads > all ? threads : all);
     bool other = threads != 1 && threads != all;
     gauge g = {.seconds = seconds / FIGURES / (1 + (all > 1) + other), .cancel = cancel};
     fenv_t saved;

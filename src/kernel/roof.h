@@ -18,7 +18,7 @@ typedef struct bb_ceilings {
     unsigned threads;
     /* 10^9 bytes read a second, from a buffer that fits in this cache and not in the one before; 0: there is no such
      * cache. */
-    double read_gbps[BB_PLACES];
+    double read_gbps[BB_TIERS];
     /* 10^9 operations a second by the instructions of each level and those below it, a multiplication and an addition
      * counted as two; 0 where the level does not run or was not asked for. Without an instruction of its own bf16 is
      * fp32, as in the kernels. */
@@ -26,7 +26,7 @@ typedef struct bb_ceilings {
 } bb_ceilings;
 
 typedef struct bb_roof {
-    uint64_t cache_bytes[BB_PLACES];
+    uint64_t cache_bytes[BB_TIERS];
     bb_ceilings one, used, all; /* one thread, as many as were asked for, one for each processor of this process */
 } bb_roof;
 

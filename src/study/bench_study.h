@@ -3,7 +3,7 @@
  */
 #ifndef BB_STUDY_BENCH_STUDY_H
 #define BB_STUDY_BENCH_STUDY_H
-#include "kernel/kernel.h"
+#include "format/dtype.h"
 #include "kernel/roof.h"
 #include "study/study.h"
 
@@ -40,13 +40,19 @@ typedef struct bb_bench_row {
     double gops;           /* 2 * tokens * out * in / ns */
     double gbps;           /* weight bytes / ns */
     uint64_t weight_bytes; /* as packed */
-    bb_place place;        /* where the weights come from: calls rotate over copies, so that it is memory but for small
-                              ones */
+    bb_tier tier;          /* where the weights come from: calls rotate over copies, so that it is memory but for small
+                               ones */
     double roof_ns;        /* what reading the weights from there or the arithmetic would take alone, the longer one */
     double roof_fraction;  /* roof_ns / ns */
     const char *bound_by;  /* "memory" or "compute" */
     double error_rel;      /* against float64 of the fp32 inputs, over a sample of the outputs when they are many */
 } bb_bench_row;
+
+/* Products that a kernel ran for the rows. */
+typedef struct bb_bench_calls {
+    const char *kernel, *isa;
+    uint64_t calls;
+} bb_bench_calls;
 
 typedef struct bb_bench_report {
     bb_bench_row *rows; /* owned; by number of tokens, then type, then level, then peers */
@@ -55,8 +61,9 @@ typedef struct bb_bench_report {
     bb_roof roof;
     /* Of roof.used, memory and the highest peaks within isa: what the rows' threads can do at most. */
     double read_gbps, fp32_gops, bf16_gops, int8_gops;
-    bb_dispatch dispatch; /* products that each kernel ran for the rows */
-    char notes[8][160];   /* which peers were found and which were not, and types left out; n_notes of them */
+    bb_bench_calls dispatch[64]; /* n_dispatch of them: the kernels that ran */
+    size_t n_dispatch;
+    char notes[8][160]; /* which peers were found and which were not, and types left out; n_notes of them */
     size_t n_notes;
     char cpu[96];
 } bb_bench_report;

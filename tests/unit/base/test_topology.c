@@ -16,16 +16,16 @@ START_TEST(processors) {
 END_TEST
 
 START_TEST(caches_grow) {
-    bb_cache c[BB_PLACES];
+    bb_cache c[BB_TIERS];
     bb_caches(c);
     uint64_t before = 0;
-    for (int i = 0; i < BB_PLACES; i++) {
+    for (int i = 0; i < BB_TIERS; i++) {
         ck_assert(c[i].bytes == 0 || c[i].bytes > before);
         ck_assert_uint_ge(c[i].processors, 1);
         if (c[i].bytes) before = c[i].bytes;
-        ck_assert(strlen(bb_place_name((bb_place)i)) > 1);
+        ck_assert(strlen(bb_tier_name((bb_tier)i)) > 1);
     }
-    ck_assert_uint_eq(c[BB_PLACE_MEMORY].bytes, 0);
+    ck_assert_uint_eq(c[BB_TIER_MEMORY].bytes, 0);
 }
 END_TEST
 
