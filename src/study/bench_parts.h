@@ -3,7 +3,6 @@
  */
 #ifndef BB_STUDY_BENCH_PARTS_H
 #define BB_STUDY_BENCH_PARTS_H
-#include "kernel/kernel.h"
 #include "study/bench_study.h"
 
 /* The outputs that are checked for one number of tokens, spread over all of them, in float64 of the fp32 inputs. */

@@ -282,14 +282,6 @@ static bb_status measure_type(bench *b, const entry *e) {
 
 /* ---- all ---- */
 
-static void tell_dispatch(const bb_dispatch *d, bb_bench_report *r) {
-    for (size_t i = 0; i < bb_kernel_count() && i < BB_KERNELS_MAX; i++) {
-        const bb_kernel *k = bb_kernel_at(i);
-        if (d->calls[i])
-            r->dispatch[r->n_dispatch++] = (bb_bench_calls){k->family->name, bb_level_name(k->level), d->calls[i]};
-    }
-}
-
 /* The roof, then the inputs: with all processors. */
 static bb_status prepare(bench *b, const uint64_t *tokens, size_t n) {
     const atomic_bool *cancel = b->clock.cancel;
@@ -354,7 +346,7 @@ bb_status bb_bench_study(const bb_bench_opts *opts, bb_progress *progress, bb_be
     r.fp32_gops = bb_ceilings_peak(&b.roof.used, BB_ARITH_FP32);
     r.bf16_gops = bb_ceilings_peak(&b.roof.used, BB_ARITH_BF16);
     r.int8_gops = bb_ceilings_peak(&b.roof.used, BB_ARITH_INT8);
-    tell_dispatch(&b.dispatch, &r);
+    r.dispatch = b.dispatch;
     *report = r;
     return BB_OK;
 }

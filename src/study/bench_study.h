@@ -3,7 +3,7 @@
  */
 #ifndef BB_STUDY_BENCH_STUDY_H
 #define BB_STUDY_BENCH_STUDY_H
-#include "format/dtype.h"
+#include "kernel/kernel.h"
 #include "kernel/roof.h"
 #include "study/study.h"
 
@@ -48,12 +48,6 @@ typedef struct bb_bench_row {
     double error_rel;      /* against float64 of the fp32 inputs, over a sample of the outputs when they are many */
 } bb_bench_row;
 
-/* Products that a kernel ran for the rows. */
-typedef struct bb_bench_calls {
-    const char *kernel, *isa;
-    uint64_t calls;
-} bb_bench_calls;
-
 typedef struct bb_bench_report {
     bb_bench_row *rows; /* owned; by number of tokens, then type, then level, then peers */
     size_t n_rows;
@@ -61,9 +55,8 @@ typedef struct bb_bench_report {
     bb_roof roof;
     /* Of roof.used, memory and the highest peaks within isa: what the rows' threads can do at most. */
     double read_gbps, fp32_gops, bf16_gops, int8_gops;
-    bb_bench_calls dispatch[64]; /* n_dispatch of them: the kernels that ran */
-    size_t n_dispatch;
-    char notes[8][160]; /* which peers were found and which were not, and types left out; n_notes of them */
+    bb_dispatch dispatch; /* products that each kernel ran for the rows */
+    char notes[8][160];   /* which peers were found and which were not, and types left out; n_notes of them */
     size_t n_notes;
     char cpu[96];
 } bb_bench_report;
