@@ -33,8 +33,8 @@ const char *bb_arith_name(bb_arith arith) {
 
 /* Independent chains c = c / 2 + 1, which stay near 2. */
 static uint32_t fp32_scalar(size_t steps) {
-    static const volatile float volatile_half = 0.5f, volatile_one = 1;
-    const float half = volatile_half, one = volatile_one;
+    volatile float hidden_half = 0.5f, hidden_one = 1; /* from the compiler */
+    const float half = hidden_half, one = hidden_one;
     float c[CHAINS] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, sum = 0;
     for (; steps; steps--)
         for (int r = 0; r < ROUNDS; r++) {
@@ -56,11 +56,11 @@ static uint32_t fp32_scalar(size_t steps) {
 }
 
 static uint32_t int8_scalar(size_t steps) {
-    static const volatile signed char volatile_three = 3;
+    volatile signed char hidden_three = 3;
     signed char a[SCALAR_BYTES], b[SCALAR_BYTES];
     uint32_t sum = 0;
-    memset(a, volatile_three, sizeof a);
-    memset(b, volatile_three, sizeof b);
+    memset(a, hidden_three, sizeof a);
+    memset(b, hidden_three, sizeof b);
     for (; steps; steps--) {
         int32_t s = 0;
         for (int i = 0; i < SCALAR_BYTES; i++) s += a[i] * b[i];
@@ -236,14 +236,8 @@ static void measure(const gauge *g, bb_isa most, const bb_cache caches[BB_TIERS]
 
 /* ---- memory ---- */
 
-static void touch(void *ctx, size_t i) {
-    const memory *m = ctx;
-    size_t from = i * SLICE, left = m->bytes - from;
-    memset(m->data + from, 1, left < SLICE ? left : SLICE);
-}
-
 /* Much larger than the last cache, at most half of what is free. */
-static bb_status take_memory(memory *m, uint64_t cache, unsigned threads) {
+static bb_status take_memory(memory *m, const gauge *g, uint64_t cache, unsigned threads) {
     uint64_t want = 4 * cache > MEMORY_MIN ? 4 * cache : MEMORY_MIN;
     if (want < (uint64_t)threads * MEMORY_EACH) want = (uint64_t)threads * MEMORY_EACH;
 #ifdef _SC_AVPHYS_PAGES
@@ -254,7 +248,9 @@ static bb_status take_memory(memory *m, uint64_t cache, unsigned threads) {
     m->bytes = (size_t)(want / SLICE * SLICE);
     m->data = bb_alloc_aligned(m->bytes, 1);
     m->rates = bb_alloc(SLICES, sizeof *m->rates);
-    return m->data && m->rates ? BB_OK : BB_E_NOMEM;
+    if (!m->data || !m->rates) return BB_E_NOMEM;
+    for (size_t at = 0; at < m->bytes && !cancelled(g); at += SLICE) memset(m->data + at, 1, SLICE);
+    return BB_OK;
 }
 
 /* Pinned for `threads`; the caller is pinned too while it lives. */
@@ -268,6 +264,11 @@ static bb_status measure_with(unsigned threads, gauge *g, bb_isa most, const bb_
     return BB_OK;
 }
 
+static void give_memory(memory *m) {
+    free(m->data);
+    free(m->rates);
+}
+
 bb_status bb_roof_measure(unsigned threads, bb_isa isa, double seconds, const atomic_bool *cancel, bb_roof *roof) {
     enum { FIGURES = PEAKS + BB_TIER_MEMORY + 3 };
     bb_cache caches[BB_TIERS];
@@ -278,25 +279,37 @@ bb_status bb_roof_measure(unsigned threads, bb_isa isa, double seconds, const at
     if (threads == 0) threads = all;
     bb_caches(caches);
     for (int i = 0; i < BB_TIERS; i++) r.cache_bytes[i] = caches[i].bytes;
-    bb_status status = take_memory(&m, caches[BB_TIER_L3].bytes, threads > all ? threads : all);
     bool other = threads != 1 && threads != all;
     gauge g = {.seconds = seconds / FIGURES / (1 + (all > 1) + other), .cancel = cancel};
     fenv_t saved;
     bb_fp_enter(&saved);
-    if (status == BB_OK) {
-        for (size_t i = 0; i < m.bytes / SLICE && !cancelled(&g); i++) touch(&m, i);
-        status = measure_with(1, &g, most, caches, &m, &r.one);
-    }
+    bb_status status = take_memory(&m, &g, caches[BB_TIER_L3].bytes, threads > all ? threads : all);
+    if (status == BB_OK) status = measure_with(1, &g, most, caches, &m, &r.one);
     r.all = r.one;
     if (status == BB_OK && all > 1) status = measure_with(all, &g, most, caches, &m, &r.all);
     r.used = threads == 1 ? r.one : r.all;
     if (status == BB_OK && other) status = measure_with(threads, &g, most, caches, &m, &r.used);
     bb_fp_leave(&saved);
-    free(m.data);
-    free(m.rates);
+    give_memory(&m);
     if (status == BB_OK && cancelled(&g)) status = BB_E_CANCELLED;
     if (status == BB_OK) *roof = r;
     return status;
+}
+
+bb_status bb_roof_memory(unsigned threads, bb_isa isa, double seconds, const atomic_bool *cancel, double *gbps) {
+    bb_cache caches[BB_TIERS];
+    memory m = {0};
+    gauge g = {.seconds = seconds, .cancel = cancel};
+    bb_caches(caches);
+    bb_status status = bb_pool_new_pinned(threads, &g.pool);
+    if (status != BB_OK) return status;
+    g.threads = bb_pool_threads(g.pool);
+    status = take_memory(&m, &g, caches[BB_TIER_L3].bytes, g.threads);
+    slice s = {.read = widest_read(bb_isa_choose(isa)), .base = m.data};
+    if (status == BB_OK && !cancelled(&g)) *gbps = memory_rate(&g, &s, m.bytes, m.rates) * 1e-9;
+    give_memory(&m);
+    bb_pool_free(g.pool);
+    return status == BB_OK && cancelled(&g) ? BB_E_CANCELLED : status;
 }
 
 double bb_ceilings_peak(const bb_ceilings *c, bb_arith arith) {

@@ -35,6 +35,8 @@ typedef struct bb_roof {
  * disturbs a measurement only slows it; memory's is the 90th percentile, because neighbours make it flip. *cancel (may
  * be NULL) ends it with BB_E_CANCELLED. */
 bb_status bb_roof_measure(unsigned threads, bb_isa isa, double seconds, const atomic_bool *cancel, bb_roof *roof);
+/* The read bandwidth of memory alone, once more: neighbours on the same machine change it from minute to minute. */
+bb_status bb_roof_memory(unsigned threads, bb_isa isa, double seconds, const atomic_bool *cancel, double *gbps);
 /* The highest of an arithmetic over the levels. */
 double bb_ceilings_peak(const bb_ceilings *c, bb_arith arith);
 #endif

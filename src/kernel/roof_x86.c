@@ -101,7 +101,7 @@ BB_TARGET_AVX512 static uint32_t int8_avx512(size_t steps) {
         SIXTEEN(INT8_WIDEN_512)
     }
     SIXTEEN(INT8_END_512)
-    return (uint32_t)_mm512_reduce_add_epi32(s);
+    return (uint32_t)_mm_cvtsi128_si32(_mm512_castsi512_si128(s));
 }
 
 #define VNNI_256(i) c##i = _mm256_dpbusd_avx_epi32(c##i, x, x);
@@ -127,7 +127,7 @@ BB_TARGET_AVX512_VNNI static uint32_t int8_avx512_vnni(size_t steps) {
             SIXTEEN(VNNI_512)
         }
     SIXTEEN(INT8_END_512)
-    return (uint32_t)_mm512_reduce_add_epi32(s);
+    return (uint32_t)_mm_cvtsi128_si32(_mm512_castsi512_si128(s));
 }
 
 /* step_ops: chains * rounds * lanes * products of a lane * 2. */
@@ -162,7 +162,7 @@ BB_TARGET_AVX512 static uint32_t read_avx512(const unsigned char *p, size_t byte
     }
     s0 = _mm512_or_si512(_mm512_or_si512(_mm512_or_si512(s0, s1), _mm512_or_si512(s2, s3)),
                          _mm512_or_si512(_mm512_or_si512(s4, s5), _mm512_or_si512(s6, s7)));
-    return (uint32_t)_mm512_reduce_or_epi32(s0);
+    return (uint32_t)_mm512_cmpneq_epi32_mask(s0, _mm512_setzero_si512());
 }
 
 const bb_read_loop bb_read_loops_x86[BB_READ_LOOPS_X86] = {{BB_LEVEL_AVX2, read_avx2}, {BB_LEVEL_AVX512, read_avx512}};

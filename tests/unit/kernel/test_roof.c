@@ -39,6 +39,10 @@ START_TEST(cancel) {
     bb_roof r = {0};
     ck_assert_int_eq(bb_roof_measure(1, BB_ISA_AUTO, 10, &stop, &r), BB_E_CANCELLED);
     ck_assert_uint_eq(r.one.threads, 0);
+    double gbps = -1;
+    ck_assert_int_eq(bb_roof_memory(1, BB_ISA_AUTO, 10, &stop, &gbps), BB_E_CANCELLED);
+    ck_assert_int_eq(bb_roof_memory(2, BB_ISA_AUTO, 0.001, NULL, &gbps), BB_OK);
+    ck_assert(gbps > 0);
 }
 END_TEST
 
