@@ -79,6 +79,7 @@ static void add_columns(bb_table *t) {
     bb_table_column(t, "roof_fraction", "%ROOF", BB_COL_RIGHT);
     bb_table_column(t, "bound_by", "BOUND", BB_COL_LEFT);
     bb_table_column(t, "error_rel", "REL ERR", BB_COL_RIGHT);
+    bb_table_column(t, "best_ns", "BEST", BB_COL_JSON_ONLY);
     bb_table_column(t, "wall_ns", "WALL", BB_COL_JSON_ONLY);
     bb_table_column(t, "weight_bytes", "BYTES", BB_COL_JSON_ONLY);
     bb_table_column(t, "weights_from", "FROM", BB_COL_JSON_ONLY);
@@ -105,6 +106,7 @@ static void add_row(bb_table *t, const bb_bench_row *k) {
     bb_cell_f64_as(t, k->roof_fraction, bb_show_fixed(100 * k->roof_fraction, 0, a));
     bb_cell_text_as(t, k->bound_by, k->bound_by[0] == 'm' ? "mem" : "comp");
     bb_cell_f64_as(t, k->error_rel, bb_show_ratio(k->error_rel, 1, a));
+    bb_cell_f64(t, k->best_ns);
     bb_cell_f64(t, k->wall_ns);
     bb_cell_u64(t, k->weight_bytes);
     bb_cell_text(t, bb_tier_name(k->tier));

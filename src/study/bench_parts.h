@@ -38,8 +38,8 @@ typedef struct bb_bench_clock {
     const atomic_bool *cancel;
 } bb_bench_clock;
 typedef bb_status bb_bench_call(void *ctx, size_t copy);
-/* Repeats the call on one copy after the other: ns, spread, wall_ns of the row. The first one warms up and counts only
- * when it alone takes a second. */
+/* Repeats the call on one copy after the other: ns, spread, best_ns, wall_ns of the row. The first one warms up and
+ * counts only when it alone takes a second. */
 bb_status bb_bench_time(const bb_bench_clock *clock, bb_bench_call *call, void *ctx, size_t copies, bb_bench_row *row);
 
 /* What the roof allows a row whose times, bytes and place are known: peak in 10^9 operations a second. */

@@ -43,19 +43,40 @@ typedef struct tour {
     bb_status (*add)(void *ctx, size_t sample, const bb_bench_row *row);
 } tour;
 
-static bb_status measure_product(const tour *t, const bb_peer *p, void *product, size_t copies, bb_bench_row *row) {
-    bb_status status = BB_OK;
-    for (size_t i = 0; i < t->data->n_samples && status == BB_OK; i++) {
-        row->tokens = t->data->samples[i].tokens;
-        status = p->start(product, t->data->x, (size_t)row->tokens);
-        if (status == BB_OK) status = bb_bench_time(t->clock, p->call, product, copies, row);
-        if (status != BB_OK) break;
-        p->result(product, t->data->y);
-        row->error_rel = bb_bench_error(t->data, &t->data->samples[i]);
-        status = t->add(t->ctx, i, row);
-        if (t->progress) atomic_fetch_add(&t->progress->done, 1);
+/* What a library does not do in the end is left out: its rows are beside the point of the run. */
+static bb_status measure_tokens(const tour *t, const bb_peer *p, void *product, size_t copies, size_t sample,
+                                bb_bench_row *row) {
+    row->tokens = t->data->samples[sample].tokens;
+    bb_status status = p->start(product, t->data->x, (size_t)row->tokens);
+    if (status == BB_OK) status = bb_bench_time(t->clock, p->call, product, copies, row);
+    if (status != BB_OK) return status == BB_E_UNSUPPORTED ? BB_OK : status;
+    p->result(product, t->data->y);
+    row->error_rel = bb_bench_error(t->data, &t->data->samples[sample]);
+    return t->add(t->ctx, sample, row);
+}
+
+static bb_status measure_way(const tour *t, const bb_peer *p, void *library, size_t way, const bb_peer_weights *w) {
+    size_t left = t->data->n_samples;
+    bb_bench_row row = {.type = w->type->name,
+                        .peer = true,
+                        .out = w->out,
+                        .in = w->in,
+                        .threads = t->clock->threads,
+                        .weight_bytes = w->out * w->row_bytes};
+    void *product;
+    size_t copies = bb_bench_copies(row.weight_bytes, row.threads, &row.tier);
+    (void)snprintf(row.kernel, sizeof row.kernel, "gemm_%s", w->type->name);
+    if (t->progress) atomic_store(&t->progress->now, p->name);
+    bb_status status = p->load(library, way, w, copies, row.isa, sizeof row.isa, &product);
+    if (status == BB_OK) {
+        for (size_t i = 0; i < t->data->n_samples && status == BB_OK; i++, left--) {
+            status = measure_tokens(t, p, product, copies, i, &row);
+            if (t->progress) atomic_fetch_add(&t->progress->done, 1);
+        }
+        p->unload(product);
     }
-    return status;
+    if (t->progress) atomic_fetch_add(&t->progress->done, left);
+    return status == BB_E_UNSUPPORTED ? BB_OK : status;
 }
 
 bb_status bb_peers_measure(const bb_peers *peers, const bb_peer_weights *w, const bb_bench_data *d,
@@ -63,30 +84,10 @@ bb_status bb_peers_measure(const bb_peers *peers, const bb_peer_weights *w, cons
                            bb_status (*add)(void *ctx, size_t sample, const bb_bench_row *row)) {
     const tour t = {d, clock, progress, ctx, add};
     bb_status status = BB_OK;
-    for (size_t i = 0; i < BB_PEERS && status == BB_OK; i++) {
-        const bb_peer *p = all[i];
-        size_t ways = peers->library[i] ? p->ways(peers->library[i], w->type) : 0;
-        for (size_t way = 0; way < ways && status == BB_OK; way++) {
-            bb_bench_row row = {.type = w->type->name,
-                                .peer = true,
-                                .out = w->out,
-                                .in = w->in,
-                                .threads = clock->threads,
-                                .weight_bytes = w->out * w->row_bytes};
-            void *product = NULL;
-            size_t copies = bb_bench_copies(row.weight_bytes, clock->threads, &row.tier);
-            (void)snprintf(row.kernel, sizeof row.kernel, "gemm_%s", w->type->name);
-            if (progress) atomic_store(&progress->now, p->name);
-            status = p->load(peers->library[i], way, w, copies, row.isa, sizeof row.isa, &product);
-            if (status == BB_E_UNSUPPORTED) {
-                if (progress) atomic_fetch_add(&progress->done, d->n_samples);
-                status = BB_OK;
-                continue;
-            }
-            if (status != BB_OK) break;
-            status = measure_product(&t, p, product, copies, &row);
-            p->unload(product);
-        }
+    for (size_t i = 0; i < BB_PEERS; i++) {
+        size_t ways = peers->library[i] ? all[i]->ways(peers->library[i], w->type) : 0;
+        for (size_t way = 0; way < ways && status == BB_OK; way++)
+            status = measure_way(&t, all[i], peers->library[i], way, w);
     }
     return status;
 }

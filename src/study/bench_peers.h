@@ -24,7 +24,7 @@ typedef struct bb_peer {
      * BB_E_UNSUPPORTED when this way does not take them after all. */
     bb_status (*load)(void *library, size_t way, const bb_peer_weights *w, size_t copies, char *isa, size_t isa_size,
                       void **product);
-    /* x [tokens][in], which stays until the next start or unload. */
+    /* x [tokens][in], which stays until the next start or unload. BB_E_UNSUPPORTED, as of call: the library failed. */
     bb_status (*start)(void *product, const float *x, size_t tokens);
     bb_bench_call *call;                     /* ctx is the product */
     void (*result)(void *product, float *y); /* of the last call, [tokens][out] */

@@ -53,7 +53,8 @@ static void blas_close(void *library) {
 
 static void *openblas_open(const char *where, unsigned threads, char *note, size_t size) {
     void (*set_threads)(int);
-    char *(*config)(void), *(*core)(void);
+    char *(*config)(void);
+    char *(*core)(void);
     (void)where;
     blas *b = load_library("OpenBLAS", "libopenblas.so.0", note, size);
     if (!b) return NULL;

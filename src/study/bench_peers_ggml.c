@@ -47,7 +47,7 @@ typedef struct calls {
     const char *(*backend_buft_name)(void *buft);
     bool (*backend_dev_supports_op)(void *dev, const void *op);
     void *(*backend_alloc_ctx_tensors_from_buft)(void *ctx, void *buft);
-    int (*backend_tensor_alloc)(void *buffer, void *tensor, void *at);
+    void (*backend_tensor_alloc)(void *buffer, void *tensor, void *at);
     void *(*get_data)(const void *tensor);
     void (*backend_buffer_free)(void *buffer);
     void (*backend_tensor_set)(void *tensor, const void *data, size_t offset, size_t size);
@@ -291,11 +291,11 @@ static void name_way(const ggml *g, size_t way, char *isa, size_t size) {
 static bb_status load_weights(product *p, size_t way, const bb_peer_weights *w) {
     const calls *f = &p->g->f;
     p->weights_ctx = context(f, p->copies, 0);
-    if (!p->weights_ctx) return BB_E_NOMEM;
+    if (!p->weights_ctx) return BB_E_UNSUPPORTED;
     for (size_t i = 0; i < p->copies; i++)
         p->w[i] = f->new_tensor_2d(p->weights_ctx, w->type->gguf_id, (int64_t)w->in, (int64_t)w->out);
     p->weights_buffer = f->backend_alloc_ctx_tensors_from_buft(p->weights_ctx, p->g->bufts[way]);
-    if (!p->weights_buffer) return BB_E_NOMEM;
+    if (!p->weights_buffer) return BB_E_UNSUPPORTED;
     if (!runs_from_there(p)) return BB_E_UNSUPPORTED;
     for (size_t i = 0; i < p->copies; i++) f->backend_tensor_set(p->w[i], w->blocks, 0, w->out * w->row_bytes);
     return BB_OK;
@@ -326,24 +326,25 @@ static bb_status ggml_start(void *ctx, const float *x, size_t tokens) {
     p->tokens = tokens;
     p->ctx = context(f, 2, 0);
     p->graphs_ctx = context(f, p->copies, p->copies);
-    if (!p->ctx || !p->graphs_ctx) return BB_E_NOMEM;
+    if (!p->ctx || !p->graphs_ctx) return BB_E_UNSUPPORTED;
     void *input = f->new_tensor_2d(p->ctx, TYPE_F32, (int64_t)p->in, (int64_t)tokens);
     p->y = f->new_tensor_2d(p->ctx, TYPE_F32, (int64_t)p->out, (int64_t)tokens);
     p->buffer = f->backend_alloc_ctx_tensors_from_buft(p->ctx, p->g->bufts[0]);
-    if (!p->buffer) return BB_E_NOMEM;
+    if (!p->buffer) return BB_E_UNSUPPORTED;
     f->backend_tensor_set(input, x, 0, tokens * p->in * sizeof *x);
     for (size_t i = 0; i < p->copies; i++) {
         void *y = f->mul_mat(p->graphs_ctx, p->w[i], input);
         p->graphs[i] = f->new_graph_custom(p->graphs_ctx, GRAPH_NODES, false);
         f->build_forward_expand(p->graphs[i], y);
-        if (f->backend_tensor_alloc(p->buffer, y, f->get_data(p->y)) != STATUS_SUCCESS) return BB_E_NOMEM;
+        f->backend_tensor_alloc(p->buffer, y, f->get_data(p->y));
+        if (f->get_data(y) != f->get_data(p->y)) return BB_E_UNSUPPORTED;
     }
     return BB_OK;
 }
 
 static bb_status ggml_call(void *ctx, size_t copy) {
     const product *p = ctx;
-    return p->g->f.backend_graph_compute(p->g->backend, p->graphs[copy]) == STATUS_SUCCESS ? BB_OK : BB_E_NOMEM;
+    return p->g->f.backend_graph_compute(p->g->backend, p->graphs[copy]) == STATUS_SUCCESS ? BB_OK : BB_E_UNSUPPORTED;
 }
 
 static void ggml_result(void *ctx, float *y) {

@@ -118,7 +118,7 @@ static bb_status choose(bench *b, bb_bench_report *r, bb_error *err) {
     bb_status status = BB_OK;
     char shown[64];
     if (!o->types) add_own_types(b, r);
-    for (size_t i = 0; i < o->n_types && status == BB_OK; i++)
+    for (size_t i = 0; o->types && i < o->n_types && status == BB_OK; i++)
         if (named(o->only, o->types[i])) status = add_asked_type(b, o->types[i], err);
     /* a type that runs as fp32 weights is not among those of the table, but may be asked for */
     const bb_dtype *t = o->only && !o->types && b->n_entries == 0 ? bb_dtype_find(o->only, NULL) : NULL;
@@ -175,7 +175,7 @@ static bb_status take_rows(bench *b, bb_bench_report *r) {
 
 typedef struct product {
     bb_packed **copies;
-    size_t n, tokens;
+    size_t n, tokens, bytes; /* of one */
     const bb_bench_data *data;
     bb_matmul_opts how;
     bb_acts acts;
@@ -198,7 +198,7 @@ static bb_status measure_kernel(bench *b, product *p, const entry *e, const bb_k
                             .out = b->data.out,
                             .in = b->data.in,
                             .threads = threads,
-                            .weight_bytes = bb_packed_bytes(p->copies[0]),
+                            .weight_bytes = p->bytes,
                             .tier = tier};
         (void)snprintf(row.kernel, sizeof row.kernel, "%s", k->family->name);
         (void)snprintf(row.isa, sizeof row.isa, "%s", bb_level_name(k->level));
@@ -213,31 +213,40 @@ static bb_status measure_kernel(bench *b, product *p, const entry *e, const bb_k
     return status;
 }
 
+static void free_copies(product *p) {
+    for (size_t i = 0; i < p->n; i++) bb_packed_free(p->copies[i]);
+    free(p->copies);
+}
+
+static bb_status make_copies(product *p, const entry *e, const unsigned char *blocks, unsigned threads, bb_tier *tier) {
+    bb_packed *first;
+    bb_status status = bb_pack_as(e->type, blocks, p->data->out, p->data->in, p->how.pool, &first, NULL);
+    if (status != BB_OK) return status;
+    p->bytes = bb_packed_bytes(first);
+    size_t copies = bb_bench_copies(p->bytes, threads, tier);
+    p->copies = bb_alloc(copies, sizeof *p->copies);
+    if (!p->copies) {
+        bb_packed_free(first);
+        return BB_E_NOMEM;
+    }
+    p->copies[p->n++] = first;
+    while (status == BB_OK && p->n < copies) {
+        status = bb_packed_copy(first, &p->copies[p->n]);
+        p->n += status == BB_OK;
+    }
+    return status;
+}
+
 static bb_status measure_kernels(bench *b, const entry *e, const unsigned char *blocks) {
     product p = {.data = &b->data};
-    bb_packed *first = NULL;
     bb_tier tier = BB_TIER_MEMORY;
     bb_status status = bb_pool_new_pinned(b->clock.threads, &p.how.pool);
     if (status != BB_OK) return status;
     p.how.acts = &p.acts;
     p.how.dispatch = &b->dispatch;
-    status = bb_pack_as(e->type, blocks, b->data.out, b->data.in, p.how.pool, &first, NULL);
-    if (status == BB_OK) {
-        size_t copies = bb_bench_copies(bb_packed_bytes(first), b->clock.threads, &tier);
-        p.copies = bb_alloc(copies, sizeof *p.copies);
-        if (p.copies)
-            p.copies[p.n++] = first;
-        else
-            bb_packed_free(first);
-        status = p.copies ? BB_OK : BB_E_NOMEM;
-        while (status == BB_OK && p.n < copies) {
-            status = bb_packed_copy(first, &p.copies[p.n]);
-            p.n += status == BB_OK;
-        }
-    }
+    status = make_copies(&p, e, blocks, b->clock.threads, &tier);
     for (size_t i = 0; i < e->n && status == BB_OK; i++) status = measure_kernel(b, &p, e, e->kernels[i], tier);
-    for (size_t i = 0; i < p.n; i++) bb_packed_free(p.copies[i]);
-    free(p.copies);
+    free_copies(&p);
     bb_acts_clear(&p.acts);
     bb_pool_free(p.how.pool);
     return status;
@@ -295,6 +304,20 @@ static bb_status prepare(bench *b, const uint64_t *tokens, size_t n) {
     return status;
 }
 
+/* Whether memory is still as fast as it was before the rows, where it was measured long enough to tell. */
+static bb_status look_again(bench *b, bb_bench_report *r) {
+    static const double long_enough = 0.05, much = 1.1;
+    double before = b->roof.used.read_gbps[BB_TIER_MEMORY], now = before;
+    if (b->clock.seconds < long_enough) return BB_OK;
+    bb_status status = bb_roof_memory(b->clock.threads, b->isa, long_enough, b->clock.cancel, &now);
+    if (status == BB_OK && (now > much * before || before > much * now))
+        (void)snprintf(
+            r->notes[r->n_notes++], sizeof r->notes[0],
+            "memory gave %.1f GB/s before the rows and %.1f after them: fractions of its roof are as uncertain", before,
+            now);
+    return status;
+}
+
 static uint64_t rows_expected(const bench *b, size_t n_tokens) {
     uint64_t n = 0;
     for (size_t i = 0; i < b->n_entries; i++) n += b->entries[i].n + bb_peers_ways(&b->peers, b->entries[i].type);
@@ -312,6 +335,7 @@ static bb_status run(bench *b, const uint64_t *tokens, size_t n, bb_bench_report
     status = prepare(b, tokens, n);
     if (b->progress) atomic_fetch_add(&b->progress->done, 1);
     for (size_t i = 0; i < b->n_entries && status == BB_OK; i++) status = measure_type(b, &b->entries[i]);
+    if (status == BB_OK) status = look_again(b, r);
     if (status == BB_OK) status = take_rows(b, r);
     return status == BB_OK ? BB_OK : bb_fail(err, status, "%s", bb_status_text(status));
 }

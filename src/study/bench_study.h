@@ -36,6 +36,7 @@ typedef struct bb_bench_row {
      * that passed. */
     double ns;
     double spread;         /* interquartile range / median */
+    double best_ns;        /* the shortest, of the same clock as ns */
     double wall_ns;        /* median of the time that passed */
     double gops;           /* 2 * tokens * out * in / ns */
     double gbps;           /* weight bytes / ns */

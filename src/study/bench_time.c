@@ -77,9 +77,11 @@ bb_status bb_bench_time(const bb_bench_clock *clock, bb_bench_call *call, void *
     row->wall_ns = bb_median(wall, n, &row->spread);
     double cpu_ns = bb_median(cpu, n, &spread);
     row->ns = row->wall_ns;
+    row->best_ns = wall[0]; /* in order now */
     /* a clock that stands still is none */
     if (clock->threads == 1 && cpu_ns > 0) {
         row->ns = cpu_ns;
+        row->best_ns = cpu[0];
         row->spread = spread;
     }
     return BB_OK;

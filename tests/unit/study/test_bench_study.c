@@ -21,7 +21,8 @@ static void near(double a, double b) { ck_assert_double_eq_tol(a, b, 1e-9 * fabs
 /* What holds for every row, whoever ran it. */
 static void check_row(const bb_bench_row *k) {
     double ops = 2.0 * (double)(k->tokens * k->out * k->in);
-    ck_assert(k->ns > 0 && k->wall_ns > 0 && k->spread >= 0 && k->roof_ns > 0 && k->weight_bytes > 0);
+    ck_assert(k->best_ns > 0 && k->ns >= k->best_ns && k->wall_ns > 0 && k->spread >= 0 && k->roof_ns > 0 &&
+              k->weight_bytes > 0);
     near(k->gops, ops / k->ns);
     near(k->gbps, (double)k->weight_bytes / k->ns);
     near(k->roof_fraction, k->roof_ns / k->ns);
