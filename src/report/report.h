@@ -69,6 +69,8 @@ typedef struct bb_quantization_report {
     bool si;
 } bb_quantization_report;
 bb_table *bb_report_quantize(const bb_quantization_report *in);
+/* Into the JSON: {"dispatch": {"gemm_q4_0 avx512_vnni": 12}}, kernels that ran. */
+void bb_report_dispatch(bb_table *t, const bb_dispatch *dispatch);
 bb_table *bb_report_bench(const bb_bench_report *r);
 /* Which rows of the tables models and gpus are shown: those that meet all that is given. */
 typedef struct bb_data_filter {
