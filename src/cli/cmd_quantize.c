@@ -190,7 +190,7 @@ static bb_status read_request(cli_call *call, const bb_catalogue *cat, request *
     o->requantize = cli_has(a, OPT_REQUANTIZE);
     o->allow_nonfinite = cli_has(a, OPT_ALLOW_NONFINITE);
     o->keep_split = cli_has(a, OPT_KEEP_SPLIT);
-    o->seed = 1;
+    o->seed = BB_QUANTIZE_SEED;
     if (cli_has(a, OPT_OUTPUT_ERROR)) o->output_tokens = BB_QUANTIZE_TOKENS;
     if (s == BB_OK) s = cli_get_u64(a, OPT_SEED, "--seed", &o->seed, err);
     if (cli_has(a, OPT_SEARCH) && strcmp(a->value[OPT_SEARCH], "best") == 0) o->quant.search = BB_SEARCH_BEST;

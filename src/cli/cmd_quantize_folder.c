@@ -83,7 +83,7 @@ static bb_status read_opts(const cli_args *a, bb_folder_opts *o, bb_error *err) 
     o->double_quant = cli_has(a, OPT_DOUBLE_QUANT);
     o->allow_nonfinite = cli_has(a, OPT_ALLOW_NONFINITE);
     o->output_tokens = cli_has(a, OPT_OUTPUT_ERROR) ? BB_QUANTIZE_TOKENS : 0;
-    o->seed = 1;
+    o->seed = BB_QUANTIZE_SEED;
     bb_status s = cli_get_u64(a, OPT_SEED, "--seed", &o->seed, err);
     if (s == BB_OK && cli_has(a, OPT_GRANULARITY)) s = read_granularity(a->value[OPT_GRANULARITY], o, err);
     if (s == BB_OK) s = cli_get_positive(a, OPT_OUTLIER, "--outlier-threshold", &o->outlier_threshold, err);

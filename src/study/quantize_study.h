@@ -28,7 +28,7 @@ typedef struct bb_quantize_opts {
     unsigned part, parts; /* this run does part `part` (1-based) of `parts`; 0, 0 = all */
 } bb_quantize_opts;
 
-enum { BB_QUANTIZE_BINS = 64, BB_QUANTIZE_TOKENS = 16 /* which the screen and the command ask for */ };
+enum { BB_QUANTIZE_BINS = 64, BB_QUANTIZE_TOKENS = 16, BB_QUANTIZE_SEED = 1 /* what screen and command ask for */ };
 typedef enum bb_quantize_state { BB_ROW_WAITING, BB_ROW_RUNNING, BB_ROW_DONE } bb_quantize_state;
 
 /* One tensor of the output, in its order. */

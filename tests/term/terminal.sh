@@ -96,7 +96,7 @@ keys q
 start 80 24 tui quantize
 wait_for '[3 Quantize]'; keys Tab Tab Tab e C-u "$home/x.gguf" Enter Enter; wait_for ' done '; ok $? 'Enter quantizes the shipped model'
 keys w; wait_for 'quantize-001.csv'
-"$bin" quantize demo -o "$home/y.gguf" --type q4_K_M --csv 2>/dev/null | cmp -s - "$home/.local/share/bitbudget/reports/quantize-001.csv" && cmp -s "$home/x.gguf" "$home/y.gguf"
+"$bin" quantize demo -o "$home/y.gguf" --type q4_K_M --output-error --csv 2>/dev/null | cmp -s - "$home/.local/share/bitbudget/reports/quantize-001.csv" && cmp -s "$home/x.gguf" "$home/y.gguf"
 ok $? 'the file and the CSV are those that the command writes'
 keys Enter; wait_for 'exists already' && cmp -s "$home/x.gguf" "$home/y.gguf"; ok $? 'a file that is there is not overwritten'
 keys q
