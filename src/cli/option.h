@@ -94,6 +94,7 @@ typedef enum cli_id {
     OPT_DOUBLE_QUANT,
     OPT_LAYOUT,
     OPT_OUTLIER,
+    OPT_OUTPUT_ERROR,
     OPT_COUNT
 } cli_id;
 

@@ -65,7 +65,11 @@ typedef struct bb_quantization_report {
     bool written;         /* the output is there */
     bool dry;             /* nothing was to be written */
     bool weighted;        /* importance decided what was minimized */
-    bool quiet;           /* people see no rows */
+    /* Errors of products were asked for: with so many activations of that seed; 0 = not. */
+    unsigned output_tokens;
+    uint64_t seed;
+    const bb_dispatch *dispatch; /* products that were run; NULL = none */
+    bool quiet;                  /* people see no rows */
     bool si;
 } bb_quantization_report;
 bb_table *bb_report_quantize(const bb_quantization_report *in);
