@@ -27,18 +27,7 @@ BB_TARGET_AVX2 static inline uint32_t largest(const float *x, size_t n) {
     return (uint32_t)_mm_cvtsi128_si32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 0xB1)));
 }
 
-BB_TARGET_AVX2 static inline void round32(const float *x, size_t live, bb_code_step s, signed char *codes,
-                                          int32_t sums[2]) {
-    if (s.rule != BB_CODES_TIMES) {
-        bb_codes32(x, live, s, codes, sums);
-        return;
-    }
-    float whole[BB_ACT_BLOCK] = {0};
-    if (live < BB_ACT_BLOCK) {
-        memcpy(whole, x, live * sizeof *x);
-        x = whole;
-    }
-    const __m256 inverse = _mm256_set1_ps(s.inverse);
+BB_TARGET_AVX2 static inline void rounded32(const float *x, __m256 inverse, signed char *codes, int32_t sums[2]) {
     __m256i a = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), inverse));
     __m256i b = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8), inverse));
     __m256i c = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 16), inverse));
@@ -51,6 +40,19 @@ BB_TARGET_AVX2 static inline void round32(const float *x, size_t live, bb_code_s
     __m256i both = _mm256_add_epi32(eights, _mm256_unpackhi_epi64(eights, eights));
     sums[0] = _mm256_cvtsi256_si32(both) - 16 * 128;
     sums[1] = _mm_cvtsi128_si32(_mm256_extracti128_si256(both, 1)) - 16 * 128;
+}
+
+BB_TARGET_AVX2 static inline void round32(const float *x, size_t live, bb_code_step s, signed char *codes,
+                                          int32_t sums[2]) {
+    if (s.rule != BB_CODES_TIMES) {
+        bb_codes32(x, live, s, codes, sums);
+    } else if (live < BB_ACT_BLOCK) {
+        float whole[BB_ACT_BLOCK] = {0};
+        memcpy(whole, x, live * sizeof *x);
+        rounded32(whole, _mm256_set1_ps(s.inverse), codes, sums);
+    } else {
+        rounded32(x, _mm256_set1_ps(s.inverse), codes, sums);
+    }
 }
 
 #define CODES_TARGET     BB_TARGET_AVX2

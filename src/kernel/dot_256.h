@@ -16,6 +16,8 @@
  * activation. Values up to 128: one step of 2 * 128 * 127 does. */
 typedef enum dot_range { DOT_CODES_15, DOT_VALUES_12, DOT_VALUES_128 } dot_range;
 
+DOT_FN __m256i dot_bytes(const unsigned char *p) { return _mm256_loadu_si256((const __m256i *)(const void *)p); }
+
 /* Of 4 values of k, for each row. */
 DOT_FN __m256i dot_four(const signed char *x) {
     int v;
@@ -23,14 +25,15 @@ DOT_FN __m256i dot_four(const signed char *x) {
     return _mm256_set1_epi32(v);
 }
 
-#ifdef DOT_STEP
+/* What is needed more than once for 8 codes + offset. */
 typedef struct dot_weights {
-    __m256i codes;
+    __m256i codes, values;
 } dot_weights;
 
-DOT_FN dot_weights dot_load(dot_range range, const unsigned char *codes) {
+#ifdef DOT_STEP
+DOT_FN dot_weights dot_prepare(dot_range range, __m256i codes) {
     (void)range;
-    return (dot_weights){_mm256_loadu_si256((const __m256i *)(const void *)codes)};
+    return (dot_weights){codes, codes};
 }
 DOT_FN __m256i dot_first(dot_range range, int32_t start) {
     (void)range;
@@ -46,15 +49,9 @@ DOT_FN __m256i dot_last(dot_range range, __m256i acc, int32_t start) {
     return acc;
 }
 #else
-/* Unsigned and, but for codes up to 15, the value whose magnitude that is. */
-typedef struct dot_weights {
-    __m256i codes, values;
-} dot_weights;
-
-DOT_FN dot_weights dot_load(dot_range range, const unsigned char *codes) {
-    __m256i u = _mm256_loadu_si256((const __m256i *)(const void *)codes);
-    if (range == DOT_CODES_15) return (dot_weights){u, u};
-    __m256i v = _mm256_sub_epi8(u, _mm256_set1_epi8((char)(range == DOT_VALUES_12 ? 12 : 128)));
+DOT_FN dot_weights dot_prepare(dot_range range, __m256i codes) {
+    if (range == DOT_CODES_15) return (dot_weights){codes, codes};
+    __m256i v = _mm256_sub_epi8(codes, _mm256_set1_epi8((char)(range == DOT_VALUES_12 ? 12 : 128)));
     return (dot_weights){_mm256_abs_epi8(v), v}; /* 128 as unsigned where v is -128 */
 }
 DOT_FN __m256i dot_first(dot_range range, int32_t start) {
@@ -74,4 +71,11 @@ DOT_FN __m256i dot_last(dot_range range, __m256i acc, int32_t start) {
     return range == DOT_CODES_15 ? _mm256_add_epi32(sum, _mm256_set1_epi32(start)) : sum;
 }
 #endif
+
+/* Keeps the compiler from starting on more tokens than it has registers for. */
+#define DOT_NEXT(a, b) __asm__ volatile("" : "+x"(a), "+x"(b))
+
+/* Tokens whose sums of 16 rows stay in registers beside the weights; more whose sums of a panel do in the first level
+ * of cache, while the panel passes. */
+enum { DOT_TOKENS = 4 };
 #endif
