@@ -5,44 +5,11 @@
 #include "base/fpenv.h"
 #include "base/mem.h"
 #include "format/half.h"
-#include <math.h>
+#include "kernel/acts_codes.h"
 #include <stdlib.h>
 #include <string.h>
 
-static bool finite_bits(float x) {
-    uint32_t u;
-    memcpy(&u, &x, sizeof u);
-    return (u & 0x7F800000) != 0x7F800000;
-}
-
-float bb_round_group_scalar(const float *x, size_t count, size_t live, signed char *codes, size_t stride,
-                            int32_t *sums) {
-    float amax = 0;
-    bool finite = true;
-    for (size_t i = 0; i < live; i++) {
-        finite = finite && finite_bits(x[i]);
-        amax = fabsf(x[i]) > amax ? fabsf(x[i]) : amax;
-    }
-    float scale = amax / 127.0f, inverse = 127.0f / amax;
-    bool small = amax < 0x1p-100f;
-    for (size_t i = 0; i < count; i++) {
-        float v = i < live && finite && scale > 0 ? x[i] : 0;
-        double q = v == 0 ? 0 : small ? rint((double)v / (double)scale) : (double)rintf(v * inverse);
-        codes[i / BB_ACT_BLOCK * stride + i % BB_ACT_BLOCK] = (signed char)(q > 127 ? 127 : q < -127 ? -127 : q);
-    }
-    for (size_t i = 0; sums && i < count; i += 16) {
-        const signed char *c = codes + i / BB_ACT_BLOCK * stride + i % BB_ACT_BLOCK;
-        sums[i / 16] = 0;
-        for (size_t k = 0; k < 16; k++) sums[i / 16] += c[k];
-    }
-    return finite ? scale : NAN;
-}
-
 /* ---- the memory of all parts ---- */
-
-static size_t group_of(bb_act kind, size_t in) {
-    return kind == BB_ACT_INT8_32 ? BB_ACT_BLOCK : kind == BB_ACT_INT8_256 ? BB_ACT_SUPER : in;
-}
 
 static bool part_size(size_t tokens, size_t each, size_t width, size_t *bytes) {
     size_t n;
@@ -93,10 +60,9 @@ void bb_acts_clear(bb_acts *a) {
 typedef struct fill {
     bb_acts *a;
     const float *x;
-    int32_t offset;
-    bb_round_group_fn *round;
     bb_isa isa;
-    size_t tokens_per_item;
+    bb_codes_job job;
+    bb_codes_fn *codes;
 } fill;
 
 /* Tokens [first, end): block after block, so that what is written lies together. */
@@ -132,43 +98,28 @@ static void fill_bf16(const fill *f, size_t first, size_t end) {
         }
 }
 
-static void fill_codes(const fill *f, size_t t) {
-    const bb_acts *a = f->a;
-    const float *x = f->x + t * a->in;
-    size_t stride = a->tokens * BB_ACT_BLOCK, whole = a->blocks * BB_ACT_BLOCK, step = group_of(a->kind, whole);
-    int32_t token = 0, sums[BB_ACT_SUPER / 16];
-    if (a->kind == BB_ACT_INT8_TOKEN) {
-        /* the sums of a whole row: taken block by block from the codes */
-        signed char *codes = (signed char *)a->values + t * BB_ACT_BLOCK;
-        a->scales[t] = f->round(x, whole, a->in, codes, stride, NULL);
-        for (size_t b = 0; b < a->blocks; b++)
-            for (size_t i = 0; i < BB_ACT_BLOCK; i++) token += codes[b * stride + i];
-        a->starts[t] = (int32_t)(0u - (uint32_t)f->offset * (uint32_t)token);
-        return;
-    }
-    for (size_t g = 0; g * step < whole; g++) {
-        size_t b = g * step / BB_ACT_BLOCK, left = a->in > g * step ? a->in - g * step : 0;
-        signed char *codes = (signed char *)a->values + (b * a->tokens + t) * BB_ACT_BLOCK;
-        a->scales[g * a->tokens + t] = f->round(x + g * step, step, left < step ? left : step, codes, stride, sums);
-        if (a->kind == BB_ACT_INT8_32) {
-            a->starts[g * a->tokens + t] = -f->offset * (sums[0] + sums[1]);
-            continue;
-        }
-        for (size_t i = 0; i < 16; i++) a->starts[(16 * g + i) * a->tokens + t] = -f->offset * sums[i];
-        for (size_t i = 0; i < 8; i++) a->sums[(g * a->tokens + t) * 8 + i] = (int16_t)(sums[2 * i] + sums[2 * i + 1]);
-    }
-}
-
 static void fill_item(void *ctx, size_t item) {
     const fill *f = ctx;
-    size_t first = item * f->tokens_per_item, left = f->a->tokens - first;
-    size_t end = first + (left < f->tokens_per_item ? left : f->tokens_per_item);
+    size_t first = item * BB_CODES_TOKENS, left = f->a->tokens - first;
+    size_t count = left < BB_CODES_TOKENS ? left : BB_CODES_TOKENS;
     if (f->a->kind == BB_ACT_F32)
-        fill_f32(f, first, end);
+        fill_f32(f, first, first + count);
     else if (f->a->kind == BB_ACT_BF16)
-        fill_bf16(f, first, end);
+        fill_bf16(f, first, first + count);
     else
-        for (size_t t = first; t < end; t++) fill_codes(f, t);
+        f->codes(&f->job, first, count);
+}
+
+static bb_codes_fn *codes_of(bb_isa isa) {
+    bb_codes_fn *fn = bb_codes_scalar;
+#if BB_X86
+    bb_isa chosen = bb_isa_choose(isa);
+    if (chosen == BB_ISA_AVX2) fn = bb_codes_avx2;
+    if (chosen == BB_ISA_AVX512) fn = bb_codes_avx512;
+#else
+    (void)isa;
+#endif
+    return fn;
 }
 
 bb_status bb_acts_fill(bb_acts *a, bb_act kind, int32_t offset, const float *x, size_t tokens, size_t in, bb_isa isa,
@@ -176,8 +127,8 @@ bb_status bb_acts_fill(bb_acts *a, bb_act kind, int32_t offset, const float *x, 
     if (in == 0) return BB_E_ARG;
     bb_status status = reserve(a, kind, tokens, in);
     if (status != BB_OK) return status;
-    fill f = {a, x, offset, bb_round_group_scalar, isa, 8};
-    size_t items = (tokens + f.tokens_per_item - 1) / f.tokens_per_item;
+    fill f = {a, x, isa, {a, x, offset}, codes_of(isa)};
+    size_t items = (tokens + BB_CODES_TOKENS - 1) / BB_CODES_TOKENS;
     if (pool && items > 1)
         bb_pool_run(pool, items, fill_item, &f);
     else

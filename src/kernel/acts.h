@@ -35,11 +35,4 @@ void bb_acts_clear(bb_acts *a);
 /* The same values back in fp32 (int8: code * d), x [tokens][in] -> xhat [tokens][in]: what the error report calls
  * x-hat. */
 bb_status bb_acts_roundtrip(bb_act kind, const float *x, size_t tokens, size_t in, float *xhat);
-
-/* What one instruction set brings: `count` (32 or a multiple) values of one token from x on, those beyond `live` taken
- * as 0. Rounds the group that they make to codes, 32 for each stride of bytes; gives d, and the sums of each 16 where
- * sums is not NULL. */
-typedef float bb_round_group_fn(const float *x, size_t count, size_t live, signed char *codes, size_t stride,
-                                int32_t *sums);
-bb_round_group_fn bb_round_group_scalar, bb_round_group_avx2, bb_round_group_avx512;
 #endif

@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* gemm_int8.c - int8 weights with a scale a row, activations with one a token: layout, portable twin, table. */
-#include "kernel/layout.h"
+/* gemm_int8.c - int8 weights with a scale a row, activations with one a token: packing, portable twin, table. */
+#include "kernel/gemm_int8.h"
 #include <string.h>
 
-enum { BLOCK = 32, OFFSET = 128, HEAD = BB_PANEL * sizeof(float) };
+enum { BLOCK = BB_INT8_BLOCK, QUAD_BYTES = 4 * BB_PANEL };
 
-/* Scales [32], then [k / 4][32 rows][4 of k] of code + 128. */
 static void pack(const unsigned char *rows, size_t row_bytes, size_t count, size_t in, unsigned char *panel) {
-    size_t whole = (in + BLOCK - 1) / BLOCK * BLOCK;
-    memset(panel, 0, HEAD);
-    memset(panel + HEAD, OFFSET, whole * BB_PANEL);
-    for (size_t r = 0; r < count; r++) {
-        const unsigned char *row = rows + r * row_bytes;
-        memcpy(panel + r * sizeof(float), row, sizeof(float));
-        for (size_t k = 0; k < in; k++)
-            panel[HEAD + k / 4 * BB_PANEL * 4 + r * 4 + k % 4] = (unsigned char)(row[sizeof(float) + k] ^ OFFSET);
-    }
+    unsigned char *to = panel + BB_INT8_HEAD;
+    memset(panel, 0, BB_INT8_HEAD);
+    if (count < BB_PANEL || in % BLOCK) memset(to, BB_INT8_OFFSET, (in + BLOCK - 1) / BLOCK * BLOCK * BB_PANEL);
+    for (size_t r = 0; r < count; r++) memcpy(panel + r * sizeof(float), rows + r * row_bytes, sizeof(float));
+    size_t k = 0;
+    for (; k + 4 <= in; k += 4)
+        for (size_t r = 0; r < count; r++) {
+            uint32_t four;
+            memcpy(&four, rows + r * row_bytes + sizeof(float) + k, sizeof four);
+            four ^= 0x80808080;
+            memcpy(to + k / 4 * QUAD_BYTES + 4 * r, &four, sizeof four);
+        }
+    for (; k < in; k++)
+        for (size_t r = 0; r < count; r++)
+            to[k / 4 * QUAD_BYTES + 4 * r + k % 4] =
+                (unsigned char)(rows[r * row_bytes + sizeof(float) + k] ^ BB_INT8_OFFSET);
 }
 
 /* 127 * 128 * 132104 is below 2^31. */
@@ -23,8 +29,8 @@ static const bb_layout layout = {.type = "int8",
                                  .act = BB_ACT_INT8_TOKEN,
                                  .block = BLOCK,
                                  .block_bytes = BLOCK * BB_PANEL,
-                                 .head_bytes = HEAD,
-                                 .offset = OFFSET,
+                                 .head_bytes = BB_INT8_HEAD,
+                                 .offset = BB_INT8_OFFSET,
                                  .in_max = 132104,
                                  .pack = pack};
 
@@ -33,7 +39,7 @@ static const bb_layout layout = {.type = "int8",
 static void gemm_int8_scalar(const bb_gemm *g, size_t first, size_t count) {
     const bb_acts *a = g->acts;
     for (size_t p = first; p < first + count; p++) {
-        const unsigned char *panel = g->panels + p * g->panel_bytes, *w = panel + HEAD;
+        const unsigned char *panel = g->panels + p * g->panel_bytes, *w = panel + BB_INT8_HEAD;
         const float *scales = (const float *)(const void *)panel;
         size_t left = g->out - p * BB_PANEL, live = left < BB_PANEL ? left : BB_PANEL;
         for (size_t t = 0; t < a->tokens; t++) {
@@ -65,5 +71,13 @@ const bb_gemm_family bb_gemm_int8 = {
     .name = "gemm_int8",
     .roundings = roundings,
     .underflows = underflows,
-    .kernels = {{&bb_gemm_int8, BB_LEVEL_SCALAR, gemm_int8_scalar}},
+    .kernels =
+        {
+            {&bb_gemm_int8, BB_LEVEL_SCALAR, gemm_int8_scalar},
+#if BB_X86
+            {&bb_gemm_int8, BB_LEVEL_AVX2, bb_gemm_int8_avx2},
+            {&bb_gemm_int8, BB_LEVEL_AVX_VNNI, bb_gemm_int8_avx_vnni},
+            {&bb_gemm_int8, BB_LEVEL_AVX512_VNNI, bb_gemm_int8_avx512_vnni},
+#endif
+        },
 };

@@ -10,7 +10,8 @@
 #include <string.h>
 
 static const bb_gemm_family *const families[] = {
-    &bb_gemm_f32, &bb_gemm_bf16, &bb_gemm_int8, &bb_gemm_q8_0, &bb_gemm_q4_0, &bb_gemm_q4_K, &bb_gemm_q6_K,
+    &bb_gemm_f32,    &bb_gemm_bf16,  &bb_gemm_int8, &bb_gemm_q8_0, &bb_gemm_q4_0,
+    &bb_gemm_iq4_nl, &bb_gemm_mxfp4, &bb_gemm_nf4,  &bb_gemm_q4_K, &bb_gemm_q6_K,
 };
 enum { FAMILIES = sizeof families / sizeof *families };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* codec_bnb.c - bitsandbytes' NF4 and FP4, and the second quantization of their absmaxes. */
 #include "quant/codec_bnb.h"
+#include "format/half.h"
+#include "quant/codecs.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -112,6 +114,39 @@ void bb_bnb_decode(bb_bnb_kind kind, const unsigned char *packed, const float *a
             x[i] = table[packed[i / 2] >> 4];
             if (i + 1 < end) x[i + 1] = table[packed[i / 2] & 15];
         }
+    }
+}
+
+/* ---- rows of blocks of 64: fp32 absmax, then 32 bytes ---- */
+
+enum { ROW_BLOCK_BYTES = 4 + BB_BNB_BLOCK / 2 };
+
+static void nf4_encode(const float *x, size_t blocks, bb_isa isa, unsigned char *out) {
+    for (; blocks-- > 0; x += BB_BNB_BLOCK, out += ROW_BLOCK_BYTES) {
+        float absmax;
+        bb_bnb_encode(BB_BNB_NF4, x, BB_BNB_BLOCK, BB_BNB_BLOCK, isa, out + 4, &absmax);
+        bb_f32_to_le_n(&absmax, 1, out);
+    }
+}
+
+void bb_nf4_encode(const float *x, size_t rows, size_t cols, const float *importance, unsigned char *out) {
+    (void)importance;
+    nf4_encode(x, rows * cols / BB_BNB_BLOCK, BB_ISA_SCALAR, out);
+}
+void bb_nf4_encode_avx2(const float *x, size_t rows, size_t cols, const float *importance, unsigned char *out) {
+    (void)importance;
+    nf4_encode(x, rows * cols / BB_BNB_BLOCK, BB_ISA_AVX2, out);
+}
+void bb_nf4_encode_avx512(const float *x, size_t rows, size_t cols, const float *importance, unsigned char *out) {
+    (void)importance;
+    nf4_encode(x, rows * cols / BB_BNB_BLOCK, BB_ISA_AVX512, out);
+}
+
+void bb_nf4_decode(const unsigned char *data, size_t rows, size_t cols, float *x) {
+    for (size_t n = rows * cols / BB_BNB_BLOCK; n-- > 0; x += BB_BNB_BLOCK, data += ROW_BLOCK_BYTES) {
+        float absmax;
+        bb_f32_from_le_n(data, 1, &absmax);
+        bb_bnb_decode(BB_BNB_NF4, data + 4, &absmax, BB_BNB_BLOCK, BB_BNB_BLOCK, x);
     }
 }
 

@@ -27,6 +27,7 @@ static const struct {
     {BB_ISA_AVX512, {"q4_1", bb_q4_1_encode_avx512, bb_q4_1_decode_avx2}},
     {BB_ISA_AVX512, {"q5_0", bb_q5_0_encode_avx512, bb_q5_0_decode_avx2}},
     {BB_ISA_AVX512, {"q5_1", bb_q5_1_encode_avx512, bb_q5_1_decode_avx2}},
+    {BB_ISA_AVX512, {"nf4", bb_nf4_encode_avx512, bb_nf4_decode}},
     {BB_ISA_AVX2, {"q2_K", bb_q2_K_encode_avx2, bb_q2_K_decode_avx2}},
     {BB_ISA_AVX2, {"q3_K", bb_q3_K_encode_avx2, bb_q3_K_decode_avx2}},
     {BB_ISA_AVX2, {"q4_K", bb_q4_K_encode_avx2, bb_q4_K_decode_avx2}},
@@ -47,6 +48,7 @@ static const struct {
     {BB_ISA_AVX2, {"tq2_0", bb_tq2_0_encode_avx2, bb_tq2_0_decode_avx2}},
     {BB_ISA_AVX2, {"mxfp4", bb_mxfp4_encode_avx2, bb_mxfp4_decode_avx2}},
     {BB_ISA_AVX2, {"nvfp4", bb_nvfp4_encode_avx2, bb_nvfp4_decode_avx2}},
+    {BB_ISA_AVX2, {"nf4", bb_nf4_encode_avx2, bb_nf4_decode}},
 #endif
     {BB_ISA_SCALAR, {"q2_K", bb_q2_K_encode, bb_q2_K_decode}},
     {BB_ISA_SCALAR, {"q3_K", bb_q3_K_encode, bb_q3_K_decode}},
@@ -70,6 +72,7 @@ static const struct {
     {BB_ISA_SCALAR, {"mxfp4", bb_mxfp4_encode, bb_mxfp4_decode}},
     {BB_ISA_SCALAR, {"nvfp4", bb_nvfp4_encode, bb_nvfp4_decode}},
     {BB_ISA_SCALAR, {"int8", bb_int8_encode, bb_int8_decode}},
+    {BB_ISA_SCALAR, {"nf4", bb_nf4_encode, bb_nf4_decode}},
 };
 /* clang-format on */
 

@@ -6,6 +6,7 @@
 #include "harness.h"
 #include "quant/codec_bnb.h"
 #include "quant/codec_int8.h"
+#include "quant/quant.h"
 #include "study/study_parts.h"
 #include <float.h>
 #include <math.h>
@@ -67,6 +68,29 @@ START_TEST(edge_bytes) {
         same(name, back, sizeof back);
     }
     free(x);
+}
+END_TEST
+
+/* The blocks that the codec "nf4" keeps in rows, taken apart. */
+START_TEST(rows_of_nf4) {
+    enum { BYTES = 4 + BB_BNB_BLOCK / 2 };
+    float *x = small(), absmax[BLOCKS], *back = malloc(N * sizeof *back), *want = malloc(N * sizeof *want);
+    unsigned char rows[BLOCKS * BYTES], packed[N / 2];
+    const bb_dtype *nf4 = bb_dtype_find("nf4", NULL);
+    const bb_quant_opts opts = {.isa = isas[_i]};
+    ck_assert_int_eq(bb_quantize_rows_as(nf4, x, ROWS, COLS, NULL, &opts, rows), BB_OK);
+    for (size_t b = 0; b < BLOCKS; b++) {
+        bb_f32_from_le_n(rows + b * BYTES, 1, &absmax[b]);
+        memcpy(packed + b * BB_BNB_BLOCK / 2, rows + b * BYTES + 4, BB_BNB_BLOCK / 2);
+    }
+    same("small.nf4", packed, sizeof packed);
+    same("small.absmax.f32", absmax, sizeof absmax);
+    bb_bnb_decode(BB_BNB_NF4, packed, absmax, N, BB_BNB_BLOCK, want);
+    ck_assert_int_eq(bb_dequantize_rows_as(nf4, rows, ROWS, COLS, isas[_i], back), BB_OK);
+    ck_assert_mem_eq(back, want, N * sizeof *want);
+    free(x);
+    free(back);
+    free(want);
 }
 END_TEST
 
@@ -239,6 +263,7 @@ static Suite *suite(void) {
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, small_bytes, 0, n);
     tcase_add_loop_test(t, edge_bytes, 0, n);
+    tcase_add_loop_test(t, rows_of_nf4, 0, n);
     tcase_add_test(t, double_quantization);
     tcase_add_test(t, big_double_quantization);
     tcase_add_loop_test(t, isa_twins, 0, n);
