@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { CTX_STANDARD = 512, CTX_MOST = 1 << 24, BATCH_MOST = 512, BATCH_LEAST = 32, ARENA_FLOATS = 16 << 20 };
+enum { CTX_STANDARD = 512, CTX_MOST = 1 << 20, BATCH_MOST = 512, BATCH_LEAST = 32, ARENA_FLOATS = 16 << 20 };
 
 static bb_status start(bb_infer *f, bb_error *err) {
     const bb_arch *a = &f->arch;

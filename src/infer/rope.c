@@ -6,19 +6,23 @@
 #include <inttypes.h>
 #include <math.h>
 
-/* Pair i of position p turns by p scale base^(-i / half) / factor_i; in fp64, cosine and sine rounded to fp32. */
+/* Pair i of position p turns by scale p base^(-i / half) / factor_i. The angles are those of llama.cpp, whose logits
+ * would differ by them otherwise: in fp32, each pair's from the one before by a product with base^(-1 / half), then
+ * over the factor, times the scale (ggml-cpu/ops.cpp, ggml_rope_cache_init). Their cosines and sines are rounded once.
+ */
 bb_status bb_rope_table(bb_infer *f, const float *factors, bb_error *err) {
     const bb_infer_numbers *n = &f->numbers;
     size_t half = f->rope_half, each;
+    float step = (float)pow((double)(float)n->rope_base, -1.0 / (double)half), scale = (float)n->rope_scale;
     if (!bb_mul_size((size_t)f->opts.ctx, half, &each) || !(f->rope = bb_alloc(each, 2 * sizeof *f->rope)))
         return bb_fail(err, BB_E_NOMEM, "%s: no memory for %" PRIu64 " positions", f->arch.name, f->opts.ctx);
-    for (size_t i = 0; i < half; i++) {
-        double frequency = n->rope_scale * pow(n->rope_base, -(double)i / (double)half);
-        if (factors) frequency /= (double)factors[i];
-        for (size_t p = 0; p < f->opts.ctx; p++) {
-            float *to = f->rope + (p * half + i) * 2;
-            to[0] = (float)cos((double)p * frequency);
-            to[1] = (float)sin((double)p * frequency);
+    float *to = f->rope;
+    for (size_t p = 0; p < f->opts.ctx; p++) {
+        float angle = (float)p;
+        for (size_t i = 0; i < half; i++, to += 2, angle *= step) {
+            float turned = scale * (factors ? angle / factors[i] : angle);
+            to[0] = (float)cos((double)turned);
+            to[1] = (float)sin((double)turned);
         }
     }
     return BB_OK;
