@@ -91,6 +91,11 @@ typedef enum cli_id {
     OPT_DOUBLE_QUANT,
     OPT_LAYOUT,
     OPT_OUTLIER,
+    OPT_INPUT,
+    OPT_INPUTS,
+    OPT_SKIP_NONFINITE,
+    OPT_RANK,
+    OPT_SVG,
     OPT_COUNT
 } cli_id;
 
