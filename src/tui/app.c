@@ -164,7 +164,7 @@ void bb_shell_word(bb_str *out, const char *word) {
 
 /* ---- drawing ---- */
 
-static void draw_tabs(const bb_app *app, const bb_layout *l) {
+static void draw_tabs(const bb_app *app, const bb_panes *l) {
     int x = 1 + bb_put(0, 1, 10, BB_ROLE_HEAD, "bitbudget ");
     for (int v = 0; v < BB_SCREENS; v++) {
         bool open = v == (int)app->screen;
@@ -200,7 +200,7 @@ static void draw_notes(const bb_app *app, const bb_rect *p) {
     bb_str_clear(&notes);
 }
 
-static void draw_foot(const bb_app *app, const bb_layout *l) {
+static void draw_foot(const bb_app *app, const bb_panes *l) {
     const bb_rect *p = &l->message;
     if (app->message[0]) {
         bb_put_blank(p->y, 0, p->h, l->cols);
@@ -221,12 +221,12 @@ static void draw_foot(const bb_app *app, const bb_layout *l) {
 void bb_app_draw(bb_app *app) {
     int rows, cols;
     getmaxyx(stdscr, rows, cols);
-    bb_layout *l = &app->layout;
+    bb_panes *l = &app->layout;
     bb_wants wants = {0, 0};
     const bb_view *view = bb_view_of(app->screen);
     if (view->wants) view->wants(app->state[app->screen], &wants);
-    bb_layout_make(app->screen, rows, cols, &wants, l);
-    if (app->message[0]) bb_layout_message(l, bb_wrap_lines(app->message, l->message.w));
+    bb_panes_make(app->screen, rows, cols, &wants, l);
+    if (app->message[0]) bb_panes_message(l, bb_wrap_lines(app->message, l->message.w));
     (void)erase();
     if (l->tiny) {
         (void)bb_putf(0, 0, cols, BB_ROLE_TEXT, "needs %dx%d, has %dx%d; q quits", BB_MIN_COLS, BB_MIN_ROWS, cols,

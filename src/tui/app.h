@@ -27,8 +27,8 @@ typedef struct bb_app {
     bb_compose compose; /* what is read */
     char message[512];
     bb_role message_role;
-    bb_layout layout; /* of the last drawing */
-    bool open;        /* every view has a state */
+    bb_panes layout; /* of the last drawing */
+    bool open;       /* every view has a state */
     bool done;
 } bb_app;
 
@@ -39,7 +39,7 @@ typedef struct bb_view {
     bb_status (*open)(bb_app *app, const char *model, void **state, bb_error *err);
     void (*close)(void *state);
     void (*wants)(void *state, bb_wants *wants); /* NULL = none */
-    void (*draw)(bb_app *app, void *state, const bb_layout *l);
+    void (*draw)(bb_app *app, void *state, const bb_panes *l);
     /* False: the action means nothing here. */
     bool (*act)(bb_app *app, void *state, bb_action action);
     /* The text of a field that was edited or chosen. False with a sentence: the field stays open. */

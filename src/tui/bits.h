@@ -27,7 +27,7 @@ typedef struct bb_bits {
 
 const char *bb_bits_round_words(bb_round r);
 const char *bb_bits_overflow_words(bb_overflow o);
-void bb_bits_draw(const bb_app *app, const bb_bits *b, const bb_layout *l);
+void bb_bits_draw(const bb_app *app, const bb_bits *b, const bb_panes *l);
 /* What happened to the value in the marked format. */
 void bb_bits_sentence(const bb_bits *b, char *text, size_t size);
 #endif

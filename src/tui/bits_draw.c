@@ -55,7 +55,7 @@ static void hex_of(const bb_encoding *e, char *out, size_t size) {
 
 /* ---- fields ---- */
 
-static void draw_fields(const bb_app *app, const bb_bits *b, const bb_layout *l) {
+static void draw_fields(const bb_app *app, const bb_bits *b, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_VALUE];
     char absmax[64], shortest[32], exact[64];
     size_t int8 = 0;
@@ -162,7 +162,7 @@ static void draw_row(const bb_bits *b, size_t i, const columns *c, int y, int x)
     if (c->ulps) bb_put_right(y, at, c->ulps, role, ulps_text(e->ulps, c->ulps - 1, ulps));
 }
 
-static void draw_list(const bb_bits *b, const bb_layout *l) {
+static void draw_list(const bb_bits *b, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_FORMATS];
     int x = p->x - 1, width = l->wide ? p->w + 1 : p->w;
     columns c = columns_for(width, l->wide);
@@ -268,7 +268,7 @@ static void product_text(const bb_encoding *e, char *out, size_t size) {
     }
 }
 
-static void draw_code(const bb_bits *b, const bb_layout *l) {
+static void draw_code(const bb_bits *b, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_CODE];
     const bb_encoding *e = &b->rows[b->marked];
     char row[BIT_TEXT], under[BIT_TEXT], meaning[96], product[96], value[32], hex[24];
@@ -361,7 +361,7 @@ static void number_line(const bb_bits *b, const neighbours *n, int width, char *
     if (place >= 1 && place < width - 1) out[(int)place] = '#';
 }
 
-static void draw_near(const bb_bits *b, const bb_layout *l) {
+static void draw_near(const bb_bits *b, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_NEAR];
     const bb_encoding *e = &b->rows[b->marked];
     neighbours n;
@@ -390,7 +390,7 @@ static void draw_near(const bb_bits *b, const bb_layout *l) {
                   e->flags ? bb_flags_text(e->flags, flags) : "none", hex);
 }
 
-static void draw_chart(const bb_bits *b, const bb_layout *l) {
+static void draw_chart(const bb_bits *b, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_CHART];
     int name = 12, bar = p->w - name - 9, row = 0;
     size_t shown = (size_t)p->h, top = bb_scroll(b->marked, b->n, shown);
@@ -477,7 +477,7 @@ void bb_bits_sentence(const bb_bits *b, char *text, size_t size) {
     }
 }
 
-void bb_bits_draw(const bb_app *app, const bb_bits *b, const bb_layout *l) {
+void bb_bits_draw(const bb_app *app, const bb_bits *b, const bb_panes *l) {
     char sentence[256];
     draw_fields(app, b, l);
     draw_list(b, l);

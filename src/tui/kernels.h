@@ -48,5 +48,5 @@ const char *bb_kernels_label(int field);
 const char *bb_kernels_order_words(bb_kernels_order order);
 /* The table is of another shape than the fields say. */
 bool bb_kernels_stale(const bb_kernels *k);
-void bb_kernels_draw(const bb_app *app, const bb_kernels *k, const bb_layout *l);
+void bb_kernels_draw(const bb_app *app, const bb_kernels *k, const bb_panes *l);
 #endif

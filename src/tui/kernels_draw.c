@@ -12,7 +12,7 @@ static const char *progress_text(const bb_kernels *k, char *buf) {
     return buf;
 }
 
-static void draw_shape(const bb_app *app, const bb_kernels *k, const bb_layout *l) {
+static void draw_shape(const bb_app *app, const bb_kernels *k, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_SHAPE];
     static const int at[BB_KERNELS_FIELDS] = {7, 22, 34, 45};
     char text[32];
@@ -28,7 +28,7 @@ static void draw_shape(const bb_app *app, const bb_kernels *k, const bb_layout *
         bb_put_right(p->y, p->x + 60, p->w - 61, BB_ROLE_DIM, "ISA scalar");
 }
 
-static void draw_roof(const bb_kernels *k, const bb_layout *l) {
+static void draw_roof(const bb_kernels *k, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_ROOF];
     const bb_bench_report *r = &k->report;
     char text[32];
@@ -127,7 +127,7 @@ static void draw_cells(const bb_bench_row *row, int y, int x, int width, bb_role
     }
 }
 
-static void draw_table(const bb_kernels *k, const bb_layout *l) {
+static void draw_table(const bb_kernels *k, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_TABLE];
     const bb_bench_report *r = &k->report;
     if (p->h < 2) return;
@@ -171,7 +171,7 @@ static void draw_ticks(double low, double high, int y, int x, int w) {
 }
 
 /* Roofline on two logarithmic axes: speed over operations per byte. */
-static void draw_plot(const bb_kernels *k, const bb_layout *l) {
+static void draw_plot(const bb_kernels *k, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_PLOT];
     const bb_bench_report *r = &k->report;
     if (p->h < 5 || p->w < 30 || !r->n_rows) return;
@@ -208,7 +208,7 @@ static void draw_plot(const bb_kernels *k, const bb_layout *l) {
 }
 
 /* The bar is the speed; both numbers beside it. */
-static void draw_speed(const bb_kernels *k, const bb_layout *l) {
+static void draw_speed(const bb_kernels *k, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_SPEED];
     const bb_bench_report *r = &k->report;
     if (p->h < 2 || !r->n_rows) return;
@@ -234,7 +234,7 @@ static void draw_speed(const bb_kernels *k, const bb_layout *l) {
     }
 }
 
-void bb_kernels_draw(const bb_app *app, const bb_kernels *k, const bb_layout *l) {
+void bb_kernels_draw(const bb_app *app, const bb_kernels *k, const bb_panes *l) {
     draw_shape(app, k, l);
     draw_roof(k, l);
     draw_table(k, l);

@@ -31,7 +31,7 @@ static void field(const bb_app *app, const bb_plan_screen *s, bb_plan_field f, i
                   bb_plan_screen_value(s, f, value, sizeof value));
 }
 
-static void draw_ask(const bb_app *app, const bb_plan_screen *s, const bb_layout *l) {
+static void draw_ask(const bb_app *app, const bb_plan_screen *s, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_ASK];
     char words[128];
     int y = p->y, x = p->x + 1, w = p->w - 1;
@@ -177,7 +177,7 @@ static void draw_scale(const bb_plan *plan, int y, int x, int w) {
 }
 
 /* Bar with a scale below; where the limit is passed, the scale says where it ends. */
-static void draw_needs(const bb_plan_screen *s, const bb_layout *l) {
+static void draw_needs(const bb_plan_screen *s, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_NEEDS];
     const bb_plan *plan = &s->plan;
     char line[160];
@@ -265,7 +265,7 @@ static bool rule_text(const bb_plan_screen *s, char *buf, size_t size) {
     return true;
 }
 
-static void draw_lines(const bb_plan_screen *s, const bb_layout *l) {
+static void draw_lines(const bb_plan_screen *s, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_LINES];
     if (!s->planned || p->h < 2) return;
     size_t n = bb_plan_screen_lines(s), rows = (size_t)p->h - 1, room = n > rows ? rows - 1 : rows;
@@ -379,7 +379,7 @@ static int say(const bb_rect *p, int row, const char *label, const char *value) 
     return row + 1 + stacked;
 }
 
-static void draw_more(const bb_plan_screen *s, const bb_layout *l) {
+static void draw_more(const bb_plan_screen *s, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_MORE];
     item items[ITEMS];
     char rule[96];
@@ -402,7 +402,7 @@ void bb_plan_screen_wants(const bb_plan_screen *s, bb_wants *wants) {
     wants->more = shows_ways(s) ? 2 + (int)s->n_ways : 1 + list_items(s, false, items);
 }
 
-static void draw_ladder(const bb_plan_screen *s, const bb_layout *l) {
+static void draw_ladder(const bb_plan_screen *s, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_LADDER];
     if (!s->planned || p->h < 1 || !s->n_rungs) return;
     int y = p->y;
@@ -431,7 +431,7 @@ static void draw_ladder(const bb_plan_screen *s, const bb_layout *l) {
     }
 }
 
-static void draw_cards(const bb_plan_screen *s, const bb_layout *l) {
+static void draw_cards(const bb_plan_screen *s, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_CARDS];
     if (!s->planned || p->h < 1 || !s->n_cards) return;
     bb_title_draw(l, p, BB_ROLE_TITLE, "The same on other GPUs (p)");
@@ -448,7 +448,7 @@ static void draw_cards(const bb_plan_screen *s, const bb_layout *l) {
     }
 }
 
-void bb_plan_screen_draw(const bb_app *app, const bb_plan_screen *s, const bb_layout *l) {
+void bb_plan_screen_draw(const bb_app *app, const bb_plan_screen *s, const bb_panes *l) {
     draw_ask(app, s, l);
     draw_needs(s, l);
     draw_lines(s, l);

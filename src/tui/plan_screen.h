@@ -86,7 +86,7 @@ const char *bb_plan_screen_value(const bb_plan_screen *s, bb_plan_field field, c
 
 /* ---- drawing ---- */
 void bb_plan_screen_wants(const bb_plan_screen *s, bb_wants *wants);
-void bb_plan_screen_draw(const bb_app *app, const bb_plan_screen *s, const bb_layout *l);
+void bb_plan_screen_draw(const bb_app *app, const bb_plan_screen *s, const bb_panes *l);
 /* High end of the need of a request; false when it cannot be planned. */
 bool bb_plan_screen_try(bb_plan_screen *s, const bb_plan_request *ask, uint64_t *total, uint64_t *high,
                         bb_fit_answer *fits);

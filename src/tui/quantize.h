@@ -132,7 +132,7 @@ typedef enum bb_quantize_column {
 /* Width of each column with the blank before it, 0 = left out: what matters least goes first. shape: the widest. The
  * sum with two columns in front, for the mark and the flag. */
 int bb_quantize_columns(int width, int shape, int widths[BB_QUANTIZE_COLUMNS]);
-void bb_quantize_screen_draw(const bb_app *app, const bb_quantize_screen *q, const bb_layout *l);
+void bb_quantize_screen_draw(const bb_app *app, const bb_quantize_screen *q, const bb_panes *l);
 /* The table of all types as lines, for people who read it whole. */
 void bb_quantize_screen_types(const bb_quantize_screen *q, bb_str *out);
 #endif

@@ -36,8 +36,7 @@ static const char *file_words(const bb_quantize_screen *q, const bb_quantize_sum
     return buf;
 }
 
-static void draw_fields(const bb_app *app, const bb_quantize_screen *q, const bb_quantize_sum *sum,
-                        const bb_layout *l) {
+static void draw_fields(const bb_app *app, const bb_quantize_screen *q, const bb_quantize_sum *sum, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_FIELDS];
     int x = p->x + 1, w = p->w - 1;
     if (l->wide) {
@@ -117,7 +116,7 @@ static void now_words(const bb_quantize_screen *q, const bb_quantize_sum *sum, b
     }
 }
 
-static void draw_progress(const bb_quantize_screen *q, const bb_quantize_sum *sum, const bb_layout *l) {
+static void draw_progress(const bb_quantize_screen *q, const bb_quantize_sum *sum, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_PROGRESS];
     enum { WORDS = 10, RIGHT = 17 };
     bb_role role;
@@ -175,7 +174,7 @@ static void total_words(const bb_quantize_sum *sum, int width, char *buf, size_t
     if (bb_text_columns(buf) > width) (void)snprintf(buf, size, "%s%s", sizes, worst);
 }
 
-static void draw_total(const bb_app *app, const bb_quantize_screen *q, const bb_quantize_sum *sum, const bb_layout *l) {
+static void draw_total(const bb_app *app, const bb_quantize_screen *q, const bb_quantize_sum *sum, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_TOTAL];
     if (app->mode == BB_MODE_EDIT && app->field == BB_QUANTIZE_FIND) {
         bb_field_draw(app, BB_QUANTIZE_FIND, true, p->y, p->x + 1, 13, p->w - 1, "Find tensor", "");
@@ -324,18 +323,18 @@ static void draw_cells(const bb_quantize_screen *q, const bb_quantize_row *row, 
 }
 
 /* A title in the line above a pane: of the frame, or of the rule that narrow screens have there. */
-static void title(const bb_layout *l, const bb_rect *p, bb_role role, const char *text) {
+static void title(const bb_panes *l, const bb_rect *p, bb_role role, const char *text) {
     if (l->wide) {
         bb_title_draw(l, p, role, text);
         return;
     }
-    if (p->h == 0 || !bb_layout_joint(l, p->y - 1, p->x)) return;
+    if (p->h == 0 || !bb_panes_joint(l, p->y - 1, p->x)) return;
     char line[160];
     (void)snprintf(line, sizeof line, " %s ", text);
     (void)bb_put_cut(p->y - 1, p->x + 3, p->w - 6, role, line);
 }
 
-static void draw_tensors(const bb_quantize_screen *q, const bb_quantize_sum *sum, const bb_layout *l) {
+static void draw_tensors(const bb_quantize_screen *q, const bb_quantize_sum *sum, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_TENSORS];
     char text[96];
     (void)snprintf(text, sizeof text, "Tensors %zu/%zu, %s", sum->all.done, q->n, bb_quantize_order_words(q->sort));
@@ -416,7 +415,7 @@ static void draw_bars(const bb_quantize_row *r, int y, int x, int h, int w) {
     (void)bb_put(y + h + 1, left + shown / 2, 1, BB_ROLE_TEXT, "0");
 }
 
-static void draw_histogram(const bb_quantize_screen *q, const bb_layout *l) {
+static void draw_histogram(const bb_quantize_screen *q, const bb_panes *l) {
     bb_rect p = l->pane[BB_PANE_HISTOGRAM];
     const bb_quantize_row *r = bb_quantize_screen_marked(q);
     if (p.h < 3) return;
@@ -475,7 +474,7 @@ static const char *db_text(const bb_error_stats *e, char *buf, size_t size) {
     return buf;
 }
 
-static void draw_types(const bb_quantize_screen *q, const bb_layout *l) {
+static void draw_types(const bb_quantize_screen *q, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_TYPES];
     const bb_quantize_row *r = bb_quantize_screen_marked(q);
     if (p->h < 1 || !r) return;
@@ -523,7 +522,7 @@ void bb_quantize_screen_types(const bb_quantize_screen *q, bb_str *out) {
     }
 }
 
-void bb_quantize_screen_draw(const bb_app *app, const bb_quantize_screen *q, const bb_layout *l) {
+void bb_quantize_screen_draw(const bb_app *app, const bb_quantize_screen *q, const bb_panes *l) {
     bb_quantize_sum sum;
     bb_quantize_screen_sum(q, &sum);
     draw_fields(app, q, &sum, l);

@@ -483,7 +483,7 @@ static void bits_recall(bb_app *app, void *state, const char *key, const char *v
     if (strcmp(key, "formats") == 0 && show_formats(b, value)) encode_all(b);
 }
 
-static void bits_draw(bb_app *app, void *state, const bb_layout *l) { bb_bits_draw(app, state, l); }
+static void bits_draw(bb_app *app, void *state, const bb_panes *l) { bb_bits_draw(app, state, l); }
 
 const bb_view bb_view_bits = {
     .name = "bits",

@@ -297,7 +297,7 @@ static void kernels_recall(bb_app *app, void *state, const char *key, const char
     (void)value;
 }
 
-static void kernels_draw(bb_app *app, void *state, const bb_layout *l) { bb_kernels_draw(app, state, l); }
+static void kernels_draw(bb_app *app, void *state, const bb_panes *l) { bb_kernels_draw(app, state, l); }
 
 const bb_view bb_view_kernels = {
     .name = "kernels",

@@ -430,7 +430,7 @@ static void plan_recall(bb_app *app, void *state, const char *key, const char *v
 
 static void plan_wants(void *state, bb_wants *wants) { bb_plan_screen_wants(state, wants); }
 
-static void plan_draw(bb_app *app, void *state, const bb_layout *l) { bb_plan_screen_draw(app, state, l); }
+static void plan_draw(bb_app *app, void *state, const bb_panes *l) { bb_plan_screen_draw(app, state, l); }
 
 const bb_view bb_view_plan = {
     .name = "plan",

@@ -258,9 +258,9 @@ static void move(bb_quantize_screen *q, size_t to) {
 static void toggle_histogram(bb_app *app, bb_quantize_screen *q) {
     q->histogram = !q->histogram;
     if (!q->histogram) return;
-    bb_layout l;
+    bb_panes l;
     bb_wants wants = {.more = 1};
-    bb_layout_make(BB_SCREEN_QUANTIZE, app->layout.rows, app->layout.cols, &wants, &l);
+    bb_panes_make(BB_SCREEN_QUANTIZE, app->layout.rows, app->layout.cols, &wants, &l);
     if (!l.pane[BB_PANE_HISTOGRAM].h) bb_app_say(app, BB_ROLE_WARN, "the histogram needs a screen of more rows");
 }
 
@@ -430,7 +430,7 @@ static void quantize_recall(bb_app *app, void *state, const char *key, const cha
     if (ft) q->ftype = ft;
 }
 
-static void quantize_draw(bb_app *app, void *state, const bb_layout *l) { bb_quantize_screen_draw(app, state, l); }
+static void quantize_draw(bb_app *app, void *state, const bb_panes *l) { bb_quantize_screen_draw(app, state, l); }
 
 const bb_view bb_view_quantize = {
     .name = "quantize",

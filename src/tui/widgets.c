@@ -122,17 +122,17 @@ void bb_edit_draw(const bb_edit *e, int y, int x, int width) {
 
 /* ---- drawing ---- */
 
-void bb_lines_draw(const bb_layout *l) {
+void bb_lines_draw(const bb_panes *l) {
     static const char *const joints[16] = {" ", "│", "│", "│", "─", "┘", "┐", "┤",
                                            "─", "└", "┌", "├", "─", "┴", "┬", "┼"};
     for (size_t i = 0; i < l->n_lines; i++)
         for (int k = 0; k < l->line[i].length; k++) {
             int y = l->line[i].y + (l->line[i].vertical ? k : 0), x = l->line[i].x + (l->line[i].vertical ? 0 : k);
-            (void)bb_put(y, x, 1, BB_ROLE_DIM, joints[bb_layout_joint(l, y, x)]);
+            (void)bb_put(y, x, 1, BB_ROLE_DIM, joints[bb_panes_joint(l, y, x)]);
         }
 }
 
-void bb_title_draw(const bb_layout *l, const bb_rect *pane, bb_role role, const char *title) {
+void bb_title_draw(const bb_panes *l, const bb_rect *pane, bb_role role, const char *title) {
     if (!l->wide || pane->h == 0) return;
     int y = pane->y - 1, x = pane->x - 1;
     int used = bb_put(y, x, pane->w, role, " ");
@@ -295,12 +295,12 @@ const char *bb_chooser_value(const bb_chooser *c) {
 static int head_rows(const bb_chooser *c) { return c->head[0] ? 2 : 1; }
 static int chooser_rows(const bb_chooser *c) { return (int)(c->n < 200 ? c->n : 200) + head_rows(c); }
 
-int bb_chooser_page(const bb_chooser *c, const bb_layout *l) {
-    int list = bb_layout_popup(l, chooser_rows(c), 1).h - head_rows(c);
+int bb_chooser_page(const bb_chooser *c, const bb_panes *l) {
+    int list = bb_panes_popup(l, chooser_rows(c), 1).h - head_rows(c);
     return list > 1 ? list : 1;
 }
 
-void bb_chooser_draw(const bb_chooser *c, const bb_layout *l) {
+void bb_chooser_draw(const bb_chooser *c, const bb_panes *l) {
     int width = bb_text_columns(c->head);
     for (size_t i = 0; i < c->n; i++) {
         int w = bb_text_columns(c->items[i].shown);
@@ -308,7 +308,7 @@ void bb_chooser_draw(const bb_chooser *c, const bb_layout *l) {
     }
     if (width < 40) width = 40;
     int head = head_rows(c) - 1;
-    bb_rect r = bb_layout_popup(l, chooser_rows(c), width + 2);
+    bb_rect r = bb_panes_popup(l, chooser_rows(c), width + 2);
     popup_frame(&r, c->title, "type to find  Enter take  Esc back");
     (void)bb_put(r.y, r.x, 6, BB_ROLE_KEY, "Find /");
     bb_edit_draw(&c->filter, r.y, r.x + 7, r.w - 7);
@@ -374,9 +374,9 @@ bb_outcome bb_reader_key(bb_reader *r, int key, int page) {
     }
 }
 
-int bb_reader_page(const bb_reader *r, const bb_layout *l) {
+int bb_reader_page(const bb_reader *r, const bb_panes *l) {
     size_t n = reader_lines(r);
-    return bb_layout_popup(l, (int)(n < 500 ? n : 500), 1).h;
+    return bb_panes_popup(l, (int)(n < 500 ? n : 500), 1).h;
 }
 
 void bb_reader_fit(bb_reader *r, int page) {
@@ -384,9 +384,9 @@ void bb_reader_fit(bb_reader *r, int page) {
     if (r->top > last) r->top = last;
 }
 
-int bb_reader_width(const bb_layout *l) { return bb_layout_popup(l, 1, 1000).w; }
+int bb_reader_width(const bb_panes *l) { return bb_panes_popup(l, 1, 1000).w; }
 
-void bb_reader_draw(const bb_reader *r, const bb_layout *l) {
+void bb_reader_draw(const bb_reader *r, const bb_panes *l) {
     int width = bb_text_columns(r->title) + 2;
     const char *text = bb_str_c(&r->text);
     for (const char *s = text; *s;) {
@@ -398,7 +398,7 @@ void bb_reader_draw(const bb_reader *r, const bb_layout *l) {
         s += n + (s[n] == '\n');
     }
     size_t n = reader_lines(r);
-    bb_rect box = bb_layout_popup(l, (int)(n < 500 ? n : 500), width < 30 ? 30 : width);
+    bb_rect box = bb_panes_popup(l, (int)(n < 500 ? n : 500), width < 30 ? 30 : width);
     popup_frame(&box, r->title, n > (size_t)box.h ? "PgDn more  any other key closes" : "any key closes");
     size_t row = 0;
     for (const char *s = text; *s && row < r->top + (size_t)box.h; row++) {

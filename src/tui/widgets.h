@@ -3,7 +3,7 @@
 #ifndef BB_TUI_WIDGETS_H
 #define BB_TUI_WIDGETS_H
 #include "tui/glyphs.h"
-#include "tui/layout.h"
+#include "tui/panes.h"
 
 typedef enum bb_outcome { BB_STAYS, BB_TAKEN, BB_DROPPED } bb_outcome; /* of a key */
 
@@ -39,10 +39,10 @@ void bb_chooser_add(bb_chooser *c, const char *value, const char *shown);
 /* Marks the item of that value. */
 void bb_chooser_mark(bb_chooser *c, const char *value);
 bb_outcome bb_chooser_key(bb_chooser *c, int key, int page);
-int bb_chooser_page(const bb_chooser *c, const bb_layout *l); /* rows of the list that are seen at once */
+int bb_chooser_page(const bb_chooser *c, const bb_panes *l); /* rows of the list that are seen at once */
 /* What BB_TAKEN took; NULL when nothing is there to take. */
 const char *bb_chooser_value(const bb_chooser *c);
-void bb_chooser_draw(const bb_chooser *c, const bb_layout *l);
+void bb_chooser_draw(const bb_chooser *c, const bb_panes *l);
 
 /* ---- a text ---- */
 typedef struct bb_reader {
@@ -55,19 +55,19 @@ void bb_reader_start(bb_reader *r, const char *title); /* then append to r->text
 void bb_reader_clear(bb_reader *r);
 /* Up, Down and pages move; every other key drops it. page: rows that are seen at once. */
 bb_outcome bb_reader_key(bb_reader *r, int key, int page);
-int bb_reader_page(const bb_reader *r, const bb_layout *l);
+int bb_reader_page(const bb_reader *r, const bb_panes *l);
 /* After the size or the text changed: no rows past the end. */
 void bb_reader_fit(bb_reader *r, int page);
-void bb_reader_draw(const bb_reader *r, const bb_layout *l);
-int bb_reader_width(const bb_layout *l); /* columns that a line may have at most */
+void bb_reader_draw(const bb_reader *r, const bb_panes *l);
+int bb_reader_width(const bb_panes *l); /* columns that a line may have at most */
 /* Appends text broken at blanks into lines of at most `width` columns; `indent` blanks before all but the first. */
 void bb_wrap(bb_str *out, const char *text, int width, int indent);
 int bb_wrap_lines(const char *text, int width); /* how many lines that gives */
 
 /* ---- drawing ---- */
-void bb_lines_draw(const bb_layout *l); /* rules and frames */
+void bb_lines_draw(const bb_panes *l); /* rules and frames */
 /* A title in the line above a pane: "┌ Ask ───". */
-void bb_title_draw(const bb_layout *l, const bb_rect *pane, bb_role role, const char *title);
+void bb_title_draw(const bb_panes *l, const bb_rect *pane, bb_role role, const char *title);
 /* Text broken at blanks over at most `rows` rows of `width` columns, cut with ".." after the last; the rows used. */
 int bb_put_wrapped(int y, int x, int rows, int width, bb_role role, const char *text);
 /* First row to show of a list so that `marked` is seen among `shown` of `n`. */

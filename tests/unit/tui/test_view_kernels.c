@@ -44,9 +44,9 @@ static bool says(void (*write)(void *state, bb_str *out), const char *part) {
 
 START_TEST(columns_fit) {
     for (int screen_cols = BB_MIN_COLS; screen_cols <= 250; screen_cols++) {
-        bb_layout l;
+        bb_panes l;
         int widths[BB_KERNELS_COLUMNS];
-        bb_layout_make(BB_SCREEN_KERNELS, 40, screen_cols, NULL, &l);
+        bb_panes_make(BB_SCREEN_KERNELS, 40, screen_cols, NULL, &l);
         int width = l.pane[BB_PANE_TABLE].w;
         ck_assert_int_le(bb_kernels_columns(width, widths), width);
         ck_assert(widths[BB_COL_ERROR] && widths[BB_COL_KERNEL] && widths[BB_COL_TIME] && widths[BB_COL_ROOF]);

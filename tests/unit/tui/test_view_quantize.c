@@ -71,9 +71,9 @@ static const bb_quantize_row *row(size_t shown) { return bb_quantize_at(q->job, 
 START_TEST(columns_fit) {
     for (int cols = BB_MIN_COLS; cols <= 250; cols++)
         for (int shape = 3; shape <= 20; shape++) {
-            bb_layout l;
+            bb_panes l;
             int widths[BB_QUANTIZE_COLUMNS];
-            bb_layout_make(BB_SCREEN_QUANTIZE, 40, cols, NULL, &l);
+            bb_panes_make(BB_SCREEN_QUANTIZE, 40, cols, NULL, &l);
             int width = l.pane[BB_PANE_TENSORS].w, sum = bb_quantize_columns(width, shape, widths);
             ck_assert_int_le(sum, width);
             ck_assert(widths[BB_QCOL_TENSOR] >= 18 && widths[BB_QCOL_TO] && widths[BB_QCOL_SQNR]);

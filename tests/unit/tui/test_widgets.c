@@ -28,9 +28,9 @@ END_TEST
 START_TEST(reader_pages_are_those_of_its_box) {
     for (int rows = BB_MIN_ROWS; rows < 50; rows++)
         for (int lines = 1; lines < 80; lines += 3) {
-            bb_layout l;
+            bb_panes l;
             bb_reader r = {0};
-            bb_layout_make(BB_SCREEN_PLAN, rows, 80, NULL, &l);
+            bb_panes_make(BB_SCREEN_PLAN, rows, 80, NULL, &l);
             bb_reader_start(&r, "text");
             for (int i = 0; i < lines; i++) bb_str_addf(&r.text, "line %d\n", i);
             int page = bb_reader_page(&r, &l), seen = page;

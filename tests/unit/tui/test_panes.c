@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* test_layout.c - on every size and screen: nothing overlaps, everything is inside, what must be seen has room. */
+/* test_panes.c - on every size and screen: nothing overlaps, everything is inside, what must be seen has room. */
 #include "harness.h"
-#include "tui/layout.h"
+#include "tui/panes.h"
 #include <string.h>
 
 enum { MAX_ROWS = 80, MAX_COLS = 250 };
 static unsigned char grid[MAX_ROWS][MAX_COLS];
 
 /* Marks a rectangle; fails when it leaves the screen or meets another. */
-static void mark(const bb_layout *l, bb_rect r, const char *what, int id) {
+static void mark(const bb_panes *l, bb_rect r, const char *what, int id) {
     if (r.h == 0) return;
     ck_assert_msg(r.y >= 0 && r.x >= 0 && r.h > 0 && r.w > 0 && r.y + r.h <= l->rows && r.x + r.w <= l->cols,
                   "%s %d leaves %dx%d: y %d x %d h %d w %d", what, id, l->cols, l->rows, r.y, r.x, r.h, r.w);
@@ -20,8 +20,8 @@ static void mark(const bb_layout *l, bb_rect r, const char *what, int id) {
 }
 
 static void check_size(bb_screen screen, int rows, int cols, const bb_wants *wants) {
-    bb_layout l;
-    bb_layout_make(screen, rows, cols, wants, &l);
+    bb_panes l;
+    bb_panes_make(screen, rows, cols, wants, &l);
     ck_assert(!l.tiny && l.wide == (cols >= BB_WIDE_COLS));
     memset(grid, 0, sizeof grid);
     mark(&l, l.tabs, "tabs", 0);
@@ -35,10 +35,10 @@ static void check_size(bb_screen screen, int rows, int cols, const bb_wants *wan
         for (int k = 0; k < l.line[i].length; k++) {
             int y = l.line[i].y + (l.line[i].vertical ? k : 0), x = l.line[i].x + (l.line[i].vertical ? 0 : k);
             /* not an assertion a cell: each of them would write a mark to a file */
-            if (y < 0 || y >= rows || x < 0 || x >= cols || grid[y][x] || !bb_layout_joint(&l, y, x))
+            if (y < 0 || y >= rows || x < 0 || x >= cols || grid[y][x] || !bb_panes_joint(&l, y, x))
                 ck_abort_msg("screen %d: line %zu at %d,%d of %dx%d", (int)screen, i, y, x, cols, rows);
         }
-    ck_assert_uint_lt(l.n_lines, BB_LAYOUT_LINES);
+    ck_assert_uint_lt(l.n_lines, BB_PANES_LINES);
     /* Fields, list and answer are never squeezed out. */
     ck_assert_int_ge(l.pane[0].h, 1);
     ck_assert_int_ge(l.pane[1].h, 1);
@@ -89,8 +89,8 @@ END_TEST
 START_TEST(small_sizes_have_no_panes) {
     for (int rows = 0; rows < 40; rows++)
         for (int cols = 0; cols < BB_MIN_COLS; cols++) {
-            bb_layout l;
-            bb_layout_make(BB_SCREEN_PLAN, rows, cols, NULL, &l);
+            bb_panes l;
+            bb_panes_make(BB_SCREEN_PLAN, rows, cols, NULL, &l);
             ck_assert(l.tiny && l.n_lines == 0 && l.pane[0].h == 0 && l.hints.h == 0);
         }
 }
@@ -99,15 +99,15 @@ END_TEST
 START_TEST(popups_stay_inside) {
     for (int rows = 5; rows < 60; rows++)
         for (int cols = 8; cols < 130; cols++) {
-            bb_layout l;
-            bb_layout_make(BB_SCREEN_BITS, rows, cols, NULL, &l);
-            bb_rect r = bb_layout_popup(&l, 500, 500), small = bb_layout_popup(&l, 1, 2);
+            bb_panes l;
+            bb_panes_make(BB_SCREEN_BITS, rows, cols, NULL, &l);
+            bb_rect r = bb_panes_popup(&l, 500, 500), small = bb_panes_popup(&l, 1, 2);
             ck_assert(r.y >= 1 && r.x >= 2 && r.y + r.h + 1 <= rows && r.x + r.w + 2 <= cols);
             ck_assert(small.h == 1 && small.w == 2);
             /* the message of one row or several stays in sight below it */
             for (int n = 1; !l.tiny && n <= BB_MESSAGE_ROWS + 1; n++) {
-                bb_layout_message(&l, n);
-                r = bb_layout_popup(&l, 500, 500);
+                bb_panes_message(&l, n);
+                r = bb_panes_popup(&l, 500, 500);
                 ck_assert(l.message.h == (n > BB_MESSAGE_ROWS ? BB_MESSAGE_ROWS : n));
                 ck_assert(l.message.y + l.message.h == l.hints.y && r.y + r.h < l.message.y && r.y >= 1 && r.h >= 5);
             }
@@ -116,23 +116,23 @@ START_TEST(popups_stay_inside) {
 END_TEST
 
 START_TEST(joints_close_a_frame) {
-    bb_layout l;
-    bb_layout_make(BB_SCREEN_PLAN, 40, 120, NULL, &l);
+    bb_panes l;
+    bb_panes_make(BB_SCREEN_PLAN, 40, 120, NULL, &l);
     int bottom = l.message.y - 1;
-    ck_assert_uint_eq(bb_layout_joint(&l, 1, 0), 2 | 8);
-    ck_assert_uint_eq(bb_layout_joint(&l, 1, 119), 2 | 4);
-    ck_assert_uint_eq(bb_layout_joint(&l, bottom, 0), 1 | 8);
-    ck_assert_uint_eq(bb_layout_joint(&l, bottom, 119), 1 | 4);
+    ck_assert_uint_eq(bb_panes_joint(&l, 1, 0), 2 | 8);
+    ck_assert_uint_eq(bb_panes_joint(&l, 1, 119), 2 | 4);
+    ck_assert_uint_eq(bb_panes_joint(&l, bottom, 0), 1 | 8);
+    ck_assert_uint_eq(bb_panes_joint(&l, bottom, 119), 1 | 4);
     int split = l.pane[BB_PANE_NEEDS].x - 2;
-    ck_assert_uint_eq(bb_layout_joint(&l, 1, split), 2 | 4 | 8);
-    ck_assert_uint_eq(bb_layout_joint(&l, bottom, split), 1 | 4 | 8);
-    ck_assert_uint_eq(bb_layout_joint(&l, 2, 5), 0);
+    ck_assert_uint_eq(bb_panes_joint(&l, 1, split), 2 | 4 | 8);
+    ck_assert_uint_eq(bb_panes_joint(&l, bottom, split), 1 | 4 | 8);
+    ck_assert_uint_eq(bb_panes_joint(&l, 2, 5), 0);
 }
 END_TEST
 
 static Suite *make(void) {
-    Suite *s = suite_create("layout");
-    TCase *t = tcase_create("layout");
+    Suite *s = suite_create("panes");
+    TCase *t = tcase_create("panes");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, every_size);
     tcase_add_test(t, every_want);

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* layout.c - where everything stands on a screen of that many rows and columns: a pure function. */
-#include "tui/layout.h"
+/* panes.c - where everything stands on a screen of that many rows and columns: a pure function. */
+#include "tui/panes.h"
 #include <string.h>
 
 static int least(int a, int b) { return a < b ? a : b; }
 static int clamp(int v, int low, int high) { return v < low ? low : v > high ? high : v; }
 
-static void rule(bb_layout *l, int y, int x, int length) {
-    if (l->n_lines < BB_LAYOUT_LINES && length > 0)
+static void rule(bb_panes *l, int y, int x, int length) {
+    if (l->n_lines < BB_PANES_LINES && length > 0)
         l->line[l->n_lines++] = (bb_rule_line){.vertical = false, .y = y, .x = x, .length = length};
 }
-static void post(bb_layout *l, int y, int x, int length) {
-    if (l->n_lines < BB_LAYOUT_LINES && length > 0)
+static void post(bb_panes *l, int y, int x, int length) {
+    if (l->n_lines < BB_PANES_LINES && length > 0)
         l->line[l->n_lines++] = (bb_rule_line){.vertical = true, .y = y, .x = x, .length = length};
 }
 /* The four sides of a frame whose corners are (top, left) and (bottom, right). */
-static void frame(bb_layout *l, int top, int left, int bottom, int right) {
+static void frame(bb_panes *l, int top, int left, int bottom, int right) {
     rule(l, top, left, right - left + 1);
     rule(l, bottom, left, right - left + 1);
     post(l, top, left, bottom - top + 1);
@@ -29,7 +29,7 @@ static bb_rect take(int *y, int h, int x, int w) {
     return r;
 }
 
-static void bits_narrow(bb_layout *l, const bb_wants *wants, int bottom) {
+static void bits_narrow(bb_panes *l, const bb_wants *wants, int bottom) {
     (void)wants;
     bool roomy = l->rows >= 21; /* rules cost two rows */
     int w = l->cols - 1, y = 1;
@@ -42,7 +42,7 @@ static void bits_narrow(bb_layout *l, const bb_wants *wants, int bottom) {
     l->pane[BB_PANE_SENTENCE] = take(&y, 1, 1, w);
 }
 
-static void bits_wide(bb_layout *l, const bb_wants *wants, int bottom) {
+static void bits_wide(bb_panes *l, const bb_wants *wants, int bottom) {
     (void)wants;
     int split = l->cols - clamp(l->cols / 3 + 1, 41, 60), top = 2, end = bottom - 1, y = 1;
     l->pane[BB_PANE_VALUE] = take(&y, 1, 1, l->cols - 1);
@@ -65,7 +65,7 @@ static void bits_wide(bb_layout *l, const bb_wants *wants, int bottom) {
     l->pane[BB_PANE_SENTENCE] = take(&y, 1, 1, l->cols - 1);
 }
 
-static void plan_narrow(bb_layout *l, const bb_wants *wants, int bottom) {
+static void plan_narrow(bb_panes *l, const bb_wants *wants, int bottom) {
     bool roomy = l->rows >= 22;
     int w = l->cols - 1, y = 1;
     l->pane[BB_PANE_ASK] = take(&y, 4, 1, w);
@@ -84,7 +84,7 @@ static void plan_narrow(bb_layout *l, const bb_wants *wants, int bottom) {
     }
 }
 
-static void plan_wide(bb_layout *l, const bb_wants *wants, int bottom) {
+static void plan_wide(bb_panes *l, const bb_wants *wants, int bottom) {
     (void)wants;
     int split = clamp(l->cols * 3 / 10, 34, 46), top = 1, end = bottom - 1;
     frame(l, top, 0, end, l->cols - 1);
@@ -112,7 +112,7 @@ static void plan_wide(bb_layout *l, const bb_wants *wants, int bottom) {
     }
 }
 
-static void quantize_narrow(bb_layout *l, const bb_wants *wants, int bottom) {
+static void quantize_narrow(bb_panes *l, const bb_wants *wants, int bottom) {
     int w = l->cols - 1, y = 1;
     l->pane[BB_PANE_FIELDS] = take(&y, 2, 1, w);
     l->pane[BB_PANE_PROGRESS] = take(&y, 2, 1, w);
@@ -126,7 +126,7 @@ static void quantize_narrow(bb_layout *l, const bb_wants *wants, int bottom) {
     l->pane[BB_PANE_TOTAL] = take(&y, 1, 1, w);
 }
 
-static void quantize_wide(bb_layout *l, const bb_wants *wants, int bottom) {
+static void quantize_wide(bb_panes *l, const bb_wants *wants, int bottom) {
     int split = clamp(l->cols * 5 / 8, 68, 130), top = 2, end = bottom - 1, y = 1, floor = end - 4;
     l->pane[BB_PANE_FIELDS] = take(&y, 1, 1, l->cols - 1);
     frame(l, top, 0, end, l->cols - 1);
@@ -145,7 +145,7 @@ static void quantize_wide(bb_layout *l, const bb_wants *wants, int bottom) {
     l->pane[BB_PANE_TOTAL] = take(&y, 1, 2, l->cols - 4);
 }
 
-static void kernels_narrow(bb_layout *l, const bb_wants *wants, int bottom) {
+static void kernels_narrow(bb_panes *l, const bb_wants *wants, int bottom) {
     (void)wants;
     bool roomy = l->rows >= 21;
     int w = l->cols - 1, y = 1;
@@ -158,7 +158,7 @@ static void kernels_narrow(bb_layout *l, const bb_wants *wants, int bottom) {
     l->pane[BB_PANE_PLOT] = take(&y, plot, 1, w);
 }
 
-static void kernels_wide(bb_layout *l, const bb_wants *wants, int bottom) {
+static void kernels_wide(bb_panes *l, const bb_wants *wants, int bottom) {
     (void)wants;
     int split = clamp(l->cols * 3 / 5, 74, 100), top = 2, end = bottom - 1, y = 1;
     if (l->cols - split < 36) split = l->cols - 36;
@@ -178,7 +178,7 @@ static void kernels_wide(bb_layout *l, const bb_wants *wants, int bottom) {
     l->pane[BB_PANE_PLOT] = take(&y, end - y, x, w);
 }
 
-void bb_layout_make(bb_screen screen, int rows, int cols, const bb_wants *wants, bb_layout *l) {
+void bb_panes_make(bb_screen screen, int rows, int cols, const bb_wants *wants, bb_panes *l) {
     memset(l, 0, sizeof *l);
     l->rows = rows;
     l->cols = cols;
@@ -189,7 +189,7 @@ void bb_layout_make(bb_screen screen, int rows, int cols, const bb_wants *wants,
     l->message = (bb_rect){rows - 2, 1, 1, cols - 1};
     l->hints = (bb_rect){rows - 1, 1, 1, cols - 1};
     static const bb_wants none = {0, 0};
-    static void (*const make[BB_SCREENS][2])(bb_layout *, const bb_wants *, int) = {
+    static void (*const make[BB_SCREENS][2])(bb_panes *, const bb_wants *, int) = {
         [BB_SCREEN_BITS] = {bits_narrow, bits_wide},
         [BB_SCREEN_PLAN] = {plan_narrow, plan_wide},
         [BB_SCREEN_QUANTIZE] = {quantize_narrow, quantize_wide},
@@ -198,7 +198,7 @@ void bb_layout_make(bb_screen screen, int rows, int cols, const bb_wants *wants,
     if (screen < BB_SCREENS) make[screen][l->wide](l, wants ? wants : &none, rows - 2);
 }
 
-unsigned bb_layout_joint(const bb_layout *l, int y, int x) {
+unsigned bb_panes_joint(const bb_panes *l, int y, int x) {
     unsigned joint = 0;
     for (size_t i = 0; i < l->n_lines; i++) {
         const bb_rule_line *s = &l->line[i];
@@ -210,13 +210,13 @@ unsigned bb_layout_joint(const bb_layout *l, int y, int x) {
     return joint;
 }
 
-void bb_layout_message(bb_layout *l, int lines) {
+void bb_panes_message(bb_panes *l, int lines) {
     if (l->tiny) return;
     int h = clamp(lines, 1, BB_MESSAGE_ROWS);
     l->message = (bb_rect){l->rows - 1 - h, 1, h, l->cols - 1};
 }
 
-bb_rect bb_layout_popup(const bb_layout *l, int rows, int cols) {
+bb_rect bb_panes_popup(const bb_panes *l, int rows, int cols) {
     int end = l->message.h ? l->message.y : l->rows; /* the frame's last row is above it */
     int h = clamp(rows, 1, end > 5 ? end - 4 : 1), w = clamp(cols, 1, l->cols > 6 ? l->cols - 6 : 1);
     return (bb_rect){least((l->rows - h) / 2, end - 1 - h), (l->cols - w) / 2, h, w};

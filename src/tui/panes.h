@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* layout.h - where everything stands on a screen of that many rows and columns: a pure function. */
-#ifndef BB_TUI_LAYOUT_H
-#define BB_TUI_LAYOUT_H
+/* panes.h - where everything stands on a screen of that many rows and columns: a pure function. */
+#ifndef BB_TUI_PANES_H
+#define BB_TUI_PANES_H
 #include "tui/keymap.h"
 
 /* Below these there is no room for an answer: one line says so. */
@@ -53,24 +53,24 @@ typedef struct bb_wants {
     int lines, more;
 } bb_wants;
 
-enum { BB_LAYOUT_LINES = 12 };
-typedef struct bb_layout {
+enum { BB_PANES_LINES = 12 };
+typedef struct bb_panes {
     int rows, cols;
     bool tiny; /* only the first line is used */
     bool wide; /* two panes with frames; else one column with rules */
     bb_rect tabs, message, hints;
     bb_rect pane[BB_PANES];
-    bb_rule_line line[BB_LAYOUT_LINES]; /* frames; crossing and touching lines join */
+    bb_rule_line line[BB_PANES_LINES]; /* frames; crossing and touching lines join */
     size_t n_lines;
-} bb_layout;
+} bb_panes;
 
 /* wants may be NULL. */
-void bb_layout_make(bb_screen screen, int rows, int cols, const bb_wants *wants, bb_layout *l);
+void bb_panes_make(bb_screen screen, int rows, int cols, const bb_wants *wants, bb_panes *l);
 /* How lines join at a place: bits 1 up, 2 down, 4 left, 8 right. */
-unsigned bb_layout_joint(const bb_layout *l, int y, int x);
+unsigned bb_panes_joint(const bb_panes *l, int y, int x);
 /* Gives the message that many rows, at most BB_MESSAGE_ROWS: it grows upwards, over what stands there. */
-void bb_layout_message(bb_layout *l, int lines);
+void bb_panes_message(bb_panes *l, int lines);
 /* A box in the middle of the screen for `rows` x `cols` of text, frame not counted; smaller when they do not fit. Its
  * frame ends above the message. */
-bb_rect bb_layout_popup(const bb_layout *l, int rows, int cols);
+bb_rect bb_panes_popup(const bb_panes *l, int rows, int cols);
 #endif
