@@ -258,13 +258,15 @@ static void odd_lines(bb_table *t, const bb_error_report *r) {
         for (size_t k = 0; k < i && first; k++) first = r->rows[k].tensor != x->tensor || r->rows[k].skipped[0];
         if (!first || x->skipped[0]) continue;
         const bb_error_odd *const odds[] = {&x->odd_weights, &x->odd_inputs};
-        static const char *const words[] = {"weights not finite count as 0",
-                                            "inputs not finite: their rows are left out"};
+        static const char *const words[2][2] = {
+            {"weight not finite counts as 0", "weights not finite count as 0"},
+            {"input not finite, its row is left out", "inputs not finite, their rows are left out"}};
         for (size_t k = 0; k < 2; k++)
             if (odds[k]->count)
-                bb_table_foot(t, "%s: %" PRIu64 " %s, the first %s at %" PRIu64 ", %" PRIu64,
-                              bb_escape_buf(x->tensor->name, name, sizeof name), odds[k]->count, words[k],
-                              bb_f64_shortest(odds[k]->value, value), odds[k]->row, odds[k]->col);
+                bb_table_foot(t, "%s: %" PRIu64 " %s: the first %s at row %" PRIu64 ", column %" PRIu64,
+                              bb_escape_buf(x->tensor->name, name, sizeof name), odds[k]->count,
+                              words[k][odds[k]->count > 1], bb_f64_shortest(odds[k]->value, value), odds[k]->row,
+                              odds[k]->col);
     }
 }
 

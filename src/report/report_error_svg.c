@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { WIDTH = 960, TOP = 78, BOTTOM = 400, LEFT = 78, MIDDLE = 450, RIGHT = 560, END = 932, LEGEND = 470 };
-enum { LEGEND_ROW = 22, LEGEND_COLUMNS = 4 };
+enum { LEGEND_ROW = 22, LEGEND_COLUMNS = 3 };
 
 /* Series: the types in the order in which they were asked for. */
 typedef struct chart {
@@ -120,13 +120,13 @@ static void legend(bb_str *out, const bb_error_report *r) {
     char type[BB_ERROR_TYPE_SIZE], line[96], bits[BB_SHOW_SIZE], error[BB_SHOW_SIZE];
     for (size_t k = 0; k < r->n_types; k++) {
         const bb_error_total *t = &r->totals[k];
-        double x = LEFT + (double)(k % LEGEND_COLUMNS) * 218, y = LEGEND + (double)(k / LEGEND_COLUMNS) * LEGEND_ROW;
+        double x = LEFT + (double)(k % LEGEND_COLUMNS) * 290, y = LEGEND + (double)(k / LEGEND_COLUMNS) * LEGEND_ROW;
         bb_svg_mark(out, (unsigned)k, x, y - 4);
         if (t->tensors)
-            snprintf(line, sizeof line, "%s  %s bits, %s", bb_error_type_name(t->type, type),
+            snprintf(line, sizeof line, "%s: %s bits, error %s", bb_error_type_name(t->type, type),
                      bb_show_fixed(t->bits_per_weight, 2, bits), bb_show_ratio(t->rel, 1, error));
         else
-            snprintf(line, sizeof line, "%s  not measured", bb_error_type_name(t->type, type));
+            snprintf(line, sizeof line, "%s: not measured", bb_error_type_name(t->type, type));
         bb_svg_text(out, x + 13, y, "label", "start", line);
     }
 }

@@ -55,12 +55,15 @@ static bb_error_step step_between(const bb_error_row *small, const bb_error_row 
     return (bb_error_step){to, (loss(small) - loss(large)) / (double)(large->bytes - small->bytes)};
 }
 
+/* Sizes less than this many bytes apart are one size: what the one scale of a matrix takes is no price. */
+enum { SAME_SIZE = 16 };
+
 /* The measured row of the same tensor with the next larger or smaller number of bytes; NULL when there is none. */
 static const bb_error_row *neighbour(const bb_error_row *rows, size_t n, const bb_error_row *of, bool larger) {
     const bb_error_row *best = NULL;
     for (size_t i = 0; i < n; i++) {
         const bb_error_row *r = &rows[i];
-        bool beyond = larger ? r->bytes > of->bytes : r->bytes < of->bytes;
+        bool beyond = larger ? r->bytes >= of->bytes + SAME_SIZE : of->bytes >= r->bytes + SAME_SIZE;
         if (!measured(r) || !beyond) continue;
         if (!best || (larger ? r->bytes < best->bytes : r->bytes > best->bytes) ||
             (r->bytes == best->bytes && loss(r) < loss(best)))

@@ -5,6 +5,7 @@
 #include "base/escape.h"
 #include "base/fpenv.h"
 #include "base/mem.h"
+#include "model/packed.h"
 #include "study/error_parts.h"
 #include "study/tensor_rows.h"
 #include <math.h>
@@ -228,8 +229,9 @@ static bb_status measure_tensor(const bb_error_run *run, const bb_file *file, co
 
 /* ---- the study ---- */
 
+/* Scales and zeros of a quantized checkpoint are read with the codes they belong to. */
 static bool wanted(const bb_tensor *t, const bb_error_opts *o) {
-    return t->n_dims >= 2 && (!o->only || strstr(t->name, o->only));
+    return t->n_dims >= 2 && !bb_packed_companion(t->name) && (!o->only || strstr(t->name, o->only));
 }
 
 static bb_status check_opts(const bb_error_opts *o, bb_error *err) {
