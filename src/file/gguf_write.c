@@ -189,6 +189,23 @@ bb_status bb_gguf_out_text(bb_gguf_out *o, const char *key, const char *text) {
     return set(o, key, BB_GGUF_STR, (const unsigned char *)text, strlen(text));
 }
 
+bb_status bb_gguf_out_texts(bb_gguf_out *o, const char *key, const char *const *texts, size_t n) {
+    size_t bytes = 4 + 8;
+    for (size_t i = 0; i < n; i++)
+        if (!bb_add_size(bytes, 8, &bytes) || !bb_add_size(bytes, strlen(texts[i]), &bytes)) return BB_E_LIMIT;
+    buffer b = {.data = bb_alloc(bytes, 1), .cap = bytes};
+    if (!b.data) return BB_E_NOMEM;
+    put_le(&b, BB_GGUF_STR, 4);
+    put_le(&b, n, 8);
+    for (size_t i = 0; i < n; i++) {
+        put_le(&b, strlen(texts[i]), 8);
+        put(&b, texts[i], strlen(texts[i]));
+    }
+    bb_status status = set(o, key, BB_GGUF_ARR, b.data, b.n);
+    free(b.data);
+    return status;
+}
+
 /* ---- metadata of another file ---- */
 
 typedef struct copier {

@@ -23,6 +23,7 @@ bb_status bb_gguf_out_i32(bb_gguf_out *out, const char *key, int32_t v);
 bb_status bb_gguf_out_f32(bb_gguf_out *out, const char *key, float v);
 bb_status bb_gguf_out_bool(bb_gguf_out *out, const char *key, bool v);
 bb_status bb_gguf_out_text(bb_gguf_out *out, const char *key, const char *text);
+bb_status bb_gguf_out_texts(bb_gguf_out *out, const char *key, const char *const *texts, size_t n); /* an array */
 void bb_gguf_out_remove(bb_gguf_out *out, const char *key); /* nothing when absent */
 bool bb_gguf_out_has(const bb_gguf_out *out, const char *key);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* convert_config.h - what a conversion to GGUF reads of a config.json beside the architecture; private to graph/. */
+/* convert_config.h - what a conversion to GGUF, and running a checkpoint, read of a config.json beside the
+ * architecture. */
 #ifndef BB_GRAPH_CONVERT_CONFIG_H
 #define BB_GRAPH_CONVERT_CONFIG_H
 #include "model/arch.h"

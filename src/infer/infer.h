@@ -15,8 +15,9 @@ typedef struct bb_linear {
     uint64_t rows, cols;     /* out, in */
 } bb_linear;
 
-/* Called for each product with the inputs of its matrix before they are rounded, x [tokens][cols]. */
-typedef void bb_infer_tap(void *ctx, size_t linear, const float *x, size_t tokens);
+/* Called for each product with the inputs of its matrix before they are rounded, x [tokens][cols]. Matrices that read
+ * the same value come one after the other with the same x; any other call has another x than the one before. */
+typedef void bb_infer_tap(void *ctx, size_t linear, const float *x, size_t tokens, size_t cols);
 
 typedef struct bb_infer_opts {
     bb_isa isa;
@@ -25,6 +26,8 @@ typedef struct bb_infer_opts {
     bb_infer_tap *tap; /* or NULL */
     void *tap_ctx;
     bb_dispatch *dispatch; /* counts the products of each kernel, or NULL */
+    const char *config;    /* of a checkpoint: the text of the config.json that arch was made of; NULL of a GGUF */
+    size_t config_bytes;
 } bb_infer_opts;
 
 /* How a matrix is multiplied: by the kernel of its type, which rounds its inputs too; or decoded to fp32, by the fp32

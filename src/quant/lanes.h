@@ -13,10 +13,12 @@
  *   vi_bytes           LANES bytes, zero-extended;  vf_gather4: columns at..at+3 of LANES rows, lane l from row[l]
  *   vf_add sub mul div sqrt abs neg; vf_min(a, b) is a < b ? a : b, vf_max(a, b) is a > b ? a : b, as C has it for NaN
  *   vi_add sub and or min max, vi_shl shr sar by a constant
- *   vf_lt le gt ge eq ne, vi_eq; vm_and or not any all, vm_bits (lane l in bit l); vf_pick vi_pick(m, a, b) is m ? a :
- * b vf_of_i, vi_of_f   conversions; vi_of_f cuts, what no int32 holds (and NaN) gives INT32_MIN as x86 does vi_near
- * ggml's nearest_int;  vf_near_in(x, lo, hi): the same, held in lo..hi, as a float vi_half vf_of_half to and from fp16
- * bits, as bb_f32_to_f16 does vt vt_load vt_at   a table of 16 floats and its elements at the indices of a vi */
+ *   vf_lt le gt ge eq ne, vi_eq; vm_and or not any all, vm_bits (lane l in bit l)
+ *   vf_pick vi_pick    (m, a, b) is m ? a : b;  vf_cast: the float whose bits a vi holds
+ *   vf_of_i, vi_of_f   conversions; vi_of_f cuts, what no int32 holds (and NaN) gives INT32_MIN as x86 does
+ *   vi_near            ggml's nearest_int;  vf_near_in(x, lo, hi): the same, held in lo..hi, as a float
+ *   vi_half vf_of_half to and from fp16 bits, as bb_f32_to_f16 does
+ *   vt vt_load vt_at   a table of 16 floats and its elements at the indices of a vi */
 #ifndef BB_QUANT_LANES_H
 #define BB_QUANT_LANES_H
 #include <stddef.h>

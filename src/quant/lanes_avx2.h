@@ -77,6 +77,7 @@ LANE_FN vi vi_pick(vm m, vi a, vi b) { return _mm256_blendv_epi8(b, a, _mm256_ca
 
 LANE_FN vf vf_of_i(vi a) { return _mm256_cvtepi32_ps(a); }
 LANE_FN vi vi_of_f(vf a) { return _mm256_cvttps_epi32(a); }
+LANE_FN vf vf_cast(vi a) { return _mm256_castsi256_ps(a); }
 LANE_FN vi lanes_near_bits(vf x) {
     vi t = _mm256_castps_si256(_mm256_add_ps(x, _mm256_set1_ps(LANES_MAGIC)));
     return _mm256_and_si256(t, _mm256_set1_epi32(LANES_MANTISSA));

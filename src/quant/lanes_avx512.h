@@ -80,6 +80,7 @@ LANE_FN vi vi_pick(vm m, vi a, vi b) { return _mm512_mask_blend_epi32(m, b, a); 
 
 LANE_FN vf vf_of_i(vi a) { return _mm512_cvtepi32_ps(a); }
 LANE_FN vi vi_of_f(vf a) { return _mm512_cvttps_epi32(a); }
+LANE_FN vf vf_cast(vi a) { return _mm512_castsi512_ps(a); }
 LANE_FN vi lanes_near_float(vf x) { /* 0xEA: (a and b) or c */
     vi t = _mm512_castps_si512(_mm512_add_ps(x, _mm512_set1_ps(LANES_MAGIC)));
     return _mm512_ternarylogic_epi32(t, _mm512_set1_epi32(LANES_MANTISSA), _mm512_set1_epi32(LANES_EXPONENT), 0xEA);

@@ -63,6 +63,11 @@ LANE_FN vi vi_pick(vm m, vi a, vi b) { return m ? a : b; }
 
 LANE_FN vf vf_of_i(vi a) { return (vf)a; }
 LANE_FN vi vi_of_f(vf a) { return a >= -2147483648.0f && a < 2147483648.0f ? (vi)a : INT32_MIN; }
+LANE_FN vf vf_cast(vi a) {
+    vf x;
+    memcpy(&x, &a, sizeof x);
+    return x;
+}
 LANE_FN uint32_t lanes_near_bits(vf x) {
     float t = x + LANES_MAGIC;
     uint32_t u;
