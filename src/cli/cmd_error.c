@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* cmd_error.c - bitbudget error. */
 #include "base/escape.h"
-#include "cli/commands.h"
+#include "cli/error_inputs_options.h"
 #include "cli/progress.h"
 #include "report/report.h"
 #include <stdio.h>
@@ -11,13 +11,21 @@ enum { TYPES_MAX = 16 };
 
 static const cli_option options[] = {
     {OPT_TYPES, "--types", "LIST", NULL, false,
-     "storage types, separated by commas (int8,q8_0,q4_0); int8 and int4 have a scale for each row, int8:tensor one "
-     "for "
-     "the whole matrix"},
-    {OPT_INPUT, "--input", "WHAT", "normal|heavy|outliers", false,
-     "made inputs: N(0,1), Student's t of 3 degrees of freedom, or N(0,1) with a few channels times 20"},
+     "storage types, separated by commas (int8,q8_0,q4_0); int8 has a scale for each row, int8:tensor one for the "
+     "matrix, int4 likewise"},
+    {OPT_TEXT, "--text", "FILE", NULL, false,
+     "the real inputs: what reaches each matrix of a model of the llama architecture while it runs over the text"},
+    {OPT_CHUNKS, "--chunks", "N", NULL, false, "of --text: at most so many chunks (8)"},
+    {OPT_CTX, "--ctx -c", "TOKENS", NULL, false, "of --text: tokens of a chunk (the model's context, at most 512)"},
+    {OPT_VOCAB, "--vocab", "FILE.gguf", NULL, false,
+     "of --text: the GGUF whose tokenizer splits it (demo is the demo model)"},
+    {OPT_SAVE_INPUTS, "--save-inputs", "DIR", NULL, false, "of --text: the inputs of each matrix as NAME.npy"},
+    {OPT_SAVE_IMATRIX, "--save-imatrix", "FILE", NULL, false,
+     "of --text: the importance of the input channels, for quantize --imatrix"},
     {OPT_INPUTS, "--inputs", "FILE", NULL, false,
      "inputs from a NumPy array [tokens][columns], or a folder of NAME.npy for tensor NAME"},
+    {OPT_INPUT, "--input", "WHAT", "normal|heavy|outliers", false,
+     "made inputs: N(0,1), Student's t of 3 degrees of freedom, or N(0,1) with a few channels times 20"},
     {OPT_TOKENS, "--tokens", "N", NULL, false, "rows of inputs (16)"},
     {OPT_ROWS, "--rows", "N", NULL, false, "output rows checked of each tensor (512)"},
     {OPT_ONLY, "--only", "TEXT", NULL, false, "tensors whose name contains the text"},
@@ -44,23 +52,6 @@ static bb_status read_types(const char *list, bb_error_type *types, size_t *n, b
         if (!p[len]) return BB_OK;
         p += len + 1;
     }
-}
-
-static bb_status read_inputs(const cli_args *a, bb_inputs **inputs, bb_error *err) {
-    static const struct {
-        const char *name;
-        bb_inputs_kind kind;
-    } made[] = {{"normal", BB_INPUTS_NORMAL}, {"heavy", BB_INPUTS_HEAVY}, {"outliers", BB_INPUTS_OUTLIERS}};
-    uint64_t seed = 1;
-    const char *what = cli_has(a, OPT_INPUT) ? a->value[OPT_INPUT] : "normal";
-    if (cli_has(a, OPT_INPUT) && cli_has(a, OPT_INPUTS))
-        return bb_fail(err, BB_E_ARG, "--input makes inputs, --inputs reads them: give one");
-    bb_status s = cli_get_u64(a, OPT_SEED, "--seed", &seed, err);
-    if (s != BB_OK) return s;
-    if (cli_has(a, OPT_INPUTS)) return bb_inputs_read(a->value[OPT_INPUTS], inputs, err);
-    for (size_t i = 0; i < sizeof made / sizeof *made; i++)
-        if (strcmp(made[i].name, what) == 0) return bb_inputs_make(made[i].kind, seed, inputs, err);
-    return bb_fail(err, BB_E_BUG, "--input %s", what);
 }
 
 /* ---- warnings ---- */
@@ -97,13 +88,13 @@ static void warn_odd(const cli_output *o, const bb_error_report *r) {
 
 /* Whether the file can be written, before long work. */
 static bb_status check_svg(const cli_call *call, const bb_model *model, bb_error *err) {
-    const char *svg = call->args.value[OPT_SVG];
-    bb_status s = BB_OK;
-    if (!svg) return BB_OK;
-    for (size_t i = 0; i < model->file->n_parts && s == BB_OK; i++)
-        if (model->file->parts[i].src) s = bb_sink_refuse_source(svg, model->file->parts[i].src, err);
-    if (s == BB_OK && cli_has(&call->args, OPT_INPUTS)) s = bb_sink_refuse_name(svg, call->args.value[OPT_INPUTS], err);
-    return s == BB_OK ? bb_sink_probe(svg, call->out.force, err) : s;
+    const cli_args *a = &call->args;
+    const char *svg = a->value[OPT_SVG];
+    static const cli_id inputs[] = {OPT_INPUTS, OPT_TEXT, OPT_VOCAB};
+    bb_status s = svg ? cli_error_refuse(svg, model, err) : BB_OK;
+    for (size_t i = 0; svg && i < sizeof inputs / sizeof *inputs && s == BB_OK; i++)
+        if (cli_has(a, inputs[i])) s = bb_sink_refuse_name(svg, a->value[inputs[i]], err);
+    return svg && s == BB_OK ? bb_sink_probe(svg, call->out.force, err) : s;
 }
 
 static bb_status write_svg(const cli_call *call, const bb_error_report *r, bb_error *err) {
@@ -143,11 +134,12 @@ static bb_status show(cli_call *call, const bb_model *model, bb_error_report *re
     return cli_output_table(&call->out, bb_report_error(report, cli_has(a, OPT_RANK)), false, err);
 }
 
-static bb_status study(cli_call *call, const bb_model *model, bb_error_opts *o, bb_error *err) {
+static bb_status study(cli_call *call, const bb_catalogue *cat, const bb_model *model, bb_error_opts *o,
+                       bb_error *err) {
     bb_inputs *inputs = NULL;
     bb_error_report report = {0};
-    cli_progress progress;
-    bb_status s = read_inputs(&call->args, &inputs, err);
+    cli_progress progress = {0};
+    bb_status s = cli_error_inputs(call, cat, model, o->tokens, &inputs, err);
     if (s == BB_OK) {
         o->inputs = inputs;
         cli_progress_start(&progress, call->out.quiet);
@@ -176,8 +168,10 @@ static bb_status run(cli_call *call, bb_error *err) {
     if (s == BB_OK && !model->file)
         s = bb_fail(err, BB_E_VALUE, "error: %s holds no tensors to measure: expected a GGUF or safetensors file",
                     model->title);
+    if (s == BB_OK) s = cli_error_inputs_check(call, model, err);
     if (s == BB_OK) s = check_svg(call, model, err);
-    if (s == BB_OK) s = study(call, model, &o, err);
+    if (s == BB_OK) s = cli_output_begin(&call->out, err);
+    if (s == BB_OK) s = study(call, cat, model, &o, err);
     bb_model_free(model);
     bb_catalogue_free(cat);
     return s;
@@ -192,6 +186,7 @@ const cli_command cli_error = {
     .max_words = 1,
     .examples = "error demo\n"
                 "error model.gguf --types q8_0,q4_0 --only attn --csv\n"
-                "error model.safetensors --types int8,int8:tensor --rank\n",
+                "error model.safetensors --types int8,int8:tensor --rank\n"
+                "error demo --text heldout.txt --svg error.svg\n",
     .run = run,
 };

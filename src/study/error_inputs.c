@@ -20,7 +20,7 @@ enum { FREEDOM = 3, CHANNELS = 1024, PATH_SIZE = 4096 };
 static const float OUTLIER = 20;
 
 const char *bb_inputs_name(bb_inputs_kind kind) {
-    static const char *const names[] = {"normal", "heavy", "outliers", "npy", "npy"};
+    static const char *const names[] = {"normal", "heavy", "outliers", "npy", "npy", "text"};
     return names[kind];
 }
 
@@ -38,7 +38,10 @@ bb_status bb_inputs_make(bb_inputs_kind kind, uint64_t seed, bb_inputs **inputs,
 void bb_inputs_free(bb_inputs *in) {
     if (!in) return;
     bb_file_close(in->array);
+    bb_inputs_text_clear(in);
     free(in->path);
+    free(in->gguf);
+    free(in->hf);
     free(in);
 }
 
@@ -61,6 +64,9 @@ void bb_inputs_tell(const bb_inputs *in, uint64_t tokens, bb_str *out) {
     case BB_INPUTS_FOLDER:
         bb_str_addf(out, "up to %" PRIu64 " rows %s %s", tokens, in->array ? "of" : "of the arrays in",
                     bb_escape_buf(in->path, name, sizeof name));
+        break;
+    case BB_INPUTS_TEXT:
+        bb_inputs_tell_text(in, tokens, out);
         break;
     }
 }
@@ -103,22 +109,35 @@ static bb_status open_array(const char *path, bb_file **file, bb_error *err) {
     return BB_OK;
 }
 
-bb_status bb_inputs_read(const char *path, bb_inputs **inputs, bb_error *err) {
+/* The names of a checkpoint's tensors as a GGUF has them; an architecture that is not known has none. */
+static bb_status list_names(bb_inputs *in, const bb_arch *arch) {
+    bb_graph graph = {0};
+    bb_status status = bb_graph_build(arch, &graph, NULL);
+    if (status == BB_OK) status = bb_graph_tensors(&graph, false, &in->gguf, &in->n_gguf);
+    if (status == BB_OK) status = bb_graph_tensors(&graph, true, &in->hf, &in->n_hf);
+    bb_graph_clear(&graph);
+    return status == BB_E_NOMEM ? status : BB_OK;
+}
+
+bb_status bb_inputs_read(const char *path, const bb_arch *arch, bb_inputs **inputs, bb_error *err) {
     struct stat st;
     bb_file *array = NULL;
+    bb_inputs *in = NULL;
     bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
     bb_status status = folder ? BB_OK : open_array(path, &array, err);
-    if (status == BB_OK) status = bb_inputs_make(folder ? BB_INPUTS_FOLDER : BB_INPUTS_ARRAY, 0, inputs, err);
-    if (status == BB_OK) {
-        (*inputs)->array = array;
-        (*inputs)->path = bb_strdup(path);
-        if ((*inputs)->path) return BB_OK;
-        bb_inputs_free(*inputs);
-        *inputs = NULL;
+    if (status == BB_OK) status = bb_inputs_make(folder ? BB_INPUTS_FOLDER : BB_INPUTS_ARRAY, 0, &in, err);
+    if (status != BB_OK) {
+        bb_file_close(array);
+        return status;
+    }
+    in->array = array;
+    in->path = bb_strdup(path);
+    if (!in->path || (folder && arch && list_names(in, arch) != BB_OK)) {
+        bb_inputs_free(in);
         return bb_fail(err, BB_E_NOMEM, "out of memory");
     }
-    bb_file_close(array);
-    return status;
+    *inputs = in;
+    return BB_OK;
 }
 
 /* At most `most` rows of an array of this many columns. */
@@ -138,19 +157,35 @@ static bb_status read_rows(const bb_file *file, size_t cols, size_t most, float 
     return status;
 }
 
+/* Of a tensor of a checkpoint that is one tensor there and here; NULL where it is none. The checkpoint of a base class
+ * leaves the first part of a name out. */
+static const char *gguf_name(const bb_inputs *in, const char *name) {
+    const bb_graph_tensor *hf = NULL, *own = NULL;
+    size_t alike = 0;
+    for (size_t i = 0; i < in->n_hf && !hf; i++) {
+        const char *dot = strchr(in->hf[i].name, '.');
+        if (strcmp(in->hf[i].name, name) == 0 || (dot && strcmp(dot + 1, name) == 0)) hf = &in->hf[i];
+    }
+    for (size_t i = 0; hf && i < in->n_hf; i++) alike += in->hf[i].layer == hf->layer && in->hf[i].weight == hf->weight;
+    for (size_t i = 0; hf && i < in->n_gguf && !own; i++)
+        if (in->gguf[i].layer == hf->layer && in->gguf[i].weight == hf->weight) own = &in->gguf[i];
+    return own && alike == 1 ? own->name : NULL;
+}
+
 /* NULL without an error where there is no such file: a name with '/' is none of a file in the folder. */
-static bb_status open_named(const bb_inputs *in, const bb_tensor *t, bb_file **file, bb_error *err) {
+static bb_status open_named(const bb_inputs *in, const char *name, bb_file **file, bb_error *err) {
     char path[PATH_SIZE];
     struct stat st;
-    int n = snprintf(path, sizeof path, "%s/%s.npy", in->path, t->name);
-    if (strchr(t->name, '/') || n < 0 || (size_t)n >= sizeof path || stat(path, &st) != 0) return BB_OK;
+    int n = name ? snprintf(path, sizeof path, "%s/%s.npy", in->path, name) : -1;
+    if (n < 0 || (size_t)n >= sizeof path || strchr(name, '/') || stat(path, &st) != 0) return BB_OK;
     return open_array(path, file, err);
 }
 
 static bb_status read_array(const bb_inputs *in, const bb_tensor *t, size_t cols, size_t most, float **x, size_t *rows,
                             char *why, size_t why_size, bool *other_shape, bb_error *err) {
     bb_file *own = NULL;
-    bb_status status = in->array ? BB_OK : open_named(in, t, &own, err);
+    bb_status status = in->array ? BB_OK : open_named(in, t->name, &own, err);
+    if (status == BB_OK && !in->array && !own) status = open_named(in, gguf_name(in, t->name), &own, err);
     const bb_file *file = in->array ? in->array : own;
     const bb_tensor *a = status == BB_OK && file ? bb_file_tensor(file, 0) : NULL;
     if (status == BB_OK && !a)
@@ -182,6 +217,9 @@ bb_status bb_inputs_rows(const bb_inputs *in, const bb_tensor *t, size_t cols, s
     case BB_INPUTS_ARRAY:
     case BB_INPUTS_FOLDER:
         status = read_array(in, t, cols, most, &values, &n, why, why_size, &other, err);
+        break;
+    case BB_INPUTS_TEXT:
+        status = bb_inputs_text_rows(in, t, cols, most, &values, &n, why, why_size, err);
         break;
     }
     if (status != BB_OK) {

@@ -2,16 +2,27 @@
 /* error_parts.h - what the files of error_study share: one matrix, its weights' error, its products. */
 #ifndef BB_STUDY_ERROR_PARTS_H
 #define BB_STUDY_ERROR_PARTS_H
+#include "graph/graph.h"
 #include "quant/codec_int8.h"
 #include "study/coded_weight.h"
 #include "study/error_study.h"
 
+typedef struct bb_inputs_text bb_inputs_text;
 struct bb_inputs {
     bb_inputs_kind kind;
     uint64_t seed;
-    bb_file *array; /* owned; NULL of a folder */
-    char *path;     /* owned */
+    bb_file *array;       /* owned; NULL of a folder */
+    char *path;           /* owned: of the array, the folder or the text */
+    bb_inputs_text *text; /* owned; of BB_INPUTS_TEXT */
+    /* [n_gguf], [n_hf] names of a checkpoint's tensors in both containers; owned, or NULL */
+    bb_graph_tensor *gguf, *hf;
+    size_t n_gguf, n_hf;
 };
+/* error_text.c: the cases of error_inputs.h that are a text's. */
+void bb_inputs_text_clear(bb_inputs *in);
+void bb_inputs_tell_text(const bb_inputs *in, uint64_t tokens, bb_str *out);
+bb_status bb_inputs_text_rows(const bb_inputs *in, const bb_tensor *t, size_t cols, size_t most, float **x,
+                              size_t *rows, char *why, size_t why_size, bb_error *err);
 
 /* Row number i of n that are spaced evenly over all. */
 static inline uint64_t bb_spaced_row(size_t i, size_t n, uint64_t all) {

@@ -95,7 +95,7 @@ static void npy(const char *name, int rows, int cols, const float *x) {
 static bb_inputs *reading(const char *path) {
     bb_inputs *in = NULL;
     bb_error err = {0};
-    ck_assert_msg(bb_inputs_read(path, &in, &err) == BB_OK, "%s", err.text);
+    ck_assert_msg(bb_inputs_read(path, NULL, &in, &err) == BB_OK, "%s", err.text);
     return in;
 }
 
@@ -172,8 +172,8 @@ START_TEST(other_shapes) {
     ck_assert_str_eq(r.rows[0].skipped, "");
     bb_error_report_clear(&r);
     bb_inputs_free(in);
-    ck_assert_int_eq(bb_inputs_read(made_path("w.safetensors"), &in, &err), BB_E_INVALID);
-    ck_assert_int_eq(bb_inputs_read(made_path("absent.npy"), &in, &err), BB_E_OPEN);
+    ck_assert_int_eq(bb_inputs_read(made_path("w.safetensors"), NULL, &in, &err), BB_E_INVALID);
+    ck_assert_int_eq(bb_inputs_read(made_path("absent.npy"), NULL, &in, &err), BB_E_OPEN);
     bb_file_close(f);
     bb_file_close(g);
     bb_file_close(h);
