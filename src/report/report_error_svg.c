@@ -37,7 +37,7 @@ static void reach(range *r, double v) {
 
 static chart chart_of(const bb_error_report *r) {
     chart c = {.r = r};
-    range bits = {INFINITY, 0}, speed = bits, error = bits;
+    range bits = {(double)INFINITY, 0}, speed = bits, error = bits;
     for (size_t i = 0; i < r->n_rows; i++) {
         const bb_error_row *x = &r->rows[i];
         if (!shown(x)) continue;
@@ -120,7 +120,8 @@ static void legend(bb_str *out, const bb_error_report *r) {
     char type[BB_ERROR_TYPE_SIZE], line[96], bits[BB_SHOW_SIZE], error[BB_SHOW_SIZE];
     for (size_t k = 0; k < r->n_types; k++) {
         const bb_error_total *t = &r->totals[k];
-        double x = LEFT + (double)(k % LEGEND_COLUMNS) * 290, y = LEGEND + (double)(k / LEGEND_COLUMNS) * LEGEND_ROW;
+        size_t column = k % LEGEND_COLUMNS, line_number = k / LEGEND_COLUMNS;
+        double x = LEFT + 290 * (double)column, y = LEGEND + LEGEND_ROW * (double)line_number;
         bb_svg_mark(out, (unsigned)k, x, y - 4);
         if (t->tensors)
             snprintf(line, sizeof line, "%s: %s bits, error %s", bb_error_type_name(t->type, type),

@@ -124,9 +124,13 @@ static bb_status do_slice(const job *j, size_t i, const buffers *b, bb_error *er
         return BB_OK;
     }
     /* of blocks, and of codes on one scale, a slice may end within a row: they are the same */
-    size_t cols = j->whole_rows ? (size_t)m->cols : n;
-    status = bb_error_encode(j->type, j->range, b->clean, n / cols, cols, isa, b->out);
-    if (status == BB_OK) status = bb_dequantize_rows_as(j->type->dtype, b->out, n / cols, cols, isa, b->back);
+    size_t rows = 1, cols = n;
+    if (j->whole_rows && m->cols) {
+        cols = (size_t)m->cols;
+        rows = n / cols;
+    }
+    status = bb_error_encode(j->type, j->range, b->clean, rows, cols, isa, b->out);
+    if (status == BB_OK) status = bb_dequantize_rows_as(j->type->dtype, b->out, rows, cols, isa, b->back);
     if (status != BB_OK) return bb_fail(err, status, "%s", bb_status_text(status));
     bb_error_sum_init(&r->sum);
     if (m->wide)
