@@ -45,7 +45,7 @@ GEN_SRC   := $(patsubst data/%.csv,$(B)/gen/data_%.c,$(DATA))
 LIB_OBJ   := $(LIB_SRC:src/%.c=$(B)/obj/%.o) $(GEN_SRC:$(B)/gen/%.c=$(B)/obj/gen/%.o)
 APP_OBJ   := $(APP_SRC:src/%.c=$(B)/obj/%.o)
 
-LIB_LIBS  := -ljansson -lcsv -lgsl -lgslcblas -lm
+LIB_LIBS  := -ljansson -lcsv -lgsl -lgslcblas -ldl -lm
 APP_LIBS  := -lncursesw -ltinfo
 TEST_LIBS := -lcheck -lsubunit -lrt -lmpfr -lgmp
 

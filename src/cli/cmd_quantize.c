@@ -37,6 +37,8 @@ static const cli_option options[] = {
     {OPT_SPLIT_SIZE, "--split-max-size", "SIZE", NULL, false, "several files, each with tensors of at most this size"},
     {OPT_PART, "--part", "I/N", NULL, false,
      "only part I of N of the same file, for jobs that share it; it appears when the last is done"},
+    {OPT_OUTPUT_ERROR, "--output-error", NULL, NULL, false,
+     "what each matrix loses in its products too: a sample of its rows times random activations, through its kernel"},
     {OPT_LAYOUT, "--layout", "LAYOUT", "plain|llm-int8", false, "of int8: compressed-tensors' or bitsandbytes'"},
     {OPT_GRANULARITY, "--granularity", "WHAT", NULL, false,
      "of int8: what shares a scale: tensor, row or group:N (row)"},
@@ -188,6 +190,9 @@ static bb_status read_request(cli_call *call, const bb_catalogue *cat, request *
     o->requantize = cli_has(a, OPT_REQUANTIZE);
     o->allow_nonfinite = cli_has(a, OPT_ALLOW_NONFINITE);
     o->keep_split = cli_has(a, OPT_KEEP_SPLIT);
+    o->seed = BB_QUANTIZE_SEED;
+    if (cli_has(a, OPT_OUTPUT_ERROR)) o->output_tokens = BB_QUANTIZE_TOKENS;
+    if (s == BB_OK) s = cli_get_u64(a, OPT_SEED, "--seed", &o->seed, err);
     if (cli_has(a, OPT_SEARCH) && strcmp(a->value[OPT_SEARCH], "best") == 0) o->quant.search = BB_SEARCH_BEST;
     return s;
 }
@@ -214,6 +219,9 @@ static bb_table *table_of(const bb_quantize_job *job, const cli_call *call, cons
                                  .written = bb_quantize_complete(job),
                                  .dry = cli_has(&call->args, OPT_DRY_RUN),
                                  .weighted = o->imatrix != NULL,
+                                 .output_tokens = o->output_tokens,
+                                 .seed = o->seed,
+                                 .dispatch = bb_quantize_dispatch(job),
                                  .quiet = call->out.quiet,
                                  .si = call->out.si};
     bb_table *t = bb_report_quantize(&in);

@@ -82,8 +82,10 @@ static bb_status read_opts(const cli_args *a, bb_folder_opts *o, bb_error *err) 
     o->asymmetric = cli_has(a, OPT_ASYMMETRIC);
     o->double_quant = cli_has(a, OPT_DOUBLE_QUANT);
     o->allow_nonfinite = cli_has(a, OPT_ALLOW_NONFINITE);
-    bb_status s = BB_OK;
-    if (cli_has(a, OPT_GRANULARITY)) s = read_granularity(a->value[OPT_GRANULARITY], o, err);
+    o->output_tokens = cli_has(a, OPT_OUTPUT_ERROR) ? BB_QUANTIZE_TOKENS : 0;
+    o->seed = BB_QUANTIZE_SEED;
+    bb_status s = cli_get_u64(a, OPT_SEED, "--seed", &o->seed, err);
+    if (s == BB_OK && cli_has(a, OPT_GRANULARITY)) s = read_granularity(a->value[OPT_GRANULARITY], o, err);
     if (s == BB_OK) s = cli_get_positive(a, OPT_OUTLIER, "--outlier-threshold", &o->outlier_threshold, err);
     if (s == BB_OK) s = cli_get_bytes(a, OPT_SPLIT_SIZE, "--split-max-size", &o->shard_bytes, err);
     if (s == BB_OK) s = cli_get_unsigned(a, OPT_THREADS, "--threads", 1024, &o->threads, err);
@@ -91,7 +93,7 @@ static bb_status read_opts(const cli_args *a, bb_folder_opts *o, bb_error *err) 
     return s;
 }
 
-static bb_table *table_of(const bb_folder_job *job, bool written, bool quiet, bool si) {
+static bb_table *table_of(const bb_folder_job *job, const bb_folder_opts *o, bool written, bool quiet, bool si) {
     size_t n = bb_folder_quantize_count(job);
     const bb_quantize_row **rows = bb_alloc(n + 1, sizeof *rows);
     if (!rows) return NULL;
@@ -104,6 +106,9 @@ static bb_table *table_of(const bb_folder_job *job, bool written, bool quiet, bo
                                  .folder = true,
                                  .written = written,
                                  .dry = !written,
+                                 .output_tokens = o->output_tokens,
+                                 .seed = o->seed,
+                                 .dispatch = bb_folder_quantize_dispatch(job),
                                  .quiet = quiet,
                                  .si = si};
     bb_table *t = bb_report_quantize(&in);
@@ -136,7 +141,7 @@ bb_status cli_quantize_folder(cli_call *call, const bb_model *model, bb_error *e
         warn_all(&call->out, job, &told);
         if (!dry) s = cli_output_refuse(&call->out, a, err); /* the output has its name now */
         if (s == BB_OK)
-            s = cli_output_table(&call->out, table_of(job, !dry, call->out.quiet, call->out.si), false, err);
+            s = cli_output_table(&call->out, table_of(job, &o, !dry, call->out.quiet, call->out.si), false, err);
         if (s != BB_OK && !dry) bb_hint(err, "the output is written and whole: only the report of it failed");
     }
     bb_folder_quantize_free(job);

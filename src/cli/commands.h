@@ -32,6 +32,8 @@ extern const cli_command cli_bits, cli_formats, cli_plan_command, cli_fit, cli_r
 void cli_stores_init(bb_stores *stores);
 /* BITBUDGET_ISA stands for --isa where that is not given. */
 void cli_isa_from_environment(cli_args *args);
+/* The folder of ggml's libraries: --ggml, else GGML_DIR, else NULL. */
+const char *cli_ggml_dir(const cli_args *args);
 
 /* NULL past the end. */
 const cli_command *cli_command_at(size_t i);

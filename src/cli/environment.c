@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* environment.c - what the environment says: where other programs keep models, which instructions to use. */
+/* environment.c - what the environment says: where other programs keep models, which instructions to use, where
+ * ggml is. */
 #include "cli/commands.h"
 #include <stdlib.h>
 
@@ -15,4 +16,9 @@ void cli_stores_init(bb_stores *stores) {
 void cli_isa_from_environment(cli_args *args) {
     const char *isa = getenv("BITBUDGET_ISA");
     if (isa && *isa && !args->value[OPT_ISA]) args->value[OPT_ISA] = isa;
+}
+
+const char *cli_ggml_dir(const cli_args *args) {
+    const char *dir = getenv("GGML_DIR");
+    return args->value[OPT_GGML] ? args->value[OPT_GGML] : dir && *dir ? dir : NULL;
 }

@@ -112,8 +112,8 @@ static int no_command(void) {
     return EXIT_USAGE;
 }
 
-static int run_screens(const cli_call *call, const char *screen) {
-    const cli_args *args = &call->args;
+static bb_status run_screens(cli_call *call, const char *screen, int *status, bb_error *err) {
+    cli_args *args = &call->args;
     const char *color = args->value[OPT_COLOR];
     struct bb_tui_opts opts = {.screen = screen,
                                .ascii = cli_has(args, OPT_ASCII),
@@ -121,8 +121,12 @@ static int run_screens(const cli_call *call, const char *screen) {
                                .gpus_path = args->value[OPT_GPUS],
                                .model = args->value[OPT_MODEL],
                                .stores = &call->stores};
+    cli_isa_from_environment(args);
+    bb_status s = cli_get_isa(args, &opts.isa, err);
+    if (s != BB_OK) return s;
     if (color) opts.color = strcmp(color, "always") == 0 ? 1 : strcmp(color, "never") == 0 ? -1 : 0;
-    return bb_tui_run(&opts);
+    *status = bb_tui_run(&opts);
+    return BB_OK;
 }
 
 int main(int argc, char **argv) {
@@ -143,14 +147,15 @@ int main(int argc, char **argv) {
         if (cli_has(&call.args, OPT_HELP))
             s = print(&call.out, cli_full_help, NULL, &err);
         else if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
-            status = run_screens(&call, NULL);
+            s = run_screens(&call, NULL, &status, &err);
         else
             status = no_command();
     } else if (s == BB_OK) {
         const cli_command *c = cli_command_find(argv[first], &err);
         call.args.dashes = false;
         s = c ? run_command(c, argc, argv, first + 1, &call, &err) : BB_E_ARG;
-        if (s == BB_OK && call.screens) status = run_screens(&call, call.args.n_words ? call.args.words[0] : NULL);
+        if (s == BB_OK && call.screens)
+            s = run_screens(&call, call.args.n_words ? call.args.words[0] : NULL, &status, &err);
     }
     if (s != BB_OK) {
         err.status = s;

@@ -256,6 +256,25 @@ static bb_status too_large(const char *name, const char *value, bb_error *err) {
                    bb_escape_buf(value, safe, sizeof safe));
 }
 
+bb_status cli_get_counts(const cli_args *args, cli_id id, const char *name, uint64_t *out, size_t most, size_t *n,
+                         bb_error *err) {
+    if (!cli_has(args, id)) return BB_OK;
+    size_t found = 0;
+    for (const char *p = args->value[id];; p++) {
+        char word[24];
+        size_t length = strcspn(p, ",");
+        (void)snprintf(word, sizeof word, "%.*s", length < sizeof word ? (int)length : 0, p);
+        if (!bb_parse_u64(word, &out[found]) || out[found] == 0)
+            return bad_value(name, args->value[id], "whole numbers, at least 1, separated by commas", err);
+        found++;
+        p += length;
+        if (!*p) break;
+        if (found == most) return bb_fail(err, BB_E_ARG, "%s: at most %zu numbers", name, most);
+    }
+    *n = found;
+    return BB_OK;
+}
+
 bb_status cli_get_tokens(const cli_args *args, cli_id id, const char *name, const char *what, uint64_t *out,
                          bb_error *err) {
     if (!cli_has(args, id)) return BB_OK;

@@ -60,6 +60,9 @@ typedef enum cli_id {
     OPT_OUT,
     OPT_IN,
     OPT_SECONDS,
+    OPT_EVERY,
+    OPT_PEERS,
+    OPT_GGML,
     OPT_MODEL,
     OPT_ARCH,
     OPT_VENDOR,
@@ -100,6 +103,7 @@ typedef enum cli_id {
     OPT_SVG,
     OPT_SAVE_INPUTS,
     OPT_SAVE_IMATRIX,
+    OPT_OUTPUT_ERROR,
     OPT_COUNT
 } cli_id;
 
@@ -151,6 +155,10 @@ bb_status cli_get_bytes(const cli_args *args, cli_id id, const char *name, uint6
 bb_status cli_get_parameters(const cli_args *args, cli_id id, const char *name, uint64_t *out, bb_error *err);
 /* A number as `bits` reads it, positive and finite. */
 bb_status cli_get_positive(const cli_args *args, cli_id id, const char *name, double *out, bb_error *err);
+
+/* Whole numbers of 1 or more, separated by commas, at most `most` of them. */
+bb_status cli_get_counts(const cli_args *args, cli_id id, const char *name, uint64_t *out, size_t most, size_t *n,
+                         bb_error *err);
 
 /* --isa; BB_E_UNSUPPORTED for one that this machine does not run. */
 bb_status cli_get_isa(const cli_args *args, bb_isa *isa, bb_error *err);

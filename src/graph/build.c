@@ -88,6 +88,7 @@ static void add_qk_norm(bb_builder *b, const char *name, const char *in, const c
         return;
     }
     bb_add_norm(b, b->t->norm, name, in, gguf, hf, width);
+    b->g->nodes[b->g->n_nodes - 1].width = heads * a->head_dim; /* one weight for all heads */
 }
 
 static uint64_t value_dim(const bb_arch *a) { return a->v_head_dim ? a->v_head_dim : a->head_dim; }

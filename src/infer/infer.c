@@ -62,7 +62,7 @@ void bb_infer_free(bb_infer *f) {
     free(f->rope);
     free(f->kv.keys);
     free(f->kv.values);
-    free(f->kv.scores);
+    free(f->kv.work);
     free(f->arena);
     bb_acts_clear(&f->acts);
     bb_conversion_clear(&f->conversion);

@@ -55,7 +55,8 @@ typedef struct bb_kv {
     size_t heads, kv_heads, head_dim, value_dim, value_stride, tiles;
     size_t key_head, value_head; /* floats of one head of a layer */
     float *keys, *values;
-    float *scores; /* [parts][2][tiles * BB_KEY_TILE]: of each worker */
+    size_t row_work; /* floats of work memory for a row: scores and sums */
+    float *work;     /* [parts][BB_ATTEND_ROWS][row_work]: of each worker */
     size_t parts;
 } bb_kv;
 

@@ -93,8 +93,7 @@ typedef struct rows_job {
 
 static void rows_part(void *ctx, size_t i) {
     const rows_job *j = ctx;
-    size_t n = j->r->rows, first = n / j->parts * i, end = i + 1 == j->parts ? n : first + n / j->parts;
-    for (size_t t = first; t < end; t++) j->fn(j->r, j->r->first + t);
+    for (size_t t = i; t < j->r->rows; t += j->parts) j->fn(j->r, j->r->first + t);
 }
 
 /* work: operations for each token */

@@ -220,7 +220,10 @@ static bb_status norm(compiler *c, const bb_node *n, bb_step *s) {
 
 static bb_status matmul(compiler *c, const bb_node *n, bb_step *s) {
     const bb_value *x = &c->f->values[s->in[0]];
-    if (c->g.weights[n->weights[0]].n_dims != 2 || x->stride != x->width) return unsupported(c, "products of heads");
+    const bb_weight *w = &c->g.weights[n->weights[0]];
+    if (w->n_dims != 2 || x->stride != x->width) return unsupported(c, "products of heads");
+    if (w->dims[0] != x->width || w->dims[1] != n->width)
+        return bb_fail(c->err, BB_E_BUG, "%s: the widths of %s differ", c->f->arch.name, n->name);
     bb_status st = new_matrix(c, n->weights[0], &s->linear);
     if (!st && n->weights[1] >= 0) st = load_vector(c, n->weights[1], &s->bias);
     s->out = BB_NO_VALUE; /* logits go to the caller */
@@ -277,6 +280,9 @@ static bb_status add_node(compiler *c, const bb_node *n) {
     case BB_OP_WEIGHTED_SUM:
         return unsupported(c, "experts");
     }
+    bool same = n->op == BB_OP_NORM || n->op == BB_OP_ROPE || n->op == BB_OP_ADD;
+    if (!st && same && f->values[s.out].width != f->values[s.in[0]].width)
+        st = bb_fail(c->err, BB_E_BUG, "%s: the widths of %s differ", f->arch.name, n->name);
     if (!st && !bb_grow((void **)&f->steps, f->n_steps, &f->steps_cap, sizeof *f->steps))
         st = bb_fail(c->err, BB_E_NOMEM, "out of memory");
     if (!st) f->steps[f->n_steps++] = s;

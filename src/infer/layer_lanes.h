@@ -70,15 +70,22 @@ LANE_FN void score_two(const float *q, const float *p, const float *tile, size_t
     vf_store(t + 3 * LANES, b3);
 }
 
-/* t NULL: one head only. */
-LANE_BIG void score(const bb_attend *a, const float *q, const float *p, float *s, float *t) {
-    for (size_t j = 0; j < a->n; j += 4 * LANES) {
-        const float *tile = a->keys + j / BB_KEY_TILE * (a->head_dim * BB_KEY_TILE) + j % BB_KEY_TILE;
-        if (t)
-            score_two(q, p, tile, a->head_dim, s + j, t + j);
+/* Row r of the queries: heads of the first token, then those of the next. */
+static inline const float *query(const bb_attend *a, size_t r) {
+    return a->q + r / a->heads * a->q_stride + r % a->heads * a->head_dim;
+}
+
+/* Positions that a row sees. */
+static inline size_t seen(const bb_attend *a, size_t r) { return a->n + r / a->heads; }
+
+/* Rows r and, if two, r + 1 against the tile at position j. Behind what they see come numbers without meaning. */
+LANE_BIG void score(const bb_attend *a, size_t r, bool two, size_t j, float *s, float *t) {
+    const float *q = query(a, r), *p = two ? query(a, r + 1) : q, *tile = a->keys + j * a->head_dim;
+    for (size_t at = 0; at < BB_KEY_TILE; at += 4 * LANES)
+        if (two)
+            score_two(q, p, tile + at, a->head_dim, s + at, t + at);
         else
-            score_one(q, tile, a->head_dim, s + j);
-    }
+            score_one(q, tile + at, a->head_dim, s + at);
 }
 
 /* ---- softmax ---- */
@@ -115,57 +122,80 @@ LANE_BIG float exponentials(float *s, size_t n, float scale) {
 
 /* ---- values ---- */
 
-/* Two vectors of dimensions of two heads, or one of either: both flags are constants. Sums of e_j v_j. */
-LANE_FN void mix(const bb_attend *a, const float *e, const float *f, size_t at, bool two_heads, bool two_vectors,
-                 float *y, float *z) {
-    vf a0 = vf_set(0), a1 = a0, b0 = a0, b1 = a0;
-    const float *v = a->values + at;
-    for (size_t j = 0; j < a->n; j++, v += a->value_stride) {
-        vf x = vf_set(e[j]), w = two_heads ? vf_set(f[j]) : x, v0 = vf_load(v), v1 = v0;
+/* Adds e_j v_j of n positions to y, and f_j v_j to z: two vectors of dimensions of two rows, or one of either; both
+ * flags are constants. */
+LANE_FN void mix(const float *v, size_t stride, size_t n, const float *e, const float *f, bool two_rows,
+                 bool two_vectors, float *y, float *z) {
+    vf a0 = vf_load(y), a1 = a0, b0 = a0, b1 = a0;
+    if (two_vectors) a1 = vf_load(y + LANES);
+    if (two_rows) b0 = vf_load(z);
+    if (two_rows && two_vectors) b1 = vf_load(z + LANES);
+    for (size_t j = 0; j < n; j++, v += stride) {
+        vf x = vf_set(e[j]), w = two_rows ? vf_set(f[j]) : x, v0 = vf_load(v), v1 = v0;
         if (two_vectors) v1 = vf_load(v + LANES);
         a0 = vf_add(a0, vf_mul(x, v0));
         if (two_vectors) a1 = vf_add(a1, vf_mul(x, v1));
-        if (two_heads) b0 = vf_add(b0, vf_mul(w, v0));
-        if (two_heads && two_vectors) b1 = vf_add(b1, vf_mul(w, v1));
+        if (two_rows) b0 = vf_add(b0, vf_mul(w, v0));
+        if (two_rows && two_vectors) b1 = vf_add(b1, vf_mul(w, v1));
     }
     vf_store(y, a0);
-    vf_store(y + LANES, a1);
-    vf_store(z, b0);
-    vf_store(z + LANES, b1);
+    if (two_vectors) vf_store(y + LANES, a1);
+    if (two_rows) vf_store(z, b0);
+    if (two_rows && two_vectors) vf_store(z + LANES, b1);
 }
 
-static inline void put(const float *sums, size_t n, float total, float *out) {
-    for (size_t i = 0; i < n; i++) out[i] = sums[i] / total;
-}
-
-/* f NULL: one head only. */
-LANE_BIG void values(const bb_attend *a, const float *e, const float *f, float sum_e, float sum_f, float *out) {
-    float y[2 * LANES], z[2 * LANES];
-    for (size_t d = 0; d < a->value_dim;) {
-        bool wide = a->value_stride - d >= 2 * LANES;
-        size_t step = wide ? 2 * LANES : LANES, left = a->value_dim - d, n = left < step ? left : step;
+/* n positions from v on, all dimensions; f NULL: one row only. */
+LANE_BIG void values(const float *v, size_t stride, size_t n, const float *e, const float *f, float *y, float *z) {
+    for (size_t d = 0; d < stride;) {
+        bool wide = stride - d >= 2 * LANES;
         if (f && wide)
-            mix(a, e, f, d, true, true, y, z);
+            mix(v + d, stride, n, e, f, true, true, y + d, z + d);
         else if (f)
-            mix(a, e, f, d, true, false, y, z);
+            mix(v + d, stride, n, e, f, true, false, y + d, z + d);
         else if (wide)
-            mix(a, e, e, d, false, true, y, z);
+            mix(v + d, stride, n, e, e, false, true, y + d, y + d);
         else
-            mix(a, e, e, d, false, false, y, z);
-        put(y, n, sum_e, out + d);
-        if (f) put(z, n, sum_f, out + a->value_dim + d);
-        d += step;
+            mix(v + d, stride, n, e, e, false, false, y + d, y + d);
+        d += wide ? 2 * LANES : LANES;
     }
 }
 
+static inline size_t within_tile(size_t sees, size_t j) {
+    size_t n = sees > j ? sees - j : 0;
+    return n < BB_KEY_TILE ? n : BB_KEY_TILE;
+}
+
+/* Rows r and, if two, r + 1, which may see one position more, with the tile at position j. */
+LANE_BIG void values_tile(const bb_attend *a, size_t r, bool two, size_t j, const float *e, const float *f) {
+    const float *v = a->values + j * a->value_stride;
+    float *y = a->sums + r * a->value_stride, *z = y + a->value_stride;
+    size_t n = within_tile(seen(a, r), j), m = two ? within_tile(seen(a, r + 1), j) : n;
+    values(v, a->value_stride, n, e, two ? f : NULL, y, z);
+    if (m > n) values(v + n * a->value_stride, a->value_stride, m - n, f + n, NULL, z, z);
+}
+
+static inline bool pair(size_t r, size_t rows) { return r + 1 < rows; }
+
+/* A tile of keys, and later one of values, serves all rows while it is in the cache. */
 LANE_BIG void attend(const bb_attend *a) {
-    float *s = a->scores, *t = s + (a->n + BB_KEY_TILE - 1) / BB_KEY_TILE * BB_KEY_TILE;
-    for (size_t h = 0; h < a->heads; h += 2) {
-        bool two = h + 1 < a->heads;
-        const float *q = a->q + h * a->head_dim;
-        score(a, q, q + a->head_dim, s, two ? t : NULL);
-        float sum_s = exponentials(s, a->n, a->scale), sum_t = two ? exponentials(t, a->n, a->scale) : 0;
-        values(a, s, two ? t : NULL, sum_s, sum_t, a->out + h * a->value_dim);
+    size_t rows = a->tokens * a->heads, end = a->n + a->tokens - 1;
+    size_t width = (end + BB_KEY_TILE - 1) / BB_KEY_TILE * BB_KEY_TILE;
+    float totals[BB_ATTEND_ROWS];
+    for (size_t j = 0; j < end; j += BB_KEY_TILE)
+        for (size_t r = 0; r < rows; r += 2) {
+            float *s = a->scores + r * width + j;
+            if (j < seen(a, pair(r, rows) ? r + 1 : r)) score(a, r, pair(r, rows), j, s, s + width);
+        }
+    for (size_t r = 0; r < rows; r++) totals[r] = exponentials(a->scores + r * width, seen(a, r), a->scale);
+    memset(a->sums, 0, rows * a->value_stride * sizeof *a->sums);
+    for (size_t j = 0; j < end; j += BB_KEY_TILE)
+        for (size_t r = 0; r < rows; r += 2) {
+            const float *e = a->scores + r * width + j;
+            if (j < seen(a, pair(r, rows) ? r + 1 : r)) values_tile(a, r, pair(r, rows), j, e, e + width);
+        }
+    for (size_t r = 0; r < rows; r++) {
+        float *out = a->out + r / a->heads * a->out_stride + r % a->heads * a->value_dim;
+        for (size_t d = 0; d < a->value_dim; d++) out[d] = a->sums[r * a->value_stride + d] / totals[r];
     }
 }
 

@@ -4,19 +4,24 @@
 #define BB_INFER_LAYER_OPS_H
 #include "base/cpu.h"
 
-enum { BB_KEY_TILE = 64, BB_VALUE_ALIGN = 16 };
+enum { BB_KEY_TILE = 64, BB_VALUE_ALIGN = 16, BB_ATTEND_ROWS = 8 };
 
-/* The query heads of one token that share a head of keys and values. */
+/* Tokens that follow one another, and of each the query heads that share a head of keys and values; both together are
+ * its rows. */
 typedef struct bb_attend {
-    const float *q; /* [heads][head_dim] */
-    size_t heads, head_dim, value_dim;
+    size_t tokens, heads; /* at most BB_ATTEND_ROWS rows */
+    size_t head_dim, value_dim;
+    const float *q; /* [tokens][q_stride]: [heads][head_dim] */
+    size_t q_stride;
     const float *keys;   /* [tiles][head_dim][BB_KEY_TILE] */
-    const float *values; /* [n][value_stride], a multiple of BB_VALUE_ALIGN */
+    const float *values; /* [positions][value_stride], a multiple of BB_VALUE_ALIGN */
     size_t value_stride;
-    size_t n;      /* positions that it sees, at least one */
+    size_t n;      /* positions that the first token sees, at least one; each further token sees one more */
     float scale;   /* of the scores */
-    float *scores; /* work memory, [2][n filled up to a multiple of BB_KEY_TILE] */
-    float *out;    /* [heads][value_dim] */
+    float *scores; /* work memory, [rows][n + tokens - 1 filled up to a multiple of BB_KEY_TILE] */
+    float *sums;   /* and [rows][value_stride] */
+    float *out;    /* [tokens][out_stride]: [heads][value_dim] */
+    size_t out_stride;
 } bb_attend;
 
 /* All in fp32, each operation rounded to nearest-even, none fused; the bits are the same in every one.

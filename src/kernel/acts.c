@@ -95,28 +95,41 @@ typedef struct fill {
     const float *x;
     int32_t offset;
     bb_round_group_fn *round;
+    bb_isa isa;
     size_t tokens_per_item;
 } fill;
 
-static void fill_f32(const fill *f, size_t t) {
+/* Tokens [first, end): block after block, so that what is written lies together. */
+static void fill_f32(const fill *f, size_t first, size_t end) {
     const bb_acts *a = f->a;
-    const float *x = f->x + t * a->in;
     for (size_t b = 0; b < a->blocks; b++) {
-        float *to = (float *)a->values + (b * a->tokens + t) * BB_ACT_BLOCK;
-        size_t left = a->in - b * BB_ACT_BLOCK, live = left < BB_ACT_BLOCK ? left : BB_ACT_BLOCK;
-        memcpy(to, x + b * BB_ACT_BLOCK, live * sizeof *to);
-        memset(to + live, 0, (BB_ACT_BLOCK - live) * sizeof *to);
+        float *to = (float *)a->values + (b * a->tokens + first) * BB_ACT_BLOCK;
+        const float *x = f->x + first * a->in + b * BB_ACT_BLOCK;
+        size_t left = a->in - b * BB_ACT_BLOCK;
+        for (size_t t = first; t < end; t++, to += BB_ACT_BLOCK, x += a->in) {
+            if (left < BB_ACT_BLOCK) {
+                memset(to, 0, BB_ACT_BLOCK * sizeof *to);
+                memcpy(to, x, left * sizeof *to);
+            } else
+                memcpy(to, x, BB_ACT_BLOCK * sizeof *to);
+        }
     }
 }
 
-static void fill_bf16(const fill *f, size_t t) {
+/* The same, many blocks of a token at a time: the rounding is made for long rows. */
+static void fill_bf16(const fill *f, size_t first, size_t end) {
+    enum { RUN = 16 * BB_ACT_BLOCK };
     const bb_acts *a = f->a;
-    const float *x = f->x + t * a->in;
-    for (size_t b = 0; b < a->blocks; b++) {
-        uint16_t *to = (uint16_t *)a->values + (b * a->tokens + t) * BB_ACT_BLOCK;
-        size_t left = a->in - b * BB_ACT_BLOCK, live = left < BB_ACT_BLOCK ? left : BB_ACT_BLOCK;
-        for (size_t i = 0; i < BB_ACT_BLOCK; i++) to[i] = i < live ? bb_f32_to_bf16(x[b * BB_ACT_BLOCK + i]) : 0;
-    }
+    uint16_t words[RUN];
+    for (size_t k = 0; k < a->in; k += RUN)
+        for (size_t t = first; t < end; t++) {
+            size_t live = a->in - k < RUN ? a->in - k : RUN, blocks = (live + BB_ACT_BLOCK - 1) / BB_ACT_BLOCK;
+            bb_f32_to_bf16_n(f->x + t * a->in + k, live, f->isa, (unsigned char *)words);
+            memset(words + live, 0, (blocks * BB_ACT_BLOCK - live) * sizeof *words);
+            for (size_t b = 0; b < blocks; b++)
+                memcpy((uint16_t *)a->values + ((k / BB_ACT_BLOCK + b) * a->tokens + t) * BB_ACT_BLOCK,
+                       words + b * BB_ACT_BLOCK, BB_ACT_BLOCK * sizeof *words);
+        }
 }
 
 static void fill_codes(const fill *f, size_t t) {
@@ -149,23 +162,21 @@ static void fill_codes(const fill *f, size_t t) {
 static void fill_item(void *ctx, size_t item) {
     const fill *f = ctx;
     size_t first = item * f->tokens_per_item, left = f->a->tokens - first;
-    for (size_t t = first; t < first + (left < f->tokens_per_item ? left : f->tokens_per_item); t++) {
-        if (f->a->kind == BB_ACT_F32)
-            fill_f32(f, t);
-        else if (f->a->kind == BB_ACT_BF16)
-            fill_bf16(f, t);
-        else
-            fill_codes(f, t);
-    }
+    size_t end = first + (left < f->tokens_per_item ? left : f->tokens_per_item);
+    if (f->a->kind == BB_ACT_F32)
+        fill_f32(f, first, end);
+    else if (f->a->kind == BB_ACT_BF16)
+        fill_bf16(f, first, end);
+    else
+        for (size_t t = first; t < end; t++) fill_codes(f, t);
 }
 
 bb_status bb_acts_fill(bb_acts *a, bb_act kind, int32_t offset, const float *x, size_t tokens, size_t in, bb_isa isa,
                        bb_pool *pool) {
-    (void)isa;
     if (in == 0) return BB_E_ARG;
     bb_status status = reserve(a, kind, tokens, in);
     if (status != BB_OK) return status;
-    fill f = {a, x, offset, bb_round_group_scalar, 8};
+    fill f = {a, x, offset, bb_round_group_scalar, isa, 8};
     size_t items = (tokens + f.tokens_per_item - 1) / f.tokens_per_item;
     if (pool && items > 1)
         bb_pool_run(pool, items, fill_item, &f);
@@ -173,6 +184,9 @@ bb_status bb_acts_fill(bb_acts *a, bb_act kind, int32_t offset, const float *x, 
         for (size_t i = 0; i < items; i++) fill_item(&f, i);
     return BB_OK;
 }
+
+/* As the kernel's instruction reads it: a subnormal is a zero. */
+static float bf16_read(uint16_t h) { return bb_bf16_to_f32(h & 0x7F80 ? h : h & 0x8000); }
 
 bb_status bb_acts_roundtrip(bb_act kind, const float *x, size_t tokens, size_t in, float *xhat) {
     bb_acts a = {0};
@@ -186,7 +200,7 @@ bb_status bb_acts_roundtrip(bb_act kind, const float *x, size_t tokens, size_t i
             if (kind == BB_ACT_F32)
                 *to = ((const float *)a.values)[at];
             else if (kind == BB_ACT_BF16)
-                *to = bb_bf16_to_f32(((const uint16_t *)a.values)[at]);
+                *to = bf16_read(((const uint16_t *)a.values)[at]);
             else
                 *to = (float)((const signed char *)a.values)[at] *
                       a.scales[kind == BB_ACT_INT8_TOKEN ? t : (kind == BB_ACT_INT8_32 ? b : b / 8) * tokens + t];

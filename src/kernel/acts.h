@@ -12,7 +12,7 @@ enum { BB_ACT_BLOCK = 32, BB_ACT_SUPER = 256 };
 
 /* int8: scale d = amax / 127 in fp32; codes are x * (127 / amax), both in fp32, to nearest-even; where amax is below
  * 2^-100 they are x / d in fp64. A group that holds a NaN or an infinity has codes 0 and d NaN, so that its outputs are
- * NaN. bf16: nearest-even, NaN stays NaN. */
+ * NaN. bf16: nearest-even, NaN stays NaN, and the kernel reads a subnormal as a zero. */
 typedef struct bb_acts {
     bb_act kind;
     size_t tokens, in;

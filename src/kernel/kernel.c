@@ -10,10 +10,7 @@
 #include <string.h>
 
 static const bb_gemm_family *const families[] = {
-    &bb_gemm_f32,
-    &bb_gemm_int8,
-    &bb_gemm_q8_0,
-    &bb_gemm_q4_0,
+    &bb_gemm_f32, &bb_gemm_bf16, &bb_gemm_int8, &bb_gemm_q8_0, &bb_gemm_q4_0, &bb_gemm_q4_K, &bb_gemm_q6_K,
 };
 enum { FAMILIES = sizeof families / sizeof *families };
 
@@ -163,6 +160,21 @@ bb_status bb_pack_as(const bb_dtype *t, const void *data, size_t out, size_t in,
 
 bb_status bb_pack(const bb_dtype *t, const void *data, size_t out, size_t in, bb_packed **packed) {
     return bb_pack_as(t, data, out, in, NULL, packed, NULL);
+}
+
+bb_status bb_packed_copy(const bb_packed *w, bb_packed **copy) {
+    bb_packed *made = bb_alloc(1, sizeof *made);
+    unsigned char *data = bb_alloc_aligned(w->panels, w->panel_bytes);
+    if (!made || !data) {
+        free(made);
+        free(data);
+        return BB_E_NOMEM;
+    }
+    *made = *w;
+    made->data = data;
+    memcpy(data, w->data, w->panels * w->panel_bytes);
+    *copy = made;
+    return BB_OK;
 }
 
 void bb_packed_free(bb_packed *p) {

@@ -35,6 +35,8 @@ typedef struct bb_matmul_opts {
 /* bb_pack with workers, and a reason when it fails: a row longer than in_max of the layout is BB_E_UNSUPPORTED. */
 bb_status bb_pack_as(const bb_dtype *t, const void *data, size_t out, size_t in, bb_pool *pool, bb_packed **packed,
                      bb_error *err);
+/* The same weights elsewhere in memory. */
+bb_status bb_packed_copy(const bb_packed *w, bb_packed **copy);
 const bb_kernel *bb_packed_kernel(const bb_packed *w, bb_isa isa);
 size_t bb_packed_bytes(const bb_packed *w);
 /* bb_matmul with a choice; opts NULL = auto, this thread. */

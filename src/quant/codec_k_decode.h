@@ -6,6 +6,7 @@
 #define BB_QUANT_CODEC_K_DECODE_H
 #include "quant/blocks.h"
 #include "quant/codecs.h"
+#include "quant/k_scales.h"
 
 /* Pairs of bits in 32 bytes, four values of each: value 32 k + l is pair k of byte l. Each 16 have their own scale. */
 LANE_BIG void decode_q2_K(const unsigned char *p, float *x) {
@@ -36,17 +37,11 @@ LANE_BIG void decode_q3_K(const unsigned char *p, float *x) {
     }
 }
 
-/* Scale and minimum j of the 12 bytes s; the layout is told at pack_k45_scales. */
-LANE_FN int k45_scale(const unsigned char *s, int j) {
-    return j < 4 ? s[j] & 63 : (s[j + 4] & 15) | (s[j - 4] >> 6) << 4;
-}
-LANE_FN int k45_min(const unsigned char *s, int j) { return j < 4 ? s[j + 4] & 63 : s[j + 4] >> 4 | (s[j] >> 6) << 4; }
-
 /* 256 values of nibbles q, whose fifth bits are in `fifth` (NULL: none). */
 LANE_FN void decode_k45(const unsigned char *p, const unsigned char *fifth, const unsigned char *q, float *x) {
     float d = half_at(p), dmin = half_at(p + 2);
     for (int j = 0; j < 8; j++) {
-        vf scale = vf_set(d * (float)k45_scale(p + 4, j)), min = vf_set(dmin * (float)k45_min(p + 4, j));
+        vf scale = vf_set(d * (float)bb_k45_scale(p + 4, j)), min = vf_set(dmin * (float)bb_k45_min(p + 4, j));
         for (int i = 0; i < 32; i += LANES) {
             vi l = vi_and(vi_shr(vi_bytes(q + 32 * (j / 2) + i), j % 2 * 4), vi_set(15));
             if (fifth) l = vi_add(l, vi_shl(vi_and(vi_shr(vi_bytes(fifth + i), j), vi_set(1)), 4));

@@ -55,8 +55,6 @@ bb_table *bb_report_audit(const bb_audit_report *r, bool si, bool quiet);
 bb_table *bb_report_error(const bb_error_report *r, bool ranked);
 /* Error against bits per weight, and against speed, as an SVG picture: BB_E_NOMEM. */
 bb_status bb_report_error_svg(const bb_error_report *r, bb_str *out);
-/* Into the JSON: {"dispatch": {"gemm_q4_0 avx512_vnni": 12}}, kernels that ran. */
-void bb_report_dispatch(bb_table *t, const bb_dispatch *dispatch);
 /* A quantized file, or one that would be written; everything is borrowed. Errors of tensors that are not done are
  * empty. */
 typedef struct bb_quantization_report {
@@ -70,10 +68,16 @@ typedef struct bb_quantization_report {
     bool written;         /* the output is there */
     bool dry;             /* nothing was to be written */
     bool weighted;        /* importance decided what was minimized */
-    bool quiet;           /* people see no rows */
+    /* Errors of products were asked for: with so many activations of that seed; 0 = not. */
+    unsigned output_tokens;
+    uint64_t seed;
+    const bb_dispatch *dispatch; /* products that were run; NULL = none */
+    bool quiet;                  /* people see no rows */
     bool si;
 } bb_quantization_report;
 bb_table *bb_report_quantize(const bb_quantization_report *in);
+/* Into the JSON: {"dispatch": {"gemm_q4_0 avx512_vnni": 12}}, kernels that ran. */
+void bb_report_dispatch(bb_table *t, const bb_dispatch *dispatch);
 bb_table *bb_report_bench(const bb_bench_report *r);
 /* Which rows of the tables models and gpus are shown: those that meet all that is given. */
 typedef struct bb_data_filter {

@@ -13,9 +13,13 @@ static void ratio(bb_table *t, double v) {
     bb_cell_f64_as(t, v, isinf(v) ? "inf" : v == 0 ? "0" : bb_show_ratio(v, 2, buf));
 }
 
+static bool done(const bb_quantize_row *r) {
+    return atomic_load(&((bb_quantize_row *)(uintptr_t)r)->state) == BB_ROW_DONE && r->elements;
+}
+
 static void measured(bb_table *t, const bb_quantize_row *r) {
     char buf[BB_SHOW_SIZE];
-    if (atomic_load(&((bb_quantize_row *)(uintptr_t)r)->state) != BB_ROW_DONE || !r->elements) {
+    if (!done(r)) {
         for (int i = 0; i < 6; i++) bb_cell_empty(t);
         return;
     }
@@ -29,7 +33,18 @@ static void measured(bb_table *t, const bb_quantize_row *r) {
     bb_cell_u64(t, e->n + e->nonfinite + e->lost);
 }
 
-static void row(bb_table *t, const bb_quantize_row *r) {
+static void output(bb_table *t, const bb_quantize_row *r) {
+    if (!done(r) || !r->kernel) {
+        for (int i = 0; i < 4; i++) bb_cell_empty(t);
+        return;
+    }
+    ratio(t, r->output_rel);
+    bb_cell_u64(t, r->output_rows);
+    bb_cell_text(t, r->kernel->family->name);
+    bb_cell_text(t, bb_level_name(r->kernel->level));
+}
+
+static void row(bb_table *t, const bb_quantize_row *r, bool outputs) {
     char buf[BB_SHOW_SIZE];
     double bits = r->elements ? 8.0 * (double)r->bytes / (double)r->elements : (double)NAN;
     bb_str shape;
@@ -42,6 +57,7 @@ static void row(bb_table *t, const bb_quantize_row *r) {
     bb_cell_u64(t, r->elements);
     bb_cell_f64_as(t, bits, bb_show_fixed(bits, 3, buf));
     measured(t, r);
+    if (outputs) output(t, r);
     bb_cell_text(t, bb_str_c(&shape));
     bb_cell_u64(t, r->from_bytes);
     bb_cell_u64(t, r->bytes);
@@ -79,6 +95,21 @@ static void types(bb_table *t, const bb_quantize_row *const *rows, size_t n, boo
     }
 }
 
+static void outputs_summary(bb_table *t, const bb_quantization_report *in) {
+    char buf[BB_SHOW_SIZE];
+    const bb_quantize_row *worst = NULL;
+    for (size_t i = 0; i < in->n; i++)
+        if (done(in->rows[i]) && in->rows[i]->kernel && !(worst && worst->output_rel >= in->rows[i]->output_rel) &&
+            !isnan(in->rows[i]->output_rel))
+            worst = in->rows[i];
+    if (worst)
+        bb_table_foot(t, "error of outputs, %u activations of N(0,1) through the kernels: worst %s: %s",
+                      in->output_tokens, worst->name, bb_show_ratio(worst->output_rel, 2, buf));
+    bb_json_add_u64(bb_table_json(t), "tokens", in->output_tokens);
+    bb_json_add_u64(bb_table_json(t), "seed", in->seed);
+    if (in->dispatch) bb_report_dispatch(t, in->dispatch);
+}
+
 static void summary(bb_table *t, const bb_quantize_total *all, const char *which) {
     double mean = bb_quantize_total_rel(all);
     char a[BB_SHOW_SIZE], b[BB_SHOW_SIZE], c[BB_SHOW_SIZE];
@@ -90,7 +121,7 @@ static void summary(bb_table *t, const bb_quantize_total *all, const char *which
     bb_json_add_text(bb_table_json(t), "worst", all->worst->name);
 }
 
-static void columns(bb_table *t) {
+static void columns(bb_table *t, bool outputs) {
     bb_table_column(t, "tensor", "TENSOR", BB_COL_LEFT);
     bb_table_column(t, "from", "FROM", BB_COL_LEFT);
     bb_table_column(t, "to", "TO", BB_COL_LEFT);
@@ -102,6 +133,12 @@ static void columns(bb_table *t) {
     bb_table_column(t, "cosine", "COSINE", BB_COL_RIGHT);
     bb_table_column(t, "nonfinite", "NONFINITE", BB_COL_DATA_ONLY);
     bb_table_column(t, "measured", "", BB_COL_DATA_ONLY);
+    if (outputs) {
+        bb_table_column(t, "output_rel", "OUTPUT", BB_COL_RIGHT);
+        bb_table_column(t, "output_rows", "", BB_COL_JSON_ONLY);
+        bb_table_column(t, "kernel", "", BB_COL_JSON_ONLY);
+        bb_table_column(t, "isa", "", BB_COL_JSON_ONLY);
+    }
     bb_table_column(t, "shape", "SHAPE", BB_COL_JSON_ONLY);
     bb_table_column(t, "from_bytes", "", BB_COL_JSON_ONLY);
     bb_table_column(t, "bytes", "", BB_COL_JSON_ONLY);
@@ -110,10 +147,10 @@ static void columns(bb_table *t) {
 
 bb_table *bb_report_quantize(const bb_quantization_report *in) {
     bb_table *t = bb_table_new("bitbudget.quantize/1");
-    columns(t);
+    columns(t, in->output_tokens > 0);
     bb_quantize_total all = {0};
     for (size_t i = 0; i < in->n; i++) {
-        row(t, in->rows[i]);
+        row(t, in->rows[i], in->output_tokens > 0);
         if (in->quiet) bb_table_row_hidden(t);
         bb_quantize_total_add(&all, in->rows[i]);
     }
@@ -138,6 +175,7 @@ bb_table *bb_report_quantize(const bb_quantization_report *in) {
         bb_table_foot(t, "part %u of %u is written; the file appears with the last of them", in->part, in->parts);
     types(t, in->rows, in->n, in->si);
     if (!in->dry) summary(t, &all, in->parts ? " of this part" : "");
+    if (in->output_tokens) outputs_summary(t, in);
     bb_json *root = bb_table_json(t);
     bb_json_add_text(root, "type", in->title);
     bb_json_add_u64(root, "parameters", all.elements);

@@ -78,6 +78,7 @@ struct bb_folder_job {
     char (*warnings)[256];
     size_t n_warnings, cap_warnings;
     uint64_t file_bytes, tensor_bytes;
+    bb_dispatch dispatch;
 };
 
 bb_status bb_folder_warn(bb_folder_job *job, bb_error *err, const char *fmt, ...) BB_PRINTF(3, 4);

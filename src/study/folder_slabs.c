@@ -5,6 +5,7 @@
 #include "measure/measure.h"
 #include "quant/codec_int8.h"
 #include "study/folder_parts.h"
+#include "study/output_error.h"
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ struct bb_folder_desk {
     size_t n_all, n_free;
     pthread_mutex_t lock;
     float map[256]; /* of double quantization */
+    float *inputs;  /* of products, for the longest row */
 };
 
 /* One item while it is worked on. */
@@ -40,7 +42,9 @@ typedef struct task {
     float *low, *high;   /* [slabs] of a matrix with one scale */
     bb_error_sum *sums;  /* [slabs] */
     bb_int8_grid whole;
-    bool again; /* the second pass over a matrix whose absmaxes were quantized: it only measures */
+    bool multiplied;         /* the error of its products is measured: */
+    bb_output_sample sample; /* with the codes of int8, else with what is read back, as f32 */
+    bool again;              /* the second pass over a matrix whose absmaxes were quantized: it only measures */
     /* under the lock */
     bb_error_bins bins;
     bb_status status;
@@ -60,8 +64,29 @@ void bb_folder_desk_free(bb_folder_desk *d) {
     }
     free(d->all);
     free(d->free);
+    free(d->inputs);
     pthread_mutex_destroy(&d->lock);
     free(d);
+}
+
+/* Whether the product of an item can be measured: not of int8 with a zero or groups of inputs, for which there is no
+ * kernel, nor of 4-bit blocks of another length than that of the type. */
+static bool multiplies(const bb_folder_job *job, size_t i) {
+    const bb_folder_opts *o = &job->opts;
+    const bb_tensor *s = job->items[i].source;
+    if (!o->output_tokens || job->items[i].form != BB_FORM_QUANTIZE) return false;
+    bool four = o->method == BB_FOLDER_NF4 || o->method == BB_FOLDER_FP4;
+    if (four ? o->block != BB_BNB_BLOCK : o->asymmetric || o->granularity == BB_PER_GROUP) return false;
+    return bb_output_measurable(job->rows[i].to, s->rows, s->cols);
+}
+
+static bool make_inputs(bb_folder_desk *d) {
+    const bb_folder_opts *o = &d->job->opts;
+    size_t longest = 0;
+    for (size_t i = 0; i < d->job->n; i++)
+        if (multiplies(d->job, i) && d->job->items[i].source->cols > longest)
+            longest = (size_t)d->job->items[i].source->cols;
+    return bb_output_inputs(o->seed, o->output_tokens, longest, &d->inputs) == BB_OK;
 }
 
 bb_status bb_folder_desk_new(bb_folder_job *job, bb_pool *pool, bb_progress *progress, bb_folder_desk **desk,
@@ -84,6 +109,7 @@ bb_status bb_folder_desk_new(bb_folder_job *job, bb_pool *pool, bb_progress *pro
         d->free[d->n_free++] = i;
     }
     bb_bnb_dynamic_map(d->map);
+    whole = whole && make_inputs(d);
     if (whole)
         *desk = d;
     else
@@ -153,6 +179,11 @@ static bool one_scale(const task *t) {
 static bool nested(const task *t) {
     const bb_folder_opts *o = &t->desk->job->opts;
     return t->item->form == BB_FORM_QUANTIZE && o->double_quant;
+}
+
+static bool is_4bit(const task *t) {
+    bb_folder_method m = t->desk->job->opts.method;
+    return m == BB_FOLDER_NF4 || m == BB_FOLDER_FP4;
 }
 
 static bool plain_float(const bb_dtype *t) {
@@ -258,7 +289,10 @@ static bb_status work(task *t, const buffers *b, size_t i, bb_error *err) {
         if (status != BB_OK) return bb_fail(err, status, "%s cannot be written", to->name);
         out = b->out;
     }
-    if (out == b->out && (t->again || !nested(t))) status = measure(t, b, n, bad > 0, &t->sums[i], err);
+    if (out == b->out && (t->again || !nested(t))) {
+        status = measure(t, b, n, bad > 0, &t->sums[i], err);
+        if (t->multiplied) bb_output_sample_take(&t->sample, first, n, b->x, is_4bit(t) ? (void *)b->back : b->out);
+    }
     if (status != BB_OK || t->again) return status;
     return bb_sink_write(t->sink, t->item->entries[BB_ROLE_WEIGHT].offset + at, out, bytes, err);
 }
@@ -349,7 +383,7 @@ static bb_status put_companions(const task *t, size_t units, bb_error *err) {
     if (status == BB_OK && (o->method == BB_FOLDER_INT8 || o->method == BB_FOLDER_LLM_INT8 || !o->double_quant))
         status = put_floats(t, BB_ROLE_SCALE, t->scales, err);
     if (status == BB_OK) status = put_entry(t, BB_ROLE_ZERO, t->zeros, err);
-    if (status != BB_OK || o->method == BB_FOLDER_INT8 || o->method == BB_FOLDER_LLM_INT8) return status;
+    if (status != BB_OK || !is_4bit(t)) return status;
     status = put_floats(t, BB_ROLE_MAP, bb_bnb_values(o->method == BB_FOLDER_NF4 ? BB_BNB_NF4 : BB_BNB_FP4), err);
     if (status != BB_OK) return status;
     if (o->double_quant) return put_nested(t, units, err);
@@ -366,6 +400,43 @@ static bb_status refuse_nonfinite(const task *t, size_t slabs, bb_error *err) {
                                (unsigned long long)bad, (unsigned long long)t->row->elements);
     bb_hint(err, "--allow-nonfinite quantizes it all the same");
     return status;
+}
+
+/* The sample gets the type of the kernel: rows of int8 their scale; blocks of 64 that were read back have their absmax
+ * among them, so that coding them again gives the same codes. */
+static bb_status type_sample(task *t) {
+    bb_output_sample *s = &t->sample;
+    bool llm = t->desk->job->opts.method == BB_FOLDER_LLM_INT8;
+    if (!is_4bit(t)) {
+        for (size_t i = 0; i < s->rows; i++) {
+            float scale = t->scales[one_scale(t) ? 0 : bb_output_sample_row(s, i)];
+            if (llm) scale /= 127.0f;
+            bb_f32_to_le_n(&scale, 1, s->data + i * s->row_bytes);
+        }
+        return BB_OK;
+    }
+    bb_output_sample typed;
+    bb_status status = bb_output_sample_init(&typed, t->row->to, s->of, s->cols);
+    if (status == BB_OK) {
+        memcpy(typed.w, s->w, s->rows * s->cols * sizeof *s->w);
+        status = bb_quantize_rows(typed.type, (const float *)(const void *)s->data, s->rows, s->cols, NULL, typed.data);
+    }
+    bb_output_sample_clear(s);
+    *s = typed;
+    return status;
+}
+
+static bb_status multiply(task *t, bb_error *err) {
+    bb_folder_job *job = t->desk->job;
+    bb_output_sample *s = &t->sample;
+    bb_isa isa = job->opts.isa;
+    bb_status status = type_sample(t);
+    if (status == BB_OK)
+        status = bb_output_sample_error(s, t->desk->inputs, job->opts.output_tokens, isa, t->desk->pool, &job->dispatch,
+                                        &t->row->output_rel);
+    t->row->output_rows = s->rows;
+    t->row->kernel = bb_kernel_find(t->row->to, isa);
+    return status == BB_OK ? BB_OK : bb_fail(err, status, "%s", bb_status_text(status));
 }
 
 static void set_error(const task *t, size_t slabs) {
@@ -396,6 +467,10 @@ bb_status bb_folder_do_item(bb_folder_desk *desk, size_t index, bb_sink *sink, b
     t.high = bb_alloc(slabs, sizeof *t.high);
     t.sums = bb_alloc(slabs, sizeof *t.sums);
     if (!t.scales || !t.zeros || !t.low || !t.high || !t.sums) t.status = bb_folder_no_memory(&t.err);
+    const bb_dtype *sampled = is_4bit(&t) ? bb_dtype_find("f32", NULL) : t.row->to;
+    t.multiplied = t.status == BB_OK && multiplies(job, index);
+    if (t.multiplied && bb_output_sample_init(&t.sample, sampled, s->rows, s->cols) != BB_OK)
+        t.status = bb_folder_no_memory(&t.err);
     if (t.status == BB_OK && one_scale(&t)) {
         float low = 0, high = 0;
         bb_pool_run(desk->pool, slabs, do_range, &t);
@@ -415,6 +490,8 @@ bb_status bb_folder_do_item(bb_folder_desk *desk, size_t index, bb_sink *sink, b
         bb_pool_run(desk->pool, slabs, do_slab, &t);
     }
     if (t.status == BB_OK) set_error(&t, slabs);
+    if (t.status == BB_OK && t.multiplied) t.status = multiply(&t, &t.err);
+    bb_output_sample_clear(&t.sample);
     free(t.scales);
     free(t.zeros);
     free(t.low);

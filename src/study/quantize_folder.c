@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "model/folder.h"
 #include "study/folder_parts.h"
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -460,6 +461,15 @@ static bb_status refuse_input(const bb_folder_job *job, const char *path, bb_err
     return status;
 }
 
+static void forget_products(bb_folder_job *job) {
+    job->dispatch = (bb_dispatch){{0}};
+    for (size_t i = 0; i < job->n; i++) {
+        job->rows[i].output_rel = (double)NAN;
+        job->rows[i].output_rows = 0;
+        job->rows[i].kernel = NULL;
+    }
+}
+
 static bb_status write_and_measure(bb_folder_job *job, const char *path, bool force, bb_progress *progress,
                                    bb_error *err) {
     bb_pool *pool = NULL;
@@ -467,6 +477,7 @@ static bb_status write_and_measure(bb_folder_job *job, const char *path, bool fo
     bb_folder_sink *folder = NULL;
     bb_status status = refuse_input(job, path, err);
     if (status != BB_OK) return status;
+    forget_products(job);
     if (progress) {
         (void)snprintf(progress->what, sizeof progress->what, "quantize %.80s", job->title);
         atomic_store(&progress->total, bytes_to_read(job));
@@ -492,6 +503,8 @@ static bb_status write_and_measure(bb_folder_job *job, const char *path, bool fo
     bb_pool_free(pool);
     return status;
 }
+
+const bb_dispatch *bb_folder_quantize_dispatch(const bb_folder_job *job) { return &job->dispatch; }
 
 bb_status bb_folder_quantize_run(bb_folder_job *job, const char *path, bool force, bb_progress *progress,
                                  bb_error *err) {

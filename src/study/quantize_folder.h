@@ -26,10 +26,12 @@ typedef struct bb_folder_opts {
     const char *const *keep;  /* [n_keep] modules that stay as they are ("model.layers.0.mlp.down_proj") beside
                                * the output matrix, embeddings, routers and whatever is no linear map */
     size_t n_keep;
-    const bb_dtype *rest; /* f32, f16 or bf16 for the floats that are not quantized; NULL = as they are */
-    bool allow_nonfinite; /* NaN becomes 0, infinities the largest finite value near them */
-    uint64_t shard_bytes; /* a file's tensors take at most this */
-    unsigned threads;     /* at most 32 are used; 0 = the processors */
+    const bb_dtype *rest;   /* f32, f16 or bf16 for the floats that are not quantized; NULL = as they are */
+    bool allow_nonfinite;   /* NaN becomes 0, infinities the largest finite value near them */
+    uint64_t shard_bytes;   /* a file's tensors take at most this */
+    unsigned output_tokens; /* as of bb_quantize_opts; of int8 per row or matrix, LLM.int8(), nf4 and fp4 */
+    uint64_t seed;
+    unsigned threads; /* at most 32 are used; 0 = the processors */
     bb_isa isa;
 } bb_folder_opts;
 
@@ -50,6 +52,7 @@ uint64_t bb_folder_quantize_bytes(const bb_folder_job *job); /* of all files of 
 uint64_t bb_folder_quantize_tensor_bytes(const bb_folder_job *job);
 size_t bb_folder_quantize_shards(const bb_folder_job *job);
 const char *bb_folder_quantize_title(const bb_folder_job *job);             /* "nf4, double" */
+const bb_dispatch *bb_folder_quantize_dispatch(const bb_folder_job *job);   /* as bb_quantize_dispatch */
 const char *bb_folder_quantize_warning(const bb_folder_job *job, size_t i); /* NULL past the end */
 
 /* Writes the folder `path`, absent or complete whatever happens, in the place of nothing, of an empty folder, or with

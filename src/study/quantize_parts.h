@@ -52,6 +52,7 @@ struct bb_quantize_job {
     size_t mended; /* tensors whose importance was mended */
     uint64_t mended_channels;
     char first_mended[256];
+    bb_dispatch dispatch;
     bool complete;        /* every part of the output is written */
     pthread_mutex_t lock; /* of the warnings, and of what the run shares */
     char (*warnings)[256];

@@ -338,6 +338,7 @@ const char *bb_quantize_warning(const bb_quantize_job *job, size_t i) {
     return i < job->n_warnings ? job->warnings[i] : NULL;
 }
 
+const bb_dispatch *bb_quantize_dispatch(const bb_quantize_job *job) { return &job->dispatch; }
 bool bb_quantize_complete(const bb_quantize_job *job) { return job->complete; }
 
 uint64_t bb_quantize_file_bytes(const bb_quantize_job *job) {

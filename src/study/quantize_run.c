@@ -7,7 +7,9 @@
 #include "base/mem.h"
 #include "base/pool.h"
 #include "measure/measure.h"
+#include "study/output_error.h"
 #include "study/quantize_parts.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,8 @@ typedef struct tally {
     bb_error_sum *sums; /* [slices], while it runs */
     uint64_t left, begun;
     bb_error_bins bins;
+    bool multiplied;         /* the error of its products is measured: */
+    bb_output_sample sample; /* while it runs */
 } tally;
 
 typedef struct run {
@@ -35,6 +39,7 @@ typedef struct run {
     bb_quantize_outputs outputs;
     uint64_t first; /* slice with which this part begins */
     tally *tallies; /* [n] */
+    float *inputs;  /* [output_tokens][longest row]: rows of any length, one after the other, from its beginning */
     workspace *idle;
     /* under the job's lock */
     bb_status status;
@@ -140,13 +145,33 @@ static bool begin(run *r, size_t row) {
     if (!t->begun++) {
         t->sums = bb_alloc((size_t)r->job->places[row].slices, sizeof *t->sums);
         ok = t->sums != NULL;
+        const bb_quantize_place *p = &r->job->places[row];
+        if (t->multiplied && bb_output_sample_init(&t->sample, r->job->rows[row].to, p->rows, p->cols) != BB_OK)
+            ok = false;
         atomic_store(&r->job->rows[row].state, BB_ROW_RUNNING);
     }
     pthread_mutex_unlock(&r->job->lock);
     return ok;
 }
 
-static void end(run *r, const bb_quantize_slice *s, const bb_error_sum *sum, const bb_error_bins *bins) {
+/* The products of a tensor whose sample is whole. */
+static bb_status multiply(run *r, size_t i) {
+    bb_quantize_job *job = r->job;
+    bb_quantize_row *row = &job->rows[i];
+    bb_output_sample *s = &r->tallies[i].sample;
+    bb_dispatch ran = {{0}};
+    bb_isa isa = job->opts.quant.isa;
+    bb_status status = bb_output_sample_error(s, r->inputs, job->opts.output_tokens, isa, NULL, &ran, &row->output_rel);
+    row->output_rows = s->rows;
+    row->kernel = bb_kernel_find(row->to, isa);
+    bb_output_sample_clear(s);
+    pthread_mutex_lock(&job->lock);
+    for (size_t k = 0; k < bb_kernel_count(); k++) job->dispatch.calls[k] += ran.calls[k];
+    pthread_mutex_unlock(&job->lock);
+    return status;
+}
+
+static bb_status end(run *r, const bb_quantize_slice *s, const bb_error_sum *sum, const bb_error_bins *bins) {
     bb_quantize_row *row = &r->job->rows[s->row];
     tally *t = &r->tallies[s->row];
     pthread_mutex_lock(&r->job->lock);
@@ -154,7 +179,8 @@ static void end(run *r, const bb_quantize_slice *s, const bb_error_sum *sum, con
     bb_error_bins_merge(&t->bins, bins);
     bool last = --t->left == 0;
     pthread_mutex_unlock(&r->job->lock);
-    if (!last || !t->sums) return;
+    if (!last || !t->sums) return BB_OK;
+    bb_status status = t->multiplied && !atomic_load(&r->spoilt) ? multiply(r, s->row) : BB_OK;
     bb_error_sum all;
     bb_error_sum_init(&all);
     for (uint64_t i = 0; i < r->job->places[s->row].slices; i++) bb_error_sum_merge(&all, &t->sums[i]);
@@ -164,6 +190,7 @@ static void end(run *r, const bb_quantize_slice *s, const bb_error_sum *sum, con
     free(t->sums);
     t->sums = NULL;
     atomic_store(&row->state, BB_ROW_DONE);
+    return status;
 }
 
 static void measure(const bb_quantize_row *row, const bb_quantize_slice *s, const workspace *w, const float *back,
@@ -193,9 +220,14 @@ static bb_status do_slice(run *r, const bb_quantize_slice *s, workspace *w, bb_e
     if (status != BB_OK) return status;
     measure(row, s, w, spoilt || !row->quantized ? w->x : w->back, &sum, &bins);
     if ((sum.nonfinite || sum.lost) && !job->opts.allow_nonfinite) atomic_store(&r->spoilt, true);
-    if (!atomic_load(&r->spoilt)) status = put(r, s, w, out, err);
-    if (status == BB_OK) end(r, s, &sum, &bins);
-    return status;
+    if (!atomic_load(&r->spoilt)) {
+        if (r->tallies[s->row].multiplied)
+            bb_output_sample_take(&r->tallies[s->row].sample, s->first, s->count, w->x, out);
+        status = put(r, s, w, out, err);
+    }
+    if (status != BB_OK) return status;
+    status = end(r, s, &sum, &bins);
+    return status == BB_OK ? BB_OK : bb_fail(err, status, "%s", bb_status_text(status));
 }
 
 static void work(void *ctx, size_t i) {
@@ -273,7 +305,11 @@ static bb_status refuse_values(const bb_quantize_job *job, bb_error *err) {
 
 static void clear(run *r) {
     bb_quantize_outputs_abandon(&r->outputs, r->job);
-    for (size_t i = 0; r->tallies && i < r->job->n; i++) free(r->tallies[i].sums);
+    for (size_t i = 0; r->tallies && i < r->job->n; i++) {
+        free(r->tallies[i].sums);
+        bb_output_sample_clear(&r->tallies[i].sample);
+    }
+    free(r->inputs);
     free(r->tallies);
     for (workspace *w = r->idle; w;) {
         workspace *next = w->next;
@@ -284,6 +320,22 @@ static void clear(run *r) {
         free(w);
         w = next;
     }
+}
+
+/* Which tensors are multiplied, all of whose slices are of this run, and what with. */
+static bb_status make_inputs(run *r, bb_error *err) {
+    const bb_quantize_job *job = r->job;
+    size_t longest = 0, tokens = job->opts.output_tokens;
+    for (size_t i = 0; i < job->n && tokens; i++) {
+        const bb_quantize_row *row = &job->rows[i];
+        const bb_quantize_place *p = &job->places[i];
+        tally *t = &r->tallies[i];
+        t->multiplied = row->quantized && row->n_dims >= 2 && t->left == p->slices &&
+                        bb_output_measurable(row->to, p->rows, p->cols);
+        if (t->multiplied && p->cols > longest) longest = (size_t)p->cols;
+    }
+    bb_status status = bb_output_inputs(job->opts.seed, tokens, longest, &r->inputs);
+    return status == BB_OK ? BB_OK : bb_fail(err, status, "%s", bb_status_text(status));
 }
 
 static bb_status work_through(run *r, bb_error *err) {
@@ -310,9 +362,11 @@ static bb_status work_through(run *r, bb_error *err) {
         bb_error_bins_init(&r->tallies[i].bins);
     }
     if (r->progress) atomic_store(&r->progress->total, bytes);
+    bb_status status = make_inputs(r, err);
+    if (status != BB_OK) return status;
     bb_pool *pool = NULL;
-    bb_status status = bb_pool_new(job->opts.threads, &pool);
-    if (status != BB_OK) return bb_fail(err, status, "%s", bb_status_text(status));
+    if ((status = bb_pool_new(job->opts.threads, &pool)) != BB_OK)
+        return bb_fail(err, status, "%s", bb_status_text(status));
     bb_pool_run(pool, (size_t)(to - from), work, r);
     bb_pool_free(pool);
     if (r->status != BB_OK && err) *err = r->err;
@@ -325,9 +379,13 @@ static bb_status write_and_measure(bb_quantize_job *job, const char *path, bool 
     atomic_init(&r.stop, false);
     atomic_init(&r.spoilt, false);
     for (size_t i = 0; i < job->n; i++) {
-        job->rows[i].revived = 0;
-        atomic_store(&job->rows[i].state, BB_ROW_WAITING);
+        bb_quantize_row *row = &job->rows[i];
+        row->revived = row->output_rows = 0;
+        row->output_rel = (double)NAN;
+        row->kernel = NULL;
+        atomic_store(&row->state, BB_ROW_WAITING);
     }
+    job->dispatch = (bb_dispatch){{0}};
     bb_status status = bb_quantize_check(job, err);
     if (status == BB_OK) status = bb_quantize_outputs_open(&r.outputs, job, path, force, err);
     if (status == BB_OK) status = work_through(&r, err);

@@ -2,6 +2,7 @@
 /* quantize_study.h - a model quantized into a new file: planned to the byte first, then written by slabs of rows. */
 #ifndef BB_STUDY_QUANTIZE_STUDY_H
 #define BB_STUDY_QUANTIZE_STUDY_H
+#include "kernel/kernel.h"
 #include "model/imatrix.h"
 #include "model/locate.h"
 #include "model/recipe.h"
@@ -21,11 +22,13 @@ typedef struct bb_quantize_opts {
     uint64_t target_bytes;    /* of the file; 0 = by the recipe alone */
     double target_bpw;        /* 0 = by the recipe alone */
     bb_quant_opts quant;
+    unsigned output_tokens; /* activations, seeded N(0,1), of the products whose error is measured; 0 = none is */
+    uint64_t seed;
     unsigned threads;
     unsigned part, parts; /* this run does part `part` (1-based) of `parts`; 0, 0 = all */
 } bb_quantize_opts;
 
-enum { BB_QUANTIZE_BINS = 64 };
+enum { BB_QUANTIZE_BINS = 64, BB_QUANTIZE_TOKENS = 16, BB_QUANTIZE_SEED = 1 /* what screen and command ask for */ };
 typedef enum bb_quantize_state { BB_ROW_WAITING, BB_ROW_RUNNING, BB_ROW_DONE } bb_quantize_state;
 
 /* One tensor of the output, in its order. */
@@ -40,7 +43,12 @@ typedef struct bb_quantize_row {
     atomic_int state;
     /* What follows is valid once state is BB_ROW_DONE. A tensor that was copied has error 0. */
     bb_error_stats error;
-    uint64_t revived; /* blocks that zero importance would have lost, done again with weight 1 */
+    /* |y - W x| / |W x| of output_rows rows, evenly spaced, y being what `kernel` gives; NaN where there is no product,
+     * no kernel, only a part of the tensor, or a value that is not finite. */
+    double output_rel;
+    uint64_t output_rows;    /* 0 = not measured */
+    const bb_kernel *kernel; /* NULL = not measured */
+    uint64_t revived;        /* blocks that zero importance would have lost, done again with weight 1 */
     /* Counts of (quantized - original) over [-histogram_limit, histogram_limit], a power of two. */
     double histogram_limit;
     uint64_t histogram[BB_QUANTIZE_BINS];
@@ -60,6 +68,8 @@ uint64_t bb_quantize_tensor_bytes(const bb_quantize_job *job);
 size_t bb_quantize_files(const bb_quantize_job *job);      /* parts of a split output, 1 otherwise */
 bool bb_quantize_complete(const bb_quantize_job *job);     /* the output is there: with parts, all of them are done */
 const char *bb_quantize_title(const bb_quantize_job *job); /* "q4_K_M", or the target */
+/* Products that each kernel ran for output_rel so far. */
+const bb_dispatch *bb_quantize_dispatch(const bb_quantize_job *job);
 /* Sentences that the user must see (imatrix without a tensor, no vocabulary, ...); NULL past the end. Grows while it
  * runs: read it afterwards. */
 const char *bb_quantize_warning(const bb_quantize_job *job, size_t i);

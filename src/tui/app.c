@@ -47,6 +47,7 @@ bb_status bb_app_new(const struct bb_tui_opts *opts, bb_app **out, bb_error *err
     if (!app) return bb_fail(err, BB_E_NOMEM, "out of memory");
     app->screen = BB_SCREEN_PLAN;
     app->stores = opts->stores;
+    app->isa = opts->isa;
     bb_status st = BB_OK;
     if (opts->screen && *opts->screen) {
         int found = -1;

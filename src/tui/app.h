@@ -17,6 +17,7 @@ typedef void (*bb_compose)(const struct bb_app *app, int width, bb_str *out);
 typedef struct bb_app {
     bb_catalogue *cat;       /* owned */
     const bb_stores *stores; /* borrowed, or NULL */
+    bb_isa isa;
     bb_screen screen;
     void *state[BB_SCREENS]; /* of the views, owned */
     bb_mode mode;

@@ -75,6 +75,8 @@ typedef enum bb_action {
     BB_ACT_ALL,
     BB_ACT_SORT,
     BB_ACT_PRESET,
+    BB_ACT_PICK,
+    BB_ACT_ISA,
     BB_ACT_NEXT_MATCH,
     BB_ACT_PREV_MATCH,
     BB_ACT_TYPES,

@@ -150,7 +150,7 @@ static void kernels_narrow(bb_panes *l, const bb_wants *wants, int bottom) {
     bool roomy = l->rows >= 21;
     int w = l->cols - 1, y = 1;
     l->pane[BB_PANE_SHAPE] = take(&y, 1, 1, w);
-    l->pane[BB_PANE_ROOF] = take(&y, 1, 1, w);
+    l->pane[BB_PANE_ROOF] = take(&y, l->rows >= 24 ? 2 : 1, 1, w);
     if (roomy) rule(l, y++, 1, l->cols - 2);
     int left = bottom - y - (roomy ? 1 : 0), plot = clamp(left / 2, 6, 16);
     l->pane[BB_PANE_TABLE] = take(&y, left - plot, 1, w);
@@ -174,7 +174,8 @@ static void kernels_wide(bb_panes *l, const bb_wants *wants, int bottom) {
     }
     int x = split + 2, w = l->cols - 2 - x;
     y = top + 1;
-    l->pane[BB_PANE_ROOF] = take(&y, 3, x, w);
+    l->pane[BB_PANE_ROOF] = take(&y, end - y >= 16 ? 7 : 3, x, w);
+    if (end - y >= 10) rule(l, y++, split, l->cols - split);
     l->pane[BB_PANE_PLOT] = take(&y, end - y, x, w);
 }
 

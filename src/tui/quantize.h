@@ -17,6 +17,7 @@ typedef enum bb_quantize_order {
     BB_BY_SQNR,
     BB_BY_SIZE,
     BB_BY_MAX_ERROR,
+    BB_BY_OUTPUT_ERROR,
     BB_QUANTIZE_ORDERS
 } bb_quantize_order;
 
@@ -37,6 +38,7 @@ enum { BB_QUANTIZE_SAMPLES = 16 }; /* of the progress, half a second apart: spee
 typedef struct bb_quantize_screen {
     const bb_catalogue *cat;
     const bb_stores *stores;
+    bb_isa isa;
     /* what is asked */
     char file[512], imatrix_path[512], out[512];
     bool given;   /* the command line named the file */
@@ -124,6 +126,7 @@ typedef enum bb_quantize_column {
     BB_QCOL_TO,
     BB_QCOL_SIZE,
     BB_QCOL_SQNR,
+    BB_QCOL_OUTPUT,
     BB_QCOL_MAX,
     BB_QCOL_COSINE,
     BB_QCOL_WORST,

@@ -197,13 +197,13 @@ static const struct {
     int drop;  /* 1 goes first; 0 stays */
     bool left;
 } columns[BB_QUANTIZE_COLUMNS] = {
-    [BB_QCOL_TENSOR] = {"TENSOR", 17, 0, true},  [BB_QCOL_SHAPE] = {"SHAPE", 5, 5, false},
+    [BB_QCOL_TENSOR] = {"TENSOR", 17, 0, true},  [BB_QCOL_SHAPE] = {"SHAPE", 5, 6, false},
     [BB_QCOL_FROM] = {"FROM", 6, 4, true},       [BB_QCOL_TO] = {"TO", 7, 0, true},
     [BB_QCOL_SIZE] = {"NEW SIZE", 10, 1, false}, [BB_QCOL_SQNR] = {"SQNR dB", 7, 0, false},
-    [BB_QCOL_MAX] = {"MAX|ERR|", 8, 6, false},   [BB_QCOL_COSINE] = {"COS", 7, 3, false},
-    [BB_QCOL_WORST] = {"WORST", 5, 2, true},
+    [BB_QCOL_OUTPUT] = {"OUT ERR", 7, 7, false}, [BB_QCOL_MAX] = {"MAX|ERR|", 8, 5, false},
+    [BB_QCOL_COSINE] = {"COS", 7, 3, false},     [BB_QCOL_WORST] = {"WORST", 5, 2, true},
 };
-enum { DROPS = 6, FLAGS = 2, TENSOR_MAX = 60, SHAPE_MAX = 20 };
+enum { DROPS = 7, FLAGS = 2, TENSOR_MAX = 60, SHAPE_MAX = 20 };
 
 int bb_quantize_columns(int width, int shape, int widths[BB_QUANTIZE_COLUMNS]) {
     int sum = FLAGS - 1; /* the name stands next to the flag */
@@ -229,6 +229,11 @@ int bb_quantize_columns(int width, int shape, int widths[BB_QUANTIZE_COLUMNS]) {
 
 static void error_text(double v, char *buf, size_t size) {
     (void)snprintf(buf, size, v >= 0.001 && v < 1000 ? "%.4f" : v == 0 ? "0" : "%.1e", v);
+}
+
+static const char *output_text(const bb_quantize_row *r, char *buf, size_t size) {
+    (void)snprintf(buf, size, isnan(r->output_rel) ? "-" : "%.1e", r->output_rel);
+    return buf;
 }
 
 /* Rows x columns, as a matrix is written; the columns that it takes. */
@@ -271,6 +276,9 @@ static const char *cell_text(const bb_quantize_screen *q, const bb_quantize_row 
         if (!done) return q->phase == BB_QUANTIZE_RUNNING && atomic_load(&r->state) == BB_ROW_RUNNING ? "now" : "";
         if (r->error.rel == 0) return "exact";
         (void)snprintf(buf, size, "%.1f", r->error.sqnr_db);
+        break;
+    case BB_QCOL_OUTPUT:
+        if (done && r->kernel) return output_text(r, buf, size);
         break;
     case BB_QCOL_MAX:
         if (done) error_text(r->error.max_abs, buf, size);
@@ -415,6 +423,19 @@ static void draw_bars(const bb_quantize_row *r, int y, int x, int h, int w) {
     (void)bb_put(y + h + 1, left + shown / 2, 1, BB_ROLE_TEXT, "0");
 }
 
+/* The weights' own error beside that of the product, in a row that the bars can spare; the rows used. */
+static int draw_errors(const bb_quantize_row *r, const bb_rect *p) {
+    char text[32];
+    if (p->h < 6) return 0;
+    int x = p->x, used = bb_putf(p->y, x, p->w, BB_ROLE_TEXT, "weights %.1e", r->error.rel);
+    if (!r->kernel) return 1;
+    used += bb_putf(p->y, x + used, p->w - used, BB_ROLE_TEXT, "  output %s", output_text(r, text, sizeof text));
+    const char *kernel = r->kernel->family->name;
+    if (used + 2 + bb_text_columns(kernel) <= p->w)
+        (void)bb_put(p->y, x + used + 2, p->w - used - 2, BB_ROLE_DIM, kernel);
+    return 1;
+}
+
 static void draw_histogram(const bb_quantize_screen *q, const bb_panes *l) {
     bb_rect p = l->pane[BB_PANE_HISTOGRAM];
     const bb_quantize_row *r = bb_quantize_screen_marked(q);
@@ -451,10 +472,12 @@ static void draw_histogram(const bb_quantize_screen *q, const bb_panes *l) {
         return;
     }
     if (l->wide) {
-        (void)bb_putf(p.y, p.x, p.w, BB_ROLE_TEXT, "error  %s", stats);
-        p.y++;
+        (void)bb_putf(p.y++, p.x, p.w, BB_ROLE_TEXT, "error   %s", stats);
         p.h--;
     }
+    int used = draw_errors(r, &p);
+    p.y += used;
+    p.h -= used;
     draw_bars(r, p.y, p.x + 1, p.h - 2, p.w - 2);
 }
 

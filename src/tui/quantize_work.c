@@ -46,8 +46,12 @@ static bb_status make_plan(const bb_quantize_screen *q, const bb_model *model, c
     if (!model) return bb_fail(err, BB_E_ARG, "no file is chosen");
     if (!model->file)
         return bb_fail(err, BB_E_ARG, "'%s' has no tensors on this disk: choose a file or a folder", model->title);
-    bb_quantize_opts opts = {
-        .recipe = {.ftype = ftype}, .imatrix = imatrix, .imatrix_path = imatrix ? q->imatrix_path : NULL};
+    bb_quantize_opts opts = {.recipe = {.ftype = ftype},
+                             .imatrix = imatrix,
+                             .imatrix_path = imatrix ? q->imatrix_path : NULL,
+                             .quant = {.isa = q->isa},
+                             .output_tokens = BB_QUANTIZE_TOKENS,
+                             .seed = BB_QUANTIZE_SEED};
     bb_quantize_job *job = NULL;
     bb_status st = bb_quantize_plan(model, &opts, NULL, &job, err);
     if (st == BB_OK) st = bb_quantize_check(job, err);
@@ -365,8 +369,9 @@ const char *bb_quantize_screen_name(const bb_quantize_row *r, char *buf) {
 }
 
 const char *bb_quantize_order_words(bb_quantize_order order) {
-    static const char *const words[BB_QUANTIZE_ORDERS] = {"as in the file", "by name", "by SQNR, lowest first",
-                                                          "by size, largest first", "by error, largest first"};
+    static const char *const words[BB_QUANTIZE_ORDERS] = {"as in the file",          "by name",
+                                                          "by SQNR, lowest first",   "by size, largest first",
+                                                          "by error, largest first", "by output error, largest first"};
     return words[order];
 }
 
@@ -415,6 +420,8 @@ static int by_key(const void *a, const void *b) {
 static double sort_value(const bb_quantize_row *r, bb_quantize_order sort) {
     if (sort == BB_BY_SIZE) return -(double)r->bytes;
     if (sort == BB_BY_SQNR) return measured(r) && !isnan(r->error.sqnr_db) ? r->error.sqnr_db : (double)INFINITY;
+    if (sort == BB_BY_OUTPUT_ERROR)
+        return measured(r) && r->kernel && !isnan(r->output_rel) ? -r->output_rel : (double)INFINITY;
     if (sort == BB_BY_MAX_ERROR) return measured(r) && !isnan(r->error.max_abs) ? -r->error.max_abs : (double)INFINITY;
     return 0;
 }

@@ -2,7 +2,7 @@
 /* tui.h - the screens: bits, plan, quantize, kernels, in a terminal. */
 #ifndef BB_TUI_TUI_H
 #define BB_TUI_TUI_H
-#include <stdbool.h>
+#include "base/cpu.h"
 
 struct bb_stores;
 
@@ -10,6 +10,7 @@ struct bb_tui_opts {
     const char *screen;                  /* "bits", "plan", "quantize", "kernels"; NULL = plan */
     bool ascii;                          /* letters and signs of ASCII only, whatever the locale */
     int color;                           /* -1 never, 0 as the terminal and NO_COLOR say, 1 always */
+    bb_isa isa;                          /* which kernels and quantizers use */
     const char *models_path, *gpus_path; /* the user's own rows, NULL = none */
     const char *model; /* what Plan and Quantize start with, NULL = the last one, or llama-3.1-8b and demo */
     const struct bb_stores *stores; /* where other programs keep models; NULL = none; outlives the call */

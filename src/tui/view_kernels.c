@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* view_kernels.c - the Kernels screen: one worker measures, the screen watches it. */
+/* view_kernels.c - the Kernels screen: its fields, keys and choices; one worker measures, the screen watches it. */
 #include "base/mem.h"
 #include "report/report.h"
 #include "tui/kernels.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What `bench` measures with nothing given, but for the one number of tokens: portable kernels get a smaller matrix. */
+enum { SIDE = 4096, SIDE_PORTABLE = 1024 };
 
 static void *work(void *arg) {
     bb_kernels *k = arg;
@@ -15,13 +18,15 @@ static void *work(void *arg) {
 }
 
 static bb_status kernels_open(bb_app *app, const char *model, void **state, bb_error *err) {
-    (void)app;
     (void)model;
     bb_kernels *k = bb_alloc(1, sizeof *k);
     if (!k) return bb_fail(err, BB_E_NOMEM, "out of memory");
-    k->ask = (bb_bench_opts){.tokens = 1, .out = 1024, .in = 1024, .threads = 1, .seed = 1, .seconds = 0.2};
+    uint64_t side = bb_isa_choose(app->isa) == BB_ISA_SCALAR ? SIDE_PORTABLE : SIDE;
+    k->ask = (bb_bench_opts){
+        .tokens = 1, .out = side, .in = side, .threads = 1, .isa = app->isa, .seed = 1, .seconds = 0.15};
     bb_progress_init(&k->progress);
     atomic_init(&k->ended, false);
+    bb_kernels_list(k);
     *state = k;
     return BB_OK;
 }
@@ -38,110 +43,74 @@ static void kernels_close(void *state) {
     bool ran = k->running;
     finish(k);
     if (ran && k->status == BB_OK) bb_bench_report_clear(&k->made);
-    bb_bench_report_clear(&k->report);
     free(k);
 }
 
-bool bb_kernels_stale(const bb_kernels *k) {
-    return k->shown.tokens != k->ask.tokens || k->shown.out != k->ask.out || k->shown.in != k->ask.in ||
-           k->shown.threads != k->ask.threads;
-}
+/* ---- a run ---- */
 
-/* only: a kernel, NULL = all. */
-static void start(bb_app *app, bb_kernels *k, const char *only) {
-    if (k->running) {
-        bb_app_say(app, BB_ROLE_DIM, "running; Esc cancels");
-        return;
-    }
+static void start(bb_app *app, bb_kernels *k, size_t n_types) {
     bb_progress_init(&k->progress);
     atomic_store(&k->ended, false);
+    k->err = (bb_error){.status = BB_OK};
     k->job = k->ask;
-    k->job.only = only;
+    k->job.types = n_types ? k->types : NULL;
+    k->job.n_types = n_types;
     if (pthread_create(&k->thread, NULL, work, k) != 0)
         bb_app_say(app, BB_ROLE_BAD, "no thread could be started");
     else
         k->running = true;
 }
 
-/* By time, by error against float64, by name. */
-static int by_time(const void *a, const void *b) {
-    const bb_bench_row *x = a, *y = b;
-    return (x->ns > y->ns) - (x->ns < y->ns);
-}
-static int by_error(const void *a, const void *b) {
-    const bb_bench_row *x = a, *y = b;
-    return (x->error_rel > y->error_rel) - (x->error_rel < y->error_rel);
-}
-static int by_name(const void *a, const void *b) {
-    const bb_bench_row *x = a, *y = b;
-    return strcmp(x->kernel, y->kernel);
-}
-
-const char *bb_kernels_order_words(bb_kernels_order order) {
-    static const char *const words[BB_KERNELS_ORDERS] = {"time", "error", "name"};
-    return words[order];
+/* The types of the kernels that are picked; 0 when none is. */
+static size_t picked_types(bb_kernels *k) {
+    size_t n = 0;
+    const bb_gemm_family *last = NULL;
+    for (size_t i = 0; i < bb_kernel_count() && i < BB_KERNELS_MAX; i++)
+        for (size_t row = 0; row < k->n; row++)
+            if (k->list[row] == i && k->picked[i] && bb_kernel_at(i)->family != last) {
+                last = bb_kernel_at(i)->family;
+                k->types[n++] = bb_dtype_find(last->layout->type, NULL);
+            }
+    return n;
 }
 
-/* The mark stays on its kernel. */
-static void sort_rows(bb_kernels *k) {
-    static int (*const orders[BB_KERNELS_ORDERS])(const void *, const void *) = {by_time, by_error, by_name};
-    bb_bench_report *r = &k->report;
-    if (!r->n_rows) return;
-    bb_bench_row was = r->rows[k->marked < r->n_rows ? k->marked : 0];
-    qsort(r->rows, r->n_rows, sizeof *r->rows, orders[k->order]);
-    for (size_t i = 0; i < r->n_rows; i++)
-        if (strcmp(r->rows[i].kernel, was.kernel) == 0 && strcmp(r->rows[i].isa, was.isa) == 0) k->marked = i;
-}
-
-/* What was measured again takes the place of its former row; a whole run takes the place of all. */
-static void take_report(bb_kernels *k) {
-    if (!k->job.only) {
-        bb_bench_report_clear(&k->report);
-        k->report = k->made;
-        k->shown = k->job;
-        sort_rows(k);
-        k->marked = 0;
-    } else {
-        for (size_t i = 0; i < k->made.n_rows; i++)
-            for (size_t n = 0; n < k->report.n_rows; n++)
-                if (strcmp(k->report.rows[n].kernel, k->made.rows[i].kernel) == 0 &&
-                    strcmp(k->report.rows[n].isa, k->made.rows[i].isa) == 0)
-                    k->report.rows[n] = k->made.rows[i];
-        bb_bench_report_clear(&k->made);
-        sort_rows(k);
+/* Enter: what is picked; else all of a shape of which nothing is known; else the marked one again. */
+static void run(bb_app *app, bb_kernels *k, bool all) {
+    if (k->running) {
+        bb_app_say(app, BB_ROLE_DIM, "running; Esc cancels");
+        return;
     }
+    size_t n = all ? 0 : picked_types(k);
+    if (!all && !n && bb_kernels_measured(k) && !bb_kernels_stale(k)) {
+        k->types[0] = bb_dtype_find(bb_kernel_at(k->list[k->marked])->family->layout->type, NULL);
+        n = 1;
+    }
+    start(app, k, n);
 }
 
 static bool kernels_tick(bb_app *app, void *state) {
     bb_kernels *k = state;
     if (!k->running) return false;
     if (!atomic_load(&k->ended)) return true;
+    bool first = bb_kernels_measured(k) == 0;
     finish(k);
-    if (k->status == BB_OK)
-        take_report(k);
-    else if (k->status == BB_E_CANCELLED)
+    if (k->status == BB_OK) {
+        bb_kernels_take(k, &k->made);
+        if (first) k->marked = 0;
+    } else if (k->status == BB_E_CANCELLED) {
         bb_app_say(app, BB_ROLE_DIM, "cancelled");
-    else
+    } else {
         bb_app_error(app, &k->err);
+    }
     return true;
 }
 
 /* ---- fields ---- */
 
-static const char *const labels[BB_KERNELS_FIELDS] = {"tokens", "out", "in", "threads"};
-const char *bb_kernels_label(int field) { return labels[field]; }
-
-uint64_t bb_kernels_value(const bb_kernels *k, int f) {
-    return f == BB_KERNELS_TOKENS ? k->ask.tokens
-           : f == BB_KERNELS_OUT  ? k->ask.out
-           : f == BB_KERNELS_IN   ? k->ask.in
-                                  : k->ask.threads;
-}
-
 static bool set_value(bb_kernels *k, int f, uint64_t v, bb_error *err) {
-    static const uint64_t most[BB_KERNELS_FIELDS] = {8192, 65536, 65536, 256};
+    static const uint64_t most[BB_KERNELS_ISA] = {8192, 65536, 65536, 1024};
     if (v == 0 || v > most[f] || (f == BB_KERNELS_IN && v % 32 != 0)) {
-        (void)bb_fail(err, BB_E_VALUE, "%s: expected 1 to %llu%s", labels[f], (unsigned long long)most[f],
+        (void)bb_fail(err, BB_E_VALUE, "%s: expected 1 to %llu%s", bb_kernels_label(f), (unsigned long long)most[f],
                       f == BB_KERNELS_IN ? ", a multiple of 32" : "");
         return false;
     }
@@ -156,40 +125,95 @@ static bool set_value(bb_kernels *k, int f, uint64_t v, bb_error *err) {
     return true;
 }
 
+static bool take_preset(bb_kernels *k, const char *name, bb_error *err) {
+    const bb_kernels_preset *p;
+    for (size_t i = 0; (p = bb_kernels_preset_at(i)) != NULL; i++) {
+        if (strcmp(p->name, name) != 0) continue;
+        if (p->tokens) k->ask.tokens = p->tokens;
+        k->ask.out = p->out;
+        k->ask.in = p->in;
+        return true;
+    }
+    (void)bb_fail(err, BB_E_VALUE, "no shape has this name");
+    return false;
+}
+
 static bool kernels_accept(bb_app *app, void *state, int field, const char *text, bb_error *err) {
+    bb_kernels *k = state;
     uint64_t v;
     (void)app;
+    if (field == BB_KERNELS_PRESET) return take_preset(k, text, err);
+    if (field == BB_KERNELS_ISA) {
+        bool known = bb_kernels_set_isa(k, text);
+        if (!known) (void)bb_fail(err, BB_E_VALUE, "this processor does not run it");
+        return known;
+    }
     if (!bb_parse_u64(text, &v)) {
         (void)bb_fail(err, BB_E_VALUE, "'%.40s' is not a whole number", text);
         return false;
     }
-    return set_value(state, field, v, err);
+    return set_value(k, field, v, err);
+}
+
+static void step_isa(bb_kernels *k, int direction) {
+    size_t n = 1, at = 0; /* the first is always there */
+    for (const char *name; (name = bb_kernels_isa_at(n)) != NULL; n++)
+        if (strcmp(name, bb_kernels_isa(&k->ask)) == 0) at = n;
+    (void)bb_kernels_set_isa(k, bb_kernels_isa_at((at + (direction > 0 ? 1 : n - 1)) % n));
 }
 
 static void step(bb_app *app, bb_kernels *k, int direction) {
-    uint64_t v = bb_kernels_value(k, k->field);
-    uint64_t next = direction > 0 ? v * 2 : v / 2;
-    bb_error err = {.status = BB_OK};
-    if (!set_value(k, k->field, next, &err)) bb_app_error(app, &err);
-}
-
-/* Shapes of a 7B model's matrices: one token and a prompt. */
-static void next_preset(bb_kernels *k) {
-    static const uint64_t presets[][3] = {
-        {1, 1024, 1024}, {1, 4096, 4096}, {1, 11008, 4096}, {64, 1024, 1024}, {64, 4096, 4096}};
-    size_t n = sizeof presets / sizeof *presets, at = n - 1;
-    for (size_t i = 0; i < n; i++)
-        if (presets[i][0] == k->ask.tokens && presets[i][1] == k->ask.out && presets[i][2] == k->ask.in) at = i;
-    at = (at + 1) % n;
-    k->ask.tokens = presets[at][0];
-    k->ask.out = presets[at][1];
-    k->ask.in = presets[at][2];
-}
-
-static bool kernels_act(bb_app *app, void *state, bb_action action) {
-    bb_kernels *k = state;
     char text[32];
-    size_t last = k->report.n_rows ? k->report.n_rows - 1 : 0;
+    uint64_t v = 0;
+    bb_error err = {.status = BB_OK};
+    if (k->field == BB_KERNELS_ISA) {
+        step_isa(k, direction);
+        return;
+    }
+    (void)bb_parse_u64(bb_kernels_value(k, k->field, text), &v);
+    if (!set_value(k, k->field, direction > 0 ? v * 2 : v / 2, &err)) bb_app_error(app, &err);
+}
+
+static void choose_preset(bb_app *app) {
+    const bb_kernels_preset *p;
+    char shown[96], tokens[32];
+    bb_app_choose(app, BB_KERNELS_PRESET, "Shape", "matrix                      out x in", false);
+    for (size_t i = 0; (p = bb_kernels_preset_at(i)) != NULL; i++) {
+        (void)snprintf(tokens, sizeof tokens, "  %llu token%s", (unsigned long long)p->tokens,
+                       p->tokens == 1 ? "" : "s");
+        (void)snprintf(shown, sizeof shown, "%-24s %6llu x %llu%s", p->name, (unsigned long long)p->out,
+                       (unsigned long long)p->in, p->tokens ? tokens : "");
+        bb_chooser_add(&app->chooser, p->name, shown);
+    }
+}
+
+static void edit(bb_app *app, const bb_kernels *k) {
+    char text[32];
+    if (k->field != BB_KERNELS_ISA) {
+        bb_app_edit(app, k->field, bb_kernels_value(k, k->field, text));
+        return;
+    }
+    bb_app_choose(app, BB_KERNELS_ISA, "Instructions", "", false);
+    for (size_t i = 0; bb_kernels_isa_at(i); i++) {
+        const char *name = bb_kernels_isa_at(i);
+        char shown[64];
+        (void)snprintf(shown, sizeof shown, "%-8s %s", name,
+                       strcmp(name, "every") == 0  ? "each level that runs here"
+                       : strcmp(name, "auto") == 0 ? "the fastest kernel of each type"
+                                                   : "");
+        bb_chooser_add(&app->chooser, name, shown);
+    }
+    bb_chooser_mark(&app->chooser, bb_kernels_isa(&k->ask));
+}
+
+/* ---- keys ---- */
+
+static void compose_formula(const bb_app *app, int width, bb_str *out) {
+    bb_kernels_formula(app->state[BB_SCREEN_KERNELS], width < 76 ? width : 76, out);
+}
+
+static bool act_on_table(bb_app *app, bb_kernels *k, bb_action action) {
+    size_t last = k->n ? k->n - 1 : 0;
     size_t page = app->layout.pane[BB_PANE_TABLE].h > 2 ? (size_t)app->layout.pane[BB_PANE_TABLE].h - 1 : 1;
     switch (action) {
     case BB_ACT_UP:
@@ -210,6 +234,26 @@ static bool kernels_act(bb_app *app, void *state, bb_action action) {
     case BB_ACT_PAGE_DOWN:
         k->marked = k->marked + page < last ? k->marked + page : last;
         return true;
+    case BB_ACT_PICK:
+        k->picked[k->list[k->marked]] = !k->picked[k->list[k->marked]];
+        k->marked += k->marked < last;
+        return true;
+    case BB_ACT_SORT:
+        k->order = (bb_kernels_order)((k->order + 1) % BB_KERNELS_ORDERS);
+        bb_kernels_sort(k);
+        return true;
+    case BB_ACT_FORMULA:
+        bb_app_read(app, "How %ROOF comes about", compose_formula);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool kernels_act(bb_app *app, void *state, bb_action action) {
+    bb_kernels *k = state;
+    if (act_on_table(app, k, action)) return true;
+    switch (action) {
     case BB_ACT_NEXT_FIELD:
         k->field = (k->field + 1) % BB_KERNELS_FIELDS;
         return true;
@@ -224,22 +268,20 @@ static bool kernels_act(bb_app *app, void *state, bb_action action) {
     case BB_ACT_MORE:
         step(app, k, 1);
         return true;
+    case BB_ACT_ISA:
+        step_isa(k, 1);
+        return true;
     case BB_ACT_EDIT:
-        (void)snprintf(text, sizeof text, "%llu", (unsigned long long)bb_kernels_value(k, k->field));
-        bb_app_edit(app, k->field, text);
+        edit(app, k);
         return true;
     case BB_ACT_ENTER:
-        start(app, k, k->report.n_rows && !bb_kernels_stale(k) ? k->report.rows[k->marked].kernel : NULL);
+        run(app, k, false);
         return true;
     case BB_ACT_ALL:
-        start(app, k, NULL);
+        run(app, k, true);
         return true;
     case BB_ACT_PRESET:
-        next_preset(k);
-        return true;
-    case BB_ACT_SORT:
-        k->order = (bb_kernels_order)((k->order + 1) % BB_KERNELS_ORDERS);
-        sort_rows(k);
+        choose_preset(app);
         return true;
     case BB_ACT_BACK:
         if (k->running) atomic_store(&k->progress.cancel, true);
@@ -251,38 +293,50 @@ static bool kernels_act(bb_app *app, void *state, bb_action action) {
 
 /* ---- the same elsewhere ---- */
 
-static void kernels_command(void *state, bb_str *out) {
-    const bb_kernels *k = state;
-    const bb_bench_opts *o = k->report.n_rows ? &k->shown : &k->ask; /* what is seen, as `w` writes it */
-    bb_str_addf(out, "bench --tokens %llu --out %llu --in %llu --threads %u --seconds 0.2",
-                (unsigned long long)o->tokens, (unsigned long long)o->out, (unsigned long long)o->in, o->threads);
-}
+static void kernels_command(void *state, bb_str *out) { bb_kernels_command(state, out); }
 
 static bb_table *kernels_table(void *state, bb_error *err) {
     const bb_kernels *k = state;
-    if (!k->report.n_rows) {
+    if (!bb_kernels_measured(k)) {
         (void)bb_fail(err, BB_E_ARG, "nothing was measured yet: Enter runs");
         return NULL;
     }
-    bb_table *t = bb_report_bench(&k->report);
+    bb_bench_row *rows = bb_alloc(BB_KERNELS_MAX, sizeof *rows);
+    bb_table *t = NULL;
+    if (rows) {
+        bb_bench_report report = bb_kernels_report(k, rows);
+        t = bb_report_bench(&report);
+    }
+    free(rows);
     if (!t) (void)bb_fail(err, BB_E_NOMEM, "out of memory");
     return t;
 }
 
 static void kernels_about(void *state, char *text, size_t size) {
     const bb_kernels *k = state;
-    (void)snprintf(text, size, "%s", k->report.cpu);
+    unsigned processors = bb_processors();
+    bool vnni = bb_level_runs(BB_LEVEL_AVX512_VNNI) || bb_level_runs(BB_LEVEL_AVX_VNNI);
+    text[0] = 0;
+    if (k->last.threads)
+        (void)snprintf(text, size, "%.40s · %u processor%s · %s%s%s", k->last.cpu, processors,
+                       processors == 1 ? "" : "s", bb_isa_name(bb_isa_choose(BB_ISA_AUTO)), vnni ? " vnni" : "",
+                       bb_level_runs(BB_LEVEL_AVX512_BF16) ? " bf16" : "");
 }
 
 static void kernels_notes(void *state, bb_str *out) {
     const bb_kernels *k = state;
-    if (!k->report.n_rows) return;
+    if (!bb_kernels_measured(k)) {
+        bb_str_add(out, "Enter runs them all, or what Space marks; each run measures the roof too.\n");
+        return;
+    }
     if (bb_kernels_stale(k))
         bb_str_addf(out, "The table is of %llu x %llu x %llu, threads %u: Enter runs the new shape.\n",
                     (unsigned long long)k->shown.tokens, (unsigned long long)k->shown.out,
                     (unsigned long long)k->shown.in, k->shown.threads);
     bb_str_addf(out, "Rows by %s; o changes the order. Enter measures the marked kernel again.\n",
                 bb_kernels_order_words(k->order));
+    for (size_t i = 0; i < k->last.n_notes; i++) bb_str_addf(out, "%s\n", k->last.notes[i]);
+    bb_str_add(out, "%ROOF: share of what the measured bandwidth or peak allows; f shows how it comes about.\n");
 }
 
 static void kernels_remember(void *state, bb_str *out) {

@@ -19,6 +19,7 @@ static bb_status quantize_open(bb_app *app, const char *model, void **state, bb_
     if (!q) return bb_fail(err, BB_E_NOMEM, "out of memory");
     q->cat = app->cat;
     q->stores = app->stores;
+    q->isa = app->isa;
     q->ftype = bb_ftype_find(FIRST_TYPE, NULL);
     q->given = model && *model && strlen(model) < sizeof q->file;
     (void)snprintf(q->file, sizeof q->file, "%s", q->given ? model : BB_QUANTIZE_FIRST_FILE);
@@ -352,7 +353,8 @@ static void quantize_command(void *state, bb_str *out) {
     bb_shell_word(out, q->file);
     bb_str_add(out, " -o ");
     bb_shell_word(out, q->out);
-    bb_str_addf(out, " --type %s", q->ftype->name);
+    bb_str_addf(out, " --type %s --output-error", q->ftype->name);
+    if (q->isa != BB_ISA_AUTO) bb_str_addf(out, " --isa %s", bb_isa_name(q->isa));
     if (q->imatrix) {
         bb_str_add(out, " --imatrix ");
         bb_shell_word(out, q->imatrix_path);
@@ -376,6 +378,9 @@ static bb_table *quantize_table(void *state, bb_error *err) {
                                                          .title = bb_quantize_title(q->job),
                                                          .file_bytes = bb_quantize_file_bytes(q->job),
                                                          .files = bb_quantize_files(q->job),
+                                                         .output_tokens = BB_QUANTIZE_TOKENS,
+                                                         .seed = BB_QUANTIZE_SEED,
+                                                         .dispatch = bb_quantize_dispatch(q->job),
                                                          .written = q->phase == BB_QUANTIZE_DONE,
                                                          .dry = q->phase != BB_QUANTIZE_DONE});
     free(rows);
@@ -412,6 +417,12 @@ static void quantize_notes(void *state, bb_str *out) {
                     fell_back, fell_back == 1 ? " is" : "s are");
     if (sum.low) bb_str_addf(out, "! SQNR below %d dB: an error of more than a tenth.\n", (int)BB_QUANTIZE_LOW_DB);
     bb_str_addf(out, "Tensors %s; o changes the order.\n", bb_quantize_order_words(q->sort));
+    if (sum.all.measured)
+        bb_str_addf(
+            out,
+            "OUT ERR: of the product of up to 128 rows with %d activations of N(0,1), through the type's kernel, "
+            "against float64.\n",
+            (int)BB_QUANTIZE_TOKENS);
 }
 
 static void quantize_remember(void *state, bb_str *out) {

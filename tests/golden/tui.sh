@@ -38,9 +38,11 @@ for keys in "${cases[@]}"; do
     mkdir "$home"
     locale=C.UTF-8
     [ -n "$ascii" ] && locale=C
+    isa=auto
+    [ "$view" = kernels ] && isa=scalar # it lists what the processor has
     tm kill-server 2>/dev/null
     server=$n
-    tm -u new-session -d -c "$home" -x "$cols" -y "$rows" "env -i PATH=$PATH HOME=$home TERM=screen LC_ALL=$locale $bin tui $view"
+    tm -u new-session -d -c "$home" -x "$cols" -y "$rows" "env -i PATH=$PATH HOME=$home TERM=screen LC_ALL=$locale BITBUDGET_ISA=$isa $bin tui $view"
     settled >/dev/null
     while IFS= read -r key; do
         tm send-keys -- "$key"

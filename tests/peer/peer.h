@@ -37,15 +37,21 @@ static inline bool peer_symbol(void *library, const char *name, void *function) 
     return p != NULL;
 }
 
+/* The folder of the libraries. */
+static inline void peer_dir(char *dir, size_t size) {
+    const char *given = getenv("GGML_DIR"), *build = getenv("BB_BUILD");
+    if (given && *given)
+        snprintf(dir, size, "%s", given);
+    else
+        snprintf(dir, size, "%s/peer/node_modules/@node-llama-cpp/linux-x64/bins/linux-x64",
+                 build && *build ? build : "build");
+}
+
 /* False when the library is not there. */
 static inline bool peer_open(peer *p) {
-    const char *dir = getenv("GGML_DIR"), *build = getenv("BB_BUILD");
-    char path[4096];
-    if (dir && *dir)
-        snprintf(path, sizeof path, "%s/libggml-base.so", dir);
-    else
-        snprintf(path, sizeof path, "%s/peer/node_modules/@node-llama-cpp/linux-x64/bins/linux-x64/libggml-base.so",
-                 build && *build ? build : "build");
+    char dir[4096], path[4200];
+    peer_dir(dir, sizeof dir);
+    snprintf(path, sizeof path, "%s/libggml-base.so", dir);
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     return library && peer_symbol(library, "ggml_get_type_traits", &p->traits) &&
            peer_symbol(library, "ggml_quantize_chunk", &p->quantize) &&

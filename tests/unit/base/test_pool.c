@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_pool.c - each item once, in the default floating-point environment, whatever the number of threads. */
+#define _GNU_SOURCE /* pthread_getaffinity_np */
 #include "base/pool.h"
+#include "base/topology.h"
 #include "harness.h"
 #include <fenv.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 enum { ITEMS = 20000 };
 static void mark(void *ctx, size_t i) { ((unsigned char *)ctx)[i]++; }
@@ -30,6 +34,51 @@ START_TEST(each_item_once) {
     bb_pool *pool = NULL;
     ck_assert(bb_pool_new(1025, &pool) == BB_E_ARG && !pool);
     bb_pool_free(NULL);
+}
+END_TEST
+
+/* The caller's processors come back, each thread had one while the pool lived, and no two the same. */
+START_TEST(pinned) {
+#if defined(__linux__)
+    static unsigned char seen[ITEMS];
+    cpu_set_t before, now;
+    ck_assert_int_eq(pthread_getaffinity_np(pthread_self(), sizeof before, &before), 0);
+    unsigned processors = bb_processors();
+    for (unsigned threads = 1; threads <= processors + 1 && threads < 20; threads++) {
+        bb_pool *pool = NULL;
+        ck_assert_int_eq(bb_pool_new_pinned(threads, &pool), BB_OK);
+        ck_assert_int_eq(pthread_getaffinity_np(pthread_self(), sizeof now, &now), 0);
+        if (bb_pool_threads(pool) <= processors)
+            ck_assert_int_eq(CPU_COUNT(&now), 1);
+        else
+            ck_assert(CPU_EQUAL(&now, &before));
+        memset(seen, 0, sizeof seen);
+        bb_pool_run(pool, ITEMS, mark, seen);
+        for (size_t i = 0; i < ITEMS; i++) ck_assert_uint_eq(seen[i], 1);
+        bb_pool_free(pool);
+        ck_assert_int_eq(pthread_getaffinity_np(pthread_self(), sizeof now, &now), 0);
+        ck_assert(CPU_EQUAL(&now, &before));
+    }
+#endif
+}
+END_TEST
+
+/* Longer than anybody spins: workers and caller sleep, and are woken. */
+static void nap(void *ctx, size_t i) {
+    nanosleep(&(struct timespec){.tv_nsec = i == 0 ? 2000000 : 0}, NULL);
+    atomic_fetch_add((atomic_size_t *)ctx, 1);
+}
+
+START_TEST(sleepers_wake) {
+    bb_pool *pool = NULL;
+    ck_assert_int_eq(bb_pool_new(3, &pool), BB_OK);
+    for (int job = 0; job < 40; job++) {
+        atomic_size_t done = 0;
+        if (job % 2) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        bb_pool_run(pool, 5, nap, &done);
+        ck_assert_uint_eq(done, 5);
+    }
+    bb_pool_free(pool);
 }
 END_TEST
 
@@ -96,6 +145,8 @@ static Suite *suite(void) {
     Suite *s = suite_create("pool");
     TCase *t = tcase_create("pool");
     tcase_add_test(t, each_item_once);
+    tcase_add_test(t, pinned);
+    tcase_add_test(t, sleepers_wake);
     tcase_add_test(t, many_short_jobs);
     tcase_add_test(t, default_environment);
     tcase_add_test(t, signals_stay_with_the_program);

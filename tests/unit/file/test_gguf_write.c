@@ -45,6 +45,7 @@ START_TEST(values) {
               bb_gguf_out_i32(o, "c", -5) == BB_OK && bb_gguf_out_f32(o, "d", -0.5f) == BB_OK &&
               bb_gguf_out_bool(o, "e", true) == BB_OK && bb_gguf_out_text(o, "f", "a \"text\"") == BB_OK &&
               bb_gguf_out_u32(o, "gone", 1) == BB_OK && bb_gguf_out_u32(o, "last", 1) == BB_OK);
+    ck_assert_int_eq(bb_gguf_out_texts(o, "list", (const char *const[]){"one", "", "three"}, 3), BB_OK);
     ck_assert_int_eq(bb_gguf_out_text(o, "a", "again"), BB_OK); /* moves to the end */
     bb_gguf_out_remove(o, "gone");
     bb_gguf_out_remove(o, "never");
@@ -61,13 +62,15 @@ START_TEST(values) {
     ck_assert_uint_eq(bb_gguf_out_offset(o, 2), s.n + 6 * 144 + 32);
     ck_assert_uint_eq(s.bytes, s.n + 6 * 144 + 32 + 512);
     bb_file *f = write_out("v.gguf", &s);
-    ck_assert(f->version == 3 && f->n_meta == 7 && f->n_tensors == 3 && f->n_warnings == 0);
-    static const char *const keys[] = {"b", "c", "d", "e", "f", "last", "a"};
-    for (size_t i = 0; i < 7; i++) ck_assert_str_eq(f->meta[i].key, keys[i]);
+    ck_assert(f->version == 3 && f->n_meta == 8 && f->n_tensors == 3 && f->n_warnings == 0);
+    static const char *const keys[] = {"b", "c", "d", "e", "f", "last", "list", "a"};
+    for (size_t i = 0; i < 8; i++) ck_assert_str_eq(f->meta[i].key, keys[i]);
     ck_assert(bb_meta_u64(f, "b", &u) && u == 65535 && bb_file_meta(f, "c")->v.i64 == -5);
     ck_assert(bb_meta_f64(f, "d", &d) && d == -0.5 && bb_meta_bool(f, "e", &b) && b);
     ck_assert_str_eq(bb_meta_text(f, "f"), "a \"text\"");
     ck_assert_str_eq(bb_meta_text(f, "a"), "again");
+    ck_assert(bb_file_meta(f, "list")->v.array.count == 3 && bb_file_meta(f, "list")->v.array.element == BB_META_TEXT);
+    ck_assert_str_eq(bb_meta_first_text(f, "list"), "one");
     for (size_t i = 0; i < 3; i++) {
         ck_assert_uint_eq(f->tensors[i].offset, bb_gguf_out_offset(o, i));
         ck_assert_uint_eq(f->tensors[i].bytes, bb_gguf_out_bytes(o, i));

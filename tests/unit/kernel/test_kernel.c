@@ -88,7 +88,7 @@ START_TEST(bound_holds_where_products_underflow) {
         for (int weights = -150; weights <= 0; weights += 5)
             for (int acts = -150; acts <= 0; acts += 15) {
                 product p;
-                ck_assert(make(&p, bb_kernel_at(k), 2, 9, 64, 3, 6, weights, acts));
+                ck_assert(make(&p, bb_kernel_at(k), 2, 9, 256, 3, 6, weights, acts));
                 ck_assert_int_eq(bb_matmul(p.packed, p.x, p.tokens, 1, BB_ISA_AUTO, p.y), BB_OK);
                 check_bound(bb_kernel_at(k), &p);
                 drop(&p);

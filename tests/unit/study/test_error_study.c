@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_error_study.c - the parts of an error add up, its bound holds, and what cannot be measured says why. */
 #include "harness.h"
-#include "study/bench_study.h"
 #include "study/error_study.h"
 #include <math.h>
 #include <string.h>
@@ -390,23 +389,6 @@ START_TEST(ranking) {
 }
 END_TEST
 
-START_TEST(bench) {
-    bb_bench_report r;
-    bb_error err = {0};
-    bb_bench_opts o = {.tokens = 2, .out = 64, .in = 128, .seconds = 0.001, .seed = 4};
-    ck_assert_msg(bb_bench_study(&o, NULL, &r, &err) == BB_OK, "%s", err.text);
-    ck_assert_uint_ge(r.n_rows, 4);
-    ck_assert(r.read_gbps > 0 && r.fp32_gops > 0 && r.int8_gops > 0);
-    for (size_t i = 0; i < r.n_rows; i++) {
-        ck_assert(r.rows[i].ns > 0 && r.rows[i].roof_fraction > 0);
-        ck_assert(strcmp(r.rows[i].type, "f32") == 0 ? r.rows[i].error_rel < 1e-6 : r.rows[i].error_rel < 0.2);
-    }
-    bb_bench_report_clear(&r);
-    o.in = 33;
-    ck_assert_int_eq(bb_bench_study(&o, NULL, &r, &err), BB_E_ARG);
-}
-END_TEST
-
 static Suite *suite(void) {
     Suite *s = suite_create("study");
     TCase *t = tcase_create("study");
@@ -423,7 +405,6 @@ static Suite *suite(void) {
     tcase_add_test(t, rows_too_long_for_int8);
     tcase_add_test(t, same_whatever_computes_it);
     tcase_add_test(t, ranking);
-    tcase_add_test(t, bench);
     suite_add_tcase(s, t);
     return s;
 }

@@ -58,7 +58,9 @@ static void check_size(bb_screen screen, int rows, int cols, const bb_wants *wan
         if (rows >= 20 && wants && wants->more) ck_assert_int_ge(l.pane[BB_PANE_HISTOGRAM].h, 5);
         if (!wants || !wants->more) ck_assert(l.pane[BB_PANE_HISTOGRAM].h == 0 && (!l.wide || l.pane[BB_PANE_TYPES].h));
     }
-    if (screen == BB_SCREEN_KERNELS) ck_assert(l.pane[BB_PANE_TABLE].h >= 5 && l.pane[BB_PANE_PLOT].h >= 6);
+    if (screen == BB_SCREEN_KERNELS)
+        ck_assert(l.pane[BB_PANE_TABLE].h >= 5 && l.pane[BB_PANE_PLOT].h >= 6 &&
+                  l.pane[BB_PANE_ROOF].h >= (l.wide ? 3 : 1));
 }
 
 START_TEST(every_size) {

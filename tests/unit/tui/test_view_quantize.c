@@ -77,6 +77,7 @@ START_TEST(columns_fit) {
             int width = l.pane[BB_PANE_TENSORS].w, sum = bb_quantize_columns(width, shape, widths);
             ck_assert_int_le(sum, width);
             ck_assert(widths[BB_QCOL_TENSOR] >= 18 && widths[BB_QCOL_TO] && widths[BB_QCOL_SQNR]);
+            ck_assert(widths[BB_QCOL_OUTPUT] || cols < 75);
             ck_assert(!widths[BB_QCOL_COSINE] || widths[BB_QCOL_MAX]); /* the least important goes first */
             ck_assert(!widths[BB_QCOL_SIZE] || widths[BB_QCOL_WORST]);
         }
@@ -104,8 +105,10 @@ START_TEST(plan_run_and_no_overwriting) {
     ck_assert_ptr_eq(bb_quantize_at(q->job, q->order[q->marked]), sum.all.worst); /* nobody moved the mark */
     for (size_t i = 0; i < q->n; i++)
         if (row(i)->quantized) ck_assert(row(i)->error.sqnr_db >= sum.all.worst->error.sqnr_db);
+    for (size_t i = 0; i < q->n; i++) ck_assert((row(i)->kernel != NULL) == (row(i)->quantized && row(i)->n_dims > 1));
     bb_table *t = view->table(q, NULL);
     ck_assert_uint_eq(bb_table_rows(t), q->n);
+    ck_assert(says(view->command, " --output-error") && says(view->notes, "OUT ERR"));
     bb_table_free(t);
 
     /* again: what is there stays, and the sentence names the way out */
@@ -162,6 +165,7 @@ START_TEST(order_keeps_the_mark) {
             if (q->sort == BB_BY_FILE) ck_assert(a < b);
             if (q->sort == BB_BY_SIZE) ck_assert(a->bytes >= b->bytes);
             if (q->sort == BB_BY_SQNR) ck_assert(a->error.sqnr_db <= b->error.sqnr_db);
+            if (q->sort == BB_BY_OUTPUT_ERROR) ck_assert(!b->kernel || a->output_rel >= b->output_rel);
             if (q->sort == BB_BY_MAX_ERROR) ck_assert(a->error.max_abs >= b->error.max_abs);
         }
     }
