@@ -22,7 +22,7 @@ static const code_place places[] = {
     {"q6_K", 0, 128, 0x11, 1, false}, {"q1_0", 2, 16, 0xFF, 1, false},   {"q2_0", 2, 16, 0x55, 1, false},
     {"tq1_0", 0, 52, 0xFF, 2, false}, {"tq2_0", 0, 64, 0x55, 1, false},  {"int8", 4, 0, 0x01, 1, false},
     {"int4", 4, 0, 0x11, 1, false},   {"iq4_nl", 2, 16, 0x11, 1, true},  {"iq4_xs", 8, 128, 0x11, 1, true},
-    {"mxfp4", 1, 16, 0x11, 1, true},  {"nvfp4", 4, 32, 0x11, 1, true},
+    {"mxfp4", 1, 16, 0x11, 1, true},  {"nvfp4", 4, 32, 0x11, 1, true},   {"nf4", 4, 32, 0x11, 1, true},
 };
 
 static const struct {

@@ -70,18 +70,19 @@ static bool is_free(const box *b, const box *placed, size_t n) {
     return true;
 }
 
+/* On either side of the mark, or a little above or below; nowhere when all of that is taken, for the legend has it. */
 static void label(bb_str *out, const bb_svg_axis *axis, double x, double y, const char *name, box *placed, size_t *n) {
-    static const double moves[] = {0, -15, 15, -30, 30, -45, 45};
+    static const double moves[] = {0, -13, 13};
     const double width = 7.2 * (double)strlen(name) + 4;
-    box b = {x + 10, y, width};
-    bool left = b.x + width > axis->to + 20;
-    if (left) b.x = x - 10 - width;
-    for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
-        b.y = y + moves[i];
-        if (is_free(&b, placed, *n)) break;
+    for (size_t i = 0; i < 2 * sizeof moves / sizeof *moves; i++) {
+        bool left = i % 2;
+        box b = {left ? x - 10 - width : x + 10, y + moves[i / 2], width};
+        if (b.x < axis->from || b.x + width > axis->to + 24 || b.y < TOP || b.y > BOTTOM - 4) continue;
+        if (!is_free(&b, placed, *n)) continue;
+        placed[(*n)++] = b;
+        bb_svg_text(out, left ? b.x + width - 4 : b.x, b.y + 4, "label", left ? "end" : "start", name);
+        return;
     }
-    placed[(*n)++] = b;
-    bb_svg_text(out, left ? b.x + width - 4 : b.x, b.y + 4, "label", left ? "end" : "start", name);
 }
 
 /* ---- the two panels ---- */
