@@ -120,13 +120,12 @@ bb_status bb_dtype_row_bytes(const bb_dtype *t, uint64_t cols, uint64_t *bytes);
 
 /* Quantize x [rows][cols] into out, rows * bb_dtype_row_bytes bytes. importance is [cols] weights or NULL; types whose
  * rule does not use it ignore it. f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q2_K q3_K q4_K q5_K q6_K iq4_nl iq4_xs tq1_0
- * tq2_0 mxfp4 nvfp4 q1_0 q2_0 give the bytes of ggml 0.25.1, on every processor; int8 is a row's fp32 scale and its
- * codes. BB_E_UNSUPPORTED for a type that this library only sizes. Weights that are zero over a whole block lose it, as
- * in ggml.
- * x must be finite, which the caller checks: NaN or infinity can spoil the block or row around it, and no status says
- * so. Finite values too large for a type are no failure either: from 65520 on f16, from 127 * 65520 on the scale of
- * q8_0 and from 8 * 65520 on that of q4_0 become infinity, and what is decoded is infinite or NaN
- * (bb_error_stats.lost counts it). */
+ * tq2_0 mxfp4 nvfp4 q1_0 q2_0 give the bytes of ggml 0.25.1, on every processor; int8 and int4 are a row's fp32 scale
+ * and its codes; e4m3fn and e5m2 have no scale, and what is beyond their largest becomes it. BB_E_UNSUPPORTED for a
+ * type that this library only sizes. Weights that are zero over a whole block lose it, as in ggml. x must be finite,
+ * which the caller checks: NaN or infinity can spoil the block or row around it, and no status says so. Finite values
+ * too large for a type are no failure either: from 65520 on f16, from 127 * 65520 on the scale of q8_0 and from 8 *
+ * 65520 on that of q4_0 become infinity, and what is decoded is infinite or NaN (bb_error_stats.lost counts it). */
 bb_status bb_quantize_rows(const bb_dtype *t, const float *x, size_t rows, size_t cols, const float *importance,
                            void *out);
 /* The reverse: data, rows of bb_dtype_row_bytes each, into x [rows][cols]. */

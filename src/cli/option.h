@@ -94,6 +94,15 @@ typedef enum cli_id {
     OPT_DOUBLE_QUANT,
     OPT_LAYOUT,
     OPT_OUTLIER,
+    OPT_TEXT,
+    OPT_CHUNKS,
+    OPT_INPUT,
+    OPT_INPUTS,
+    OPT_SKIP_NONFINITE,
+    OPT_RANK,
+    OPT_SVG,
+    OPT_SAVE_INPUTS,
+    OPT_SAVE_IMATRIX,
     OPT_OUTPUT_ERROR,
     OPT_COUNT
 } cli_id;

@@ -47,7 +47,8 @@ void cli_output_init(cli_output *o, const cli_args *args) {
 }
 
 bb_status cli_output_refuse(const cli_output *o, const cli_args *args, bb_error *err) {
-    static const cli_id files[] = {OPT_OUTPUT, OPT_IMATRIX, OPT_VOCAB, OPT_MODELS, OPT_GPUS};
+    static const cli_id files[] = {OPT_OUTPUT, OPT_IMATRIX, OPT_VOCAB, OPT_MODELS,      OPT_GPUS,
+                                   OPT_TEXT,   OPT_INPUTS,  OPT_SVG,   OPT_SAVE_IMATRIX};
     enum { N_FILES = sizeof files / sizeof *files };
     bb_status s = BB_OK;
     for (size_t i = 0; o->path && i < N_FILES + args->n_words && s == BB_OK; i++) {

@@ -255,3 +255,7 @@ double bb_kernel_bound(const bb_kernel *k, size_t in, double mass) {
     if (mass == 0) return 0;
     return (gamma + k->family->code_error) * mass + (1 + gamma) * (double)k->family->underflows(in) * 0x1p-150;
 }
+
+double bb_kernel_bound_sqrt(const bb_kernel *k, size_t in, double mass) {
+    return (sqrt((double)k->family->roundings(in)) * 0x1p-24 + k->family->code_error) * mass;
+}

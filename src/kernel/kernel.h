@@ -50,4 +50,8 @@ bb_status bb_kernel_magnitudes(const bb_dtype *t, const void *data, size_t rows,
  * roundings that a term passes, those of decoding What and xhat to fp32 included, and m the products that can
  * underflow, each by half of 2^-149 (Higham, Accuracy and Stability, 2nd ed., lemma 3.1 and equation 2.8). */
 double bb_kernel_bound(const bb_kernel *k, size_t in, double mass);
+/* The same with sqrt(n) u in the place of gamma, without what underflows: the size that the error has when roundings
+ * are independent, which they pass rarely but can (Higham and Mary, A New Approach to Probabilistic Rounding Error
+ * Analysis, SIAM J. Sci. Comput. 41(5), 2019, with lambda 1). */
+double bb_kernel_bound_sqrt(const bb_kernel *k, size_t in, double mass);
 #endif

@@ -17,28 +17,6 @@ static bool finite_bits(float x) {
     return (u & 0x7F800000) != 0x7F800000;
 }
 
-/* The quotient is taken in double: 1 / scale is infinite for rows below 2^-121, x / scale never. NaN becomes 0,
- * infinities the ends; who quantizes counts them first. */
-static int8_t code_of(float x, double scale) {
-    if (!finite_bits(x)) return (int8_t)(isnan(x) ? 0 : x > 0 ? 127 : -127);
-    double q = rint((double)x / scale);
-    return (int8_t)(q > 127 ? 127 : q < -127 ? -127 : q);
-}
-
-void bb_int8_encode(const float *x, size_t rows, size_t cols, const float *importance, unsigned char *out) {
-    (void)importance;
-    for (size_t r = 0; r < rows; r++, x += cols, out += cols + 4) {
-        float amax = 0;
-        for (size_t i = 0; i < cols; i++)
-            if (finite_bits(x[i]) && fabsf(x[i]) > amax) amax = fabsf(x[i]);
-        float scale = amax / 127.0f;
-        uint32_t u;
-        memcpy(&u, &scale, sizeof u);
-        for (int k = 0; k < 4; k++) out[k] = (unsigned char)(u >> 8 * k);
-        for (size_t i = 0; i < cols; i++) out[4 + i] = scale > 0 ? (unsigned char)code_of(x[i], (double)scale) : 0;
-    }
-}
-
 void bb_int8_decode(const unsigned char *data, size_t rows, size_t cols, float *x) {
     for (size_t r = 0; r < rows; r++, x += cols, data += cols + 4) {
         uint32_t u = (uint32_t)data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16 | (uint32_t)data[3] << 24;
@@ -179,4 +157,41 @@ void bb_int8_llm_put(const float *x, size_t rows, size_t cols, bb_isa isa, signe
 void bb_int8_llm_get(const signed char *q, const float *scb, size_t rows, size_t cols, float *x) {
     for (size_t r = 0; r < rows; r++, x += cols, q += cols)
         for (size_t i = 0; i < cols; i++) x[i] = (float)q[i] * scb[r] / 127.0f;
+}
+
+/* ---- rows of the storage type: their scale, then their codes ---- */
+
+/* Smallest and largest of the finite values and 0. */
+static void finite_range(const float *x, size_t n, float *low, float *high) {
+    *low = *high = 0;
+    for (size_t i = 0; i < n; i++)
+        if (finite_bits(x[i])) range_scalar(x + i, 1, low, high);
+}
+
+void bb_int8_rows(const float *x, size_t rows, size_t cols, const bb_int8_grid *whole, bb_isa isa, unsigned char *out) {
+    for (size_t r = 0; r < rows; r++, x += cols, out += cols + 4) {
+        float low = 0, high = 0;
+        if (!whole) bb_int8_range(x, cols, isa, &low, &high);
+        if (!finite_bits(low) || !finite_bits(high)) finite_range(x, cols, &low, &high);
+        bb_int8_grid grid = whole ? *whole : bb_int8_symmetric(low, high);
+        signed char *q = (signed char *)out + 4;
+        bb_int8_put(x, cols, grid, isa, q);
+        /* what is not finite, and quotients beyond 127 by a subnormal scale */
+        for (size_t i = 0; i < cols; i++)
+            if (q[i] == -128) q[i] = isnan(x[i]) ? 0 : -127;
+        float scale = whole || low < 0 || high > 0 ? grid.scale : 0;
+        uint32_t u;
+        memcpy(&u, &scale, sizeof u);
+        for (int k = 0; k < 4; k++) out[k] = (unsigned char)(u >> 8 * k);
+    }
+}
+
+void bb_int8_encode(const float *x, size_t rows, size_t cols, const float *importance, unsigned char *out) {
+    (void)importance;
+    bb_int8_rows(x, rows, cols, NULL, BB_ISA_SCALAR, out);
+}
+
+void bb_int8_encode_avx2(const float *x, size_t rows, size_t cols, const float *importance, unsigned char *out) {
+    (void)importance;
+    bb_int8_rows(x, rows, cols, NULL, BB_ISA_AVX2, out);
 }

@@ -24,6 +24,10 @@ bb_int8_grid bb_int8_asymmetric(float low, float high);
 void bb_int8_put(const float *x, size_t n, bb_int8_grid grid, bb_isa isa, signed char *q);
 void bb_int8_get(const signed char *q, size_t n, bb_int8_grid grid, float *x);
 
+/* Rows of the storage type int8, each its scale and its codes, on one symmetric grid or, whole NULL, each on its own. A
+ * row of zeros then has scale 0; NaN becomes 0, infinities the ends. */
+void bb_int8_rows(const float *x, size_t rows, size_t cols, const bb_int8_grid *whole, bb_isa isa, unsigned char *out);
+
 /* LLM.int8() (bitsandbytes' int8_vectorwise_quant): q = rint(x * fl(127 * fl(1 / absmax))), scb = absmax of the row;
  * a row of zeros has scb 0. x' = q * scb / 127. */
 void bb_int8_llm_put(const float *x, size_t rows, size_t cols, bb_isa isa, signed char *q, float *scb);

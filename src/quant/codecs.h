@@ -35,10 +35,14 @@ bb_encode_fn bb_tq1_0_encode, bb_tq1_0_encode_avx2;
 bb_decode_fn bb_tq1_0_decode, bb_tq1_0_decode_avx2;
 bb_encode_fn bb_tq2_0_encode, bb_tq2_0_encode_avx2;
 bb_decode_fn bb_tq2_0_decode, bb_tq2_0_decode_avx2;
-bb_encode_fn bb_int8_encode;
+bb_encode_fn bb_int8_encode, bb_int8_encode_avx2;
 bb_decode_fn bb_int8_decode;
 bb_encode_fn bb_nf4_encode, bb_nf4_encode_avx2, bb_nf4_encode_avx512;
 bb_decode_fn bb_nf4_decode;
+bb_encode_fn bb_int4_encode;
+bb_decode_fn bb_int4_decode;
+bb_encode_fn bb_e4m3fn_encode, bb_e5m2_encode;
+bb_decode_fn bb_e4m3fn_decode, bb_e5m2_decode;
 
 /* Written over lanes (lanes.h). */
 bb_encode_fn bb_q2_K_encode, bb_q2_K_encode_avx2, bb_q2_K_encode_avx512;

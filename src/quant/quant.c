@@ -49,6 +49,7 @@ static const struct {
     {BB_ISA_AVX2, {"mxfp4", bb_mxfp4_encode_avx2, bb_mxfp4_decode_avx2}},
     {BB_ISA_AVX2, {"nvfp4", bb_nvfp4_encode_avx2, bb_nvfp4_decode_avx2}},
     {BB_ISA_AVX2, {"nf4", bb_nf4_encode_avx2, bb_nf4_decode}},
+    {BB_ISA_AVX2, {"int8", bb_int8_encode_avx2, bb_int8_decode}},
 #endif
     {BB_ISA_SCALAR, {"q2_K", bb_q2_K_encode, bb_q2_K_decode}},
     {BB_ISA_SCALAR, {"q3_K", bb_q3_K_encode, bb_q3_K_decode}},
@@ -73,6 +74,9 @@ static const struct {
     {BB_ISA_SCALAR, {"nvfp4", bb_nvfp4_encode, bb_nvfp4_decode}},
     {BB_ISA_SCALAR, {"int8", bb_int8_encode, bb_int8_decode}},
     {BB_ISA_SCALAR, {"nf4", bb_nf4_encode, bb_nf4_decode}},
+    {BB_ISA_SCALAR, {"int4", bb_int4_encode, bb_int4_decode}},
+    {BB_ISA_SCALAR, {"e4m3fn", bb_e4m3fn_encode, bb_e4m3fn_decode}},
+    {BB_ISA_SCALAR, {"e5m2", bb_e5m2_encode, bb_e5m2_decode}},
 };
 /* clang-format on */
 

@@ -51,7 +51,10 @@ void bb_report_origin(bb_table *t, const bb_model *model);
 /* quiet: people see the summary without the tensors, or without the notes. */
 bb_table *bb_report_compare(const bb_compare_report *r, bool si, bool quiet);
 bb_table *bb_report_audit(const bb_audit_report *r, bool si, bool quiet);
-bb_table *bb_report_error(const bb_error_report *r);
+/* ranked: people see what each tensor loses, in place of the parts of its error. */
+bb_table *bb_report_error(const bb_error_report *r, bool ranked);
+/* Error against bits per weight, and against speed, as an SVG picture: BB_E_NOMEM. */
+bb_status bb_report_error_svg(const bb_error_report *r, bb_str *out);
 /* A quantized file, or one that would be written; everything is borrowed. Errors of tensors that are not done are
  * empty. */
 typedef struct bb_quantization_report {

@@ -1,278 +1,237 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* error_study.c - the error of quantizing each matrix of a file, split by where it arises.
- *
- * With W the matrix, x the activations, What and xhat what the kernel multiplies and y what it returns:
- *   y - W x = (What - W) x + What (xhat - x) + (y - What xhat)
- * All products but y are float64 sums; each part is reported as its Euclidean norm over tokens and checked rows. */
+/* error_study.c - the error of quantizing each matrix of a file: which tensors, which types, which inputs. */
 #include "study/error_study.h"
 #include "base/checked.h"
 #include "base/escape.h"
+#include "base/fpenv.h"
 #include "base/mem.h"
-#include "format/format.h"
-#include "kernel/kernel.h"
-#include "measure/measure.h"
-#include "study/study_parts.h"
+#include "model/packed.h"
+#include "study/error_parts.h"
 #include "study/tensor_rows.h"
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOKENS_DEFAULT = 16, ROWS_DEFAULT = 512, TOKENS_MAX = 4096, ROWS_LIMIT = 65536, SLAB_BYTES = 4 << 20 };
+enum { TOKENS_DEFAULT = 16, ROWS_DEFAULT = 512, TOKENS_MAX = 4096, ROWS_LIMIT = 65536, COLS_MAX = 1 << 24 };
 
-/* One matrix while its types are measured. */
-typedef struct matrix {
-    const bb_file *file;
-    const bb_tensor *t;
-    size_t rows, cols, tokens, checked;
-    double *w; /* [checked][cols] rows that are multiplied, as the file has them */
-    float *wf; /* the same in fp32, which is what quantizers take */
-    float *x;  /* [tokens][cols] */
-    double *y; /* [tokens][checked] W x in float64 */
-    bb_pool *pool;
-    bb_progress *progress;
-} matrix;
+/* ---- types ---- */
 
-static bool cancelled(const bb_progress *p) { return p && atomic_load(&((bb_progress *)(uintptr_t)p)->cancel); }
-
-/* Row number i of those that are checked, evenly spaced over all. */
-static uint64_t checked_row(const matrix *m, size_t i) {
-    return (uint64_t)((double)i * ((double)m->rows / (double)m->checked));
+static bool encodes(const bb_dtype *t) {
+    const bb_codec *c = bb_codec_find(t, BB_ISA_SCALAR);
+    return c && c->encode && bb_kernel_find(t, BB_ISA_SCALAR);
 }
 
-static double dot_f64(const double *a, const float *b, size_t n) {
-    double s[4] = {0};
-    size_t k = 0;
-    for (; k + 4 <= n; k += 4)
-        for (size_t i = 0; i < 4; i++) s[i] += a[k + i] * (double)b[k + i];
-    for (; k < n; k++) s[0] += a[k] * (double)b[k];
-    return (s[0] + s[1]) + (s[2] + s[3]);
-}
-
-static double dot(const float *a, const float *b, size_t n) {
-    double s[4] = {0};
-    size_t k = 0;
-    for (; k + 4 <= n; k += 4)
-        for (size_t i = 0; i < 4; i++) s[i] += (double)a[k + i] * (double)b[k + i];
-    for (; k < n; k++) s[0] += (double)a[k] * (double)b[k];
-    return (s[0] + s[1]) + (s[2] + s[3]);
-}
-
-static double dot_abs(const float *a, const float *b, size_t n) {
-    double s = 0;
-    for (size_t k = 0; k < n; k++) s += fabs((double)a[k] * (double)b[k]);
-    return s;
-}
-
-/* The weights' own error, over all rows, a slab at a time. */
-static bb_status weight_error(const matrix *m, const bb_dtype *type, bb_error_stats *stats, bb_error *err) {
-    uint64_t row_bytes;
-    bb_status status = bb_dtype_row_bytes(type, m->cols, &row_bytes);
-    if (status != BB_OK) return bb_fail(err, status, "rows too long");
-    size_t slab = SLAB_BYTES / sizeof(float) / m->cols + 1;
-    if (slab > m->rows) slab = m->rows;
-    size_t n;
-    if (!bb_mul_size(slab, m->cols, &n)) return bb_fail(err, BB_E_OVERFLOW, "rows too long");
-    float *x = bb_alloc(n, sizeof *x), *back = bb_alloc(n, sizeof *back);
-    double *ref = bb_alloc(n, sizeof *ref);
-    unsigned char *blocks = bb_alloc(slab, (size_t)row_bytes);
-    bb_error_sum sum;
-    bb_error_sum_init(&sum);
-    if (!x || !back || !ref || !blocks) status = bb_fail(err, BB_E_NOMEM, "out of memory");
-    for (size_t first = 0; first < m->rows && status == BB_OK; first += slab) {
-        size_t count = m->rows - first < slab ? m->rows - first : slab;
-        if (cancelled(m->progress)) status = bb_fail(err, BB_E_CANCELLED, "cancelled");
-        if (status == BB_OK) status = bb_tensor_read(m->file, m->t, first * m->cols, count * m->cols, x, ref, err);
-        if (status == BB_OK) status = bb_quantize_rows(type, x, count, m->cols, NULL, blocks);
-        if (status == BB_OK) status = bb_dequantize_rows(type, blocks, count, m->cols, back);
-        if (status == BB_OK) bb_error_sum_add_f32(&sum, ref, back, count * m->cols);
-        if (m->progress) atomic_fetch_add(&m->progress->done, (uint64_t)count * m->cols);
-    }
-    free(x);
-    free(back);
-    free(ref);
-    free(blocks);
-    if (status == BB_OK) bb_error_sum_result(&sum, stats);
+static bb_status no_quantizer(const char *name, bb_error *err) {
+    bb_str list;
+    bb_str_init(&list);
+    for (size_t i = 0; i < bb_dtype_count(); i++)
+        if (encodes(bb_dtype_at(i))) bb_str_addf(&list, "%s%s", list.len ? ", " : "", bb_dtype_at(i)->name);
+    bb_status status =
+        bb_fail(err, BB_E_UNSUPPORTED, "there is no quantizer for %s; there is one for %s", name, bb_str_c(&list));
+    bb_str_clear(&list);
     return status;
 }
 
-/* Sums over all outputs from which every reported figure follows. */
-typedef struct parts {
-    double ref, total, weight, activation, accumulation, cross, bound;
-    bool overflow; /* an output is not finite */
-} parts;
-
-static void split(const matrix *m, const float *what, const float *xhat, const float *y, const bb_kernel *k, parts *p) {
-    for (size_t t = 0; t < m->tokens; t++) {
-        const float *x = m->x + t * m->cols, *xq = xhat + t * m->cols;
-        for (size_t r = 0; r < m->checked; r++) {
-            const float *wq = what + r * m->cols;
-            double ref = m->y[t * m->checked + r], wx = dot(wq, x, m->cols), wxq = dot(wq, xq, m->cols);
-            double got = (double)y[t * m->checked + r];
-            double a = wx - ref, b = wxq - wx, c = got - wxq, mass = dot_abs(wq, xq, m->cols);
-            /* and the rounding of wxq itself, a float64 sum */
-            double bound = bb_kernel_bound(k, m->cols, mass) + (double)m->cols * 0x1p-52 * mass;
-            if (!isfinite(got)) p->overflow = true;
-            p->ref += ref * ref;
-            p->total += (got - ref) * (got - ref);
-            p->weight += a * a;
-            p->activation += b * b;
-            p->accumulation += c * c;
-            p->cross += 2 * (a * b + a * c + b * c);
-            p->bound += bound * bound;
-        }
-    }
-}
-
-/* A norm relative to that of the reference, both squared: a matrix of zeros has no error. */
-static double relative(double part, double ref) {
-    return part == 0 ? 0 : ref > 0 ? sqrt(part / ref) : (double)INFINITY;
-}
-
-static void set_parts(const parts *p, bb_error_row *row) {
-    row->output_rel = relative(p->total, p->ref);
-    row->output_rel_weights = relative(p->weight, p->ref);
-    row->output_rel_activations = relative(p->activation, p->ref);
-    row->output_rel_accumulation = relative(p->accumulation, p->ref);
-    row->cross = p->cross == 0 ? 0 : p->ref > 0 ? p->cross / p->ref : (double)NAN;
-    row->bound = relative(p->bound, p->ref);
-}
-
-/* The product through the kernel of one type, and its parts. */
-static bb_status output_error(const matrix *m, const bb_dtype *type, bb_error_row *row, bb_error *err) {
-    uint64_t row_bytes;
-    const bb_kernel *k = bb_kernel_find(type, BB_ISA_AUTO);
-    bb_matmul_opts how = {.pool = m->pool};
-    bb_status status = bb_dtype_row_bytes(type, m->cols, &row_bytes);
-    if (status != BB_OK) return bb_fail(err, status, "rows too long");
-    bb_packed *packed = NULL;
-    unsigned char *blocks = bb_alloc(m->checked, (size_t)row_bytes);
-    float *what = bb_alloc(m->checked * m->cols, sizeof *what), *xhat = bb_alloc(m->tokens * m->cols, sizeof *xhat);
-    float *y = bb_alloc(m->tokens * m->checked, sizeof *y);
-    if (!blocks || !what || !xhat || !y) status = BB_E_NOMEM;
-    if (status == BB_OK) status = bb_quantize_rows(type, m->wf, m->checked, m->cols, NULL, blocks);
-    if (status == BB_OK) status = bb_dequantize_rows(type, blocks, m->checked, m->cols, what);
-    if (status == BB_OK) status = bb_acts_roundtrip(k->family->layout->act, m->x, m->tokens, m->cols, xhat);
-    if (status == BB_OK) status = bb_pack(type, blocks, m->checked, m->cols, &packed);
-    if (status == BB_OK) {
-        uint64_t start = bb_study_now_ns();
-        status = bb_matmul_as(packed, m->x, m->tokens, &how, y);
-        row->ns = bb_study_now_ns() - start;
-    }
-    if (status == BB_OK) {
-        parts p = {0};
-        split(m, what, xhat, y, k, &p);
-        if (p.overflow)
-            snprintf(row->skipped, sizeof row->skipped, "the fp32 product overflows");
-        else
-            set_parts(&p, row);
-        row->rows_checked = m->checked;
-        row->kernel = k->family->name;
-        row->isa = bb_level_name(k->level);
-    }
-    bb_packed_free(packed);
-    free(blocks);
-    free(what);
-    free(xhat);
-    free(y);
-    return status == BB_OK || status == BB_E_CANCELLED ? status : bb_fail(err, status, "%s", bb_status_text(status));
-}
-
-/* Reads the checked rows, makes the activations and the float64 product. */
-static bb_status matrix_open(matrix *m, const bb_error_opts *o, bb_error *err) {
-    size_t n, k, l;
-    if (!bb_mul_size(m->checked, m->cols, &n) || !bb_mul_size(m->tokens, m->cols, &k) ||
-        !bb_mul_size(m->tokens, m->checked, &l))
-        return bb_fail(err, BB_E_OVERFLOW, "rows too long");
-    m->w = bb_alloc(n, sizeof *m->w);
-    m->wf = bb_alloc(n, sizeof *m->wf);
-    m->x = bb_alloc(k, sizeof *m->x);
-    m->y = bb_alloc(l, sizeof *m->y);
-    if (!m->w || !m->wf || !m->x || !m->y) return bb_fail(err, BB_E_NOMEM, "out of memory");
-    for (size_t r = 0; r < m->checked; r++) {
-        bb_status status = bb_tensor_read(m->file, m->t, checked_row(m, r) * m->cols, m->cols, m->wf + r * m->cols,
-                                          m->w + r * m->cols, err);
-        if (status != BB_OK) return status;
-    }
-    bb_study_gaussian(o->seed, 0, m->x, k);
-    for (size_t t = 0; t < m->tokens; t++)
-        for (size_t r = 0; r < m->checked; r++)
-            m->y[t * m->checked + r] = dot_f64(m->w + r * m->cols, m->x + t * m->cols, m->cols);
+bb_status bb_error_type_find(const char *name, bb_error_type *type, bb_error *err) {
+    char head[64], safe[64];
+    const char *colon = strchr(name, ':');
+    size_t n = colon ? (size_t)(colon - name) : strlen(name);
+    if (n == 0 || n >= sizeof head)
+        return bb_fail(err, BB_E_NAME, "'%s' is not a storage type", bb_escape_buf(name, safe, sizeof safe));
+    memcpy(head, name, n);
+    head[n] = '\0';
+    const bb_dtype *t = bb_dtype_find(head, err);
+    if (!t) return BB_E_NAME;
+    if (!encodes(t)) return no_quantizer(t->name, err);
+    bool tensor = colon && bb_name_eq(colon + 1, "tensor"), row = colon && bb_name_eq(colon + 1, "row");
+    if (colon && (!t->row_bytes || !(tensor || row)))
+        return bb_fail(err, BB_E_UNSUPPORTED,
+                       "'%s': only int8 and int4 have a part after a colon, what shares a scale: row or tensor",
+                       bb_escape_buf(name, safe, sizeof safe));
+    *type = (bb_error_type){t, tensor};
     return BB_OK;
 }
 
-static void matrix_close(matrix *m) {
-    free(m->w);
-    free(m->wf);
-    free(m->x);
-    free(m->y);
+const char *bb_error_type_name(const bb_error_type *type, char buf[BB_ERROR_TYPE_SIZE]) {
+    snprintf(buf, BB_ERROR_TYPE_SIZE, "%s%s", type->dtype->name, type->per_tensor ? ":tensor" : "");
+    return buf;
 }
 
-/* Why a tensor cannot be measured in a type; false when it can. */
-static bool reason_to_skip(const bb_tensor *t, const bb_dtype *type, char *why, size_t size) {
-    if (bb_tensor_unreadable(t, why, size)) return true;
-    if (t->elements == 0)
-        snprintf(why, size, "it has no elements");
-    else if (t->cols % type->block != 0)
-        snprintf(why, size, "row of %llu is not a multiple of %u", (unsigned long long)t->cols, type->block);
-    else if (t->cols > 1u << 24 || t->rows > SIZE_MAX / 2)
-        snprintf(why, size, "row of %llu is longer than 2^24", (unsigned long long)t->cols);
-    else
-        return false;
-    return true;
+/* ---- reasons ---- */
+
+void bb_error_row_skip(bb_error_row *row, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(row->skipped, sizeof row->skipped, fmt, args);
+    va_end(args);
 }
 
-/* Why the weights' own error rules out that of the product; false when it does not. */
-static bool weights_spoilt(const bb_dtype *type, const bb_error_stats *s, char *why, size_t size) {
-    unsigned long long nonfinite = s->nonfinite, lost = s->lost;
-    const char *odd = nonfinite == 1 ? "" : "s", *gone = lost == 1 ? "" : "s";
-    if (nonfinite && lost)
-        snprintf(why, size, "%llu value%s not finite, %llu more lost", nonfinite, odd, lost);
-    else if (nonfinite)
-        snprintf(why, size, "%llu value%s not finite", nonfinite, odd);
-    else if (lost)
-        snprintf(why, size, "%s: %llu value%s lost",
-                 type->block > 1 ? "the fp16 scale overflows" : "magnitudes beyond its largest", lost, gone);
-    else if (isnan(s->rel))
-        snprintf(why, size, "the squares of its values leave the range of float64");
-    else
-        return false;
-    return true;
-}
-
-static bb_status measure_tensor(const bb_file *file, const bb_tensor *t, const bb_error_opts *o, bb_pool *pool,
-                                bb_progress *progress, bb_error_row *rows, bb_error *err) {
-    matrix m = {.file = file,
-                .t = t,
-                .rows = (size_t)t->rows,
-                .cols = (size_t)t->cols,
-                .tokens = (size_t)o->tokens,
-                .pool = pool,
-                .progress = progress};
-    m.checked = t->rows < o->rows_max ? (size_t)t->rows : (size_t)o->rows_max;
-    bb_status status = BB_OK;
-    bool opened = false;
-    for (size_t i = 0; i < o->n_types && status == BB_OK; i++) {
-        bb_error_row *row = &rows[i];
-        *row = (bb_error_row){.tensor = t, .rows = t->rows, .cols = t->cols, .type = o->types[i]};
-        row->bits_per_weight = bb_dtype_bits_per_weight(row->type, t->cols);
-        if (reason_to_skip(t, row->type, row->skipped, sizeof row->skipped)) {
-            if (progress) atomic_fetch_add(&progress->done, t->elements);
-            continue;
-        }
-        if (!opened) status = matrix_open(&m, o, err);
-        opened = true;
-        if (status == BB_OK) status = weight_error(&m, row->type, &row->weight, err);
-        if (status != BB_OK) break;
-        if (!weights_spoilt(row->type, &row->weight, row->skipped, sizeof row->skipped))
-            status = output_error(&m, row->type, row, err);
+/* Why a tensor cannot be measured in a type, before anything of it is read. */
+static void find_reason(const bb_error_matrix *m, bb_isa isa, bb_error_row *row) {
+    const bb_dtype *t = row->type->dtype;
+    const bb_layout *l = bb_kernel_find(t, isa)->family->layout;
+    char why[96];
+    unsigned long long cols = m->cols;
+    if (!m->coded && bb_tensor_unreadable(m->t, why, sizeof why))
+        bb_error_row_skip(row, "%s", why);
+    else if (m->t->elements == 0)
+        bb_error_row_skip(row, "it has no elements");
+    else if (m->file->column_major && m->rows > 1 && m->cols > 1)
+        bb_error_row_skip(row, "it lies in the file column by column (Fortran order)");
+    else if (m->cols % t->block != 0)
+        bb_error_row_skip(row, "row of %llu is not a multiple of %u", cols, t->block);
+    else if (l->in_max && m->cols > l->in_max) {
+        bb_error_row_skip(row, "row of %llu: the 32-bit sums of %s are exact up to %zu values", cols,
+                          bb_kernel_find(t, isa)->family->name, l->in_max);
+        row->beyond = true;
+    } else if (m->cols > COLS_MAX || m->rows > SIZE_MAX / 2) {
+        bb_error_row_skip(row, "row of %llu is longer than 2^24", cols);
+        row->beyond = true;
     }
-    matrix_close(&m);
+}
+
+static void skip_odd(bb_error_row *row, const char *what, const bb_error_odd *odd) {
+    char value[32];
+    bb_error_row_skip(row, "%llu %s%s not finite, the first %s at row %llu, column %llu",
+                      (unsigned long long)odd->count, what, odd->count == 1 ? " is" : "s are",
+                      bb_f64_shortest(odd->value, value), (unsigned long long)odd->row, (unsigned long long)odd->col);
+}
+
+/* Why the weights' own error rules out that of the product. */
+static void judge_weights(bb_error_row *row, bool skip_nonfinite) {
+    const bb_error_stats *s = &row->weight;
+    unsigned long long lost = s->lost;
+    if (row->odd_weights.count && !skip_nonfinite) {
+        skip_odd(row, "weight", &row->odd_weights);
+        row->weight = (bb_error_stats){0};
+    } else if (lost)
+        bb_error_row_skip(row, "%s: %llu value%s lost",
+                          row->type->dtype->block > 1 ? "the fp16 scale overflows" : "magnitudes beyond its largest",
+                          lost, lost == 1 ? "" : "s");
+    else if (s->n && isnan(s->rel))
+        bb_error_row_skip(row, "the squares of its values leave the range of float64");
+}
+
+/* ---- activations ---- */
+
+static bool finite_bits(float x) {
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    return (u & 0x7F800000) != 0x7F800000;
+}
+
+/* Counts what is not finite, and moves the rows without it to the front; how many there are. */
+static size_t finite_rows(float *x, size_t rows, size_t cols, bb_error_odd *odd) {
+    size_t kept = 0;
+    for (size_t r = 0; r < rows; r++) {
+        uint64_t before = odd->count;
+        for (size_t k = 0; k < cols; k++) {
+            if (finite_bits(x[r * cols + k])) continue;
+            if (!odd->count++) *odd = (bb_error_odd){1, r, k, (double)x[r * cols + k]};
+        }
+        if (odd->count > before) continue;
+        if (kept < r) memcpy(x + kept * cols, x + r * cols, cols * sizeof *x);
+        kept++;
+    }
+    return kept;
+}
+
+/* The activations of a tensor, or the reason in its rows why there are none. */
+static bb_status take_inputs(const bb_error_run *run, const bb_error_matrix *m, float **x, size_t *tokens,
+                             bb_error_row *rows, bb_error *err) {
+    const bb_error_opts *o = run->o;
+    char why[160] = "";
+    bool other_shape = false;
+    bb_error_odd odd = {0};
+    bb_status status = bb_inputs_rows(o->inputs, m->t, (size_t)m->cols, (size_t)o->tokens, x, tokens, why, sizeof why,
+                                      &other_shape, err);
+    if (status != BB_OK) return status;
+    size_t kept = finite_rows(*x, *tokens, (size_t)m->cols, &odd);
+    for (size_t i = 0; i < o->n_types; i++) {
+        if (rows[i].skipped[0]) continue;
+        rows[i].odd_inputs = odd;
+        if (*tokens == 0) {
+            bb_error_row_skip(&rows[i], "%s", why);
+            rows[i].beyond = other_shape;
+        } else if (odd.count && (!o->skip_nonfinite || kept == 0))
+            skip_odd(&rows[i], "input", &odd);
+    }
+    *tokens = kept;
+    return BB_OK;
+}
+
+/* ---- one tensor ---- */
+
+static bool any_left(const bb_error_row *rows, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!rows[i].skipped[0]) return true;
+    return false;
+}
+
+static void begin_row(const bb_error_matrix *m, bb_error_row *row) {
+    const bb_dtype *t = row->type->dtype;
+    uint64_t bytes = 0, elements = m->rows * m->cols;
+    row->rows = m->rows;
+    row->cols = m->cols;
+    row->bits_per_weight = bb_dtype_bits_per_weight(t, m->cols);
+    if (bb_dtype_row_bytes(t, m->cols, &bytes) != BB_OK || !bb_mul_u64(bytes, m->rows, &row->bytes)) return;
+    if (row->type->per_tensor && elements) {
+        row->bytes -= (m->rows - 1) * t->row_bytes;
+        row->bits_per_weight = 8 * (double)row->bytes / (double)elements;
+    }
+}
+
+static bb_status measure(const bb_error_run *run, const bb_error_matrix *m, bb_error_row *rows, bb_error *err) {
+    const bb_error_opts *o = run->o;
+    size_t tokens = 0;
+    float *x = NULL;
+    bb_error_range *ranges = bb_alloc(o->n_types, sizeof *ranges);
+    bb_status status = ranges ? BB_OK : bb_fail(err, BB_E_NOMEM, "out of memory");
+    if (status == BB_OK && any_left(rows, o->n_types)) status = take_inputs(run, m, &x, &tokens, rows, err);
+    for (size_t i = 0; i < o->n_types && status == BB_OK; i++) {
+        if (rows[i].skipped[0]) continue;
+        status = bb_error_weights(run, m, &rows[i], &ranges[i], err);
+        if (status == BB_OK) judge_weights(&rows[i], o->skip_nonfinite);
+    }
+    if (status == BB_OK && any_left(rows, o->n_types)) status = bb_error_products(run, m, x, tokens, ranges, rows, err);
+    free(ranges);
+    free(x);
     return status;
 }
 
+static uint64_t work_of(const bb_error_opts *o, const bb_tensor *t) {
+    uint64_t checked = t->rows < o->rows_max ? t->elements : t->elements / t->rows * o->rows_max;
+    return (t->elements + checked) * o->n_types;
+}
+
+static bb_status measure_tensor(const bb_error_run *run, const bb_file *file, const bb_tensor *t, bb_error_row *rows,
+                                bb_error *err) {
+    const bb_error_opts *o = run->o;
+    bb_error_matrix m;
+    bool unread = false;
+    uint64_t before = run->progress ? atomic_load(&run->progress->done) : 0;
+    bb_status status = bb_error_matrix_open(file, t, &m, &unread, err);
+    for (size_t i = 0; i < o->n_types && status == BB_OK; i++) {
+        rows[i] = (bb_error_row){.tensor = t, .type = &o->types[i]};
+        begin_row(&m, &rows[i]);
+        if (unread)
+            bb_error_row_skip(&rows[i], "it holds codes whose scales are of a layout that is not known");
+        else
+            find_reason(&m, o->isa, &rows[i]);
+    }
+    if (status == BB_OK) status = measure(run, &m, rows, err);
+    bb_error_matrix_close(&m);
+    if (status == BB_OK && run->progress) atomic_store(&run->progress->done, before + work_of(o, t));
+    return status;
+}
+
+/* ---- the study ---- */
+
+/* Scales and zeros of a quantized checkpoint are read with the codes they belong to. */
 static bool wanted(const bb_tensor *t, const bb_error_opts *o) {
-    return t->n_dims >= 2 && (!o->only || strstr(t->name, o->only));
+    return t->n_dims >= 2 && !bb_packed_companion(t->name) && (!o->only || strstr(t->name, o->only));
 }
 
 static bb_status check_opts(const bb_error_opts *o, bb_error *err) {
@@ -283,60 +242,98 @@ static bb_status check_opts(const bb_error_opts *o, bb_error *err) {
     if (o->rows_max > ROWS_LIMIT)
         return bb_fail(err, BB_E_ARG, "%llu rows, at most %d of a tensor are checked", (unsigned long long)o->rows_max,
                        ROWS_LIMIT);
-    for (size_t i = 0; i < o->n_types; i++) {
-        if (bb_kernel_find(o->types[i], BB_ISA_AUTO) && bb_codec_find(o->types[i], BB_ISA_SCALAR)) continue;
-        bb_str list;
-        bb_str_init(&list);
-        for (size_t k = 0; k < bb_kernel_count(); k++) bb_str_addf(&list, "%s%s", k ? ", " : "", bb_kernel_at(k)->family->layout->type);
-        bb_fail(err, BB_E_UNSUPPORTED, "there is no kernel for %s; there is one for %s", o->types[i]->name,
-                bb_str_c(&list));
-        bb_str_clear(&list);
-        return BB_E_UNSUPPORTED;
-    }
+    for (size_t i = 0; i < o->n_types; i++)
+        if (!encodes(o->types[i].dtype)) return no_quantizer(o->types[i].dtype->name, err);
     return BB_OK;
+}
+
+/* Nothing could be measured, and not for want of values alone. */
+static bb_status judge_report(const bb_error_report *r, bb_error *err) {
+    char name[96], type[BB_ERROR_TYPE_SIZE];
+    const bb_error_row *first = NULL;
+    for (size_t i = 0; i < r->n_rows; i++) {
+        if (!r->rows[i].skipped[0]) return BB_OK;
+        if (r->rows[i].beyond && !first) first = &r->rows[i];
+    }
+    if (!first) return BB_OK;
+    return bb_fail(err, BB_E_UNSUPPORTED, "nothing can be measured: '%s' in %s: %s",
+                   bb_escape_buf(first->tensor->name, name, sizeof name), bb_error_type_name(first->type, type),
+                   first->skipped);
+}
+
+static bb_status measure_all(const bb_error_run *run, const bb_file *file, bb_error_report *r, bb_error *err) {
+    const bb_error_opts *o = run->o;
+    bb_status status = BB_OK;
+    for (size_t i = 0; i < bb_file_tensor_count(file) && status == BB_OK; i++) {
+        const bb_tensor *t = bb_file_tensor(file, i);
+        if (!wanted(t, o)) continue;
+        if (run->progress) bb_escape_buf(t->name, run->progress->what, sizeof run->progress->what);
+        status = measure_tensor(run, file, t, r->rows + r->n_rows, err);
+        r->n_rows += o->n_types;
+    }
+    if (status == BB_OK) status = judge_report(r, err);
+    if (status == BB_OK) bb_error_rank(r);
+    return status;
+}
+
+static bb_status report_alloc(const bb_error_opts *o, size_t tensors, bb_error_report *r, bb_error *err) {
+    size_t total;
+    *r = (bb_error_report){
+        .n_types = o->n_types, .inputs = o->inputs, .tokens = o->tokens, .skip_nonfinite = o->skip_nonfinite};
+    if (!bb_mul_size(tensors, o->n_types, &total)) return bb_fail(err, BB_E_OVERFLOW, "too many tensors");
+    r->types = bb_alloc(o->n_types, sizeof *r->types);
+    r->totals = bb_alloc(o->n_types, sizeof *r->totals);
+    r->rows = bb_alloc(total, sizeof *r->rows);
+    if (!r->types || !r->totals || !r->rows) return bb_fail(err, BB_E_NOMEM, "out of memory");
+    memcpy(r->types, o->types, o->n_types * sizeof *r->types);
+    return BB_OK;
+}
+
+static bb_status study(const bb_file *file, bb_error_opts *o, bb_progress *progress, bb_error_report *r,
+                       bb_error *err) {
+    size_t n = 0;
+    uint64_t work = 0;
+    for (size_t i = 0; i < bb_file_tensor_count(file); i++) {
+        const bb_tensor *t = bb_file_tensor(file, i);
+        if (!wanted(t, o)) continue;
+        n++;
+        work += work_of(o, t);
+    }
+    bb_pool *pool = NULL;
+    bb_status status = report_alloc(o, n, r, err);
+    if (status != BB_OK) return status;
+    o->types = r->types; /* the rows point there */
+    status = bb_pool_new(o->threads, &pool);
+    if (status != BB_OK) return bb_fail(err, status, "%s", bb_status_text(status));
+    if (progress) atomic_store(&progress->total, work);
+    const bb_error_run run = {o, pool, progress, &r->dispatch};
+    status = measure_all(&run, file, r, err);
+    bb_pool_free(pool);
+    return status;
 }
 
 bb_status bb_error_study(const bb_file *file, const bb_error_opts *opts, bb_progress *progress, bb_error_report *report,
                          bb_error *err) {
     bb_error_opts o = *opts;
+    bb_error_report r = {0};
+    fenv_t env;
     if (o.tokens == 0) o.tokens = TOKENS_DEFAULT;
     if (o.rows_max == 0) o.rows_max = ROWS_DEFAULT;
     bb_status status = check_opts(&o, err);
     if (status != BB_OK) return status;
-    bb_error_report r = {.tokens = o.tokens, .seed = o.seed};
-    size_t n = 0, total;
-    uint64_t elements = 0;
-    for (size_t i = 0; i < bb_file_tensor_count(file); i++) {
-        const bb_tensor *t = bb_file_tensor(file, i);
-        if (!wanted(t, &o)) continue;
-        n++;
-        elements += t->elements;
-    }
-    bb_pool *pool = NULL;
-    if (!bb_mul_size(n, o.n_types, &total) || !(r.rows = bb_alloc(total, sizeof *r.rows)))
-        return bb_fail(err, BB_E_NOMEM, "out of memory");
-    if ((status = bb_pool_new(o.threads, &pool)) != BB_OK) {
-        free(r.rows);
-        return bb_fail(err, status, "%s", bb_status_text(status));
-    }
-    if (progress) atomic_store(&progress->total, elements * o.n_types);
-    for (size_t i = 0; i < bb_file_tensor_count(file) && status == BB_OK; i++) {
-        const bb_tensor *t = bb_file_tensor(file, i);
-        if (!wanted(t, &o)) continue;
-        if (progress) bb_escape_buf(t->name, progress->what, sizeof progress->what);
-        status = measure_tensor(file, t, &o, pool, progress, r.rows + r.n_rows, err);
-        r.n_rows += o.n_types;
-    }
-    bb_pool_free(pool);
-    if (status != BB_OK) {
+    bb_fp_enter(&env);
+    status = study(file, &o, progress, &r, err);
+    bb_fp_leave(&env);
+    if (status == BB_OK)
+        *report = r;
+    else
         bb_error_report_clear(&r);
-        return status;
-    }
-    *report = r;
-    return BB_OK;
+    return status;
 }
 
 void bb_error_report_clear(bb_error_report *report) {
+    free(report->types);
     free(report->rows);
+    free(report->totals);
     *report = (bb_error_report){0};
 }

@@ -46,7 +46,7 @@ static bb_status read_blocks(const bb_file *file, const bb_tensor *t, uint64_t f
     return status;
 }
 
-static bool is_wide(const bb_dtype *t) {
+bool bb_dtype_wide(const bb_dtype *t) {
     static const char *const wide[] = {"f64", "i64", "u64", "i32", "u32"};
     for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
         if (strcmp(t->name, wide[i]) == 0) return true;
@@ -79,7 +79,7 @@ bb_status bb_tensor_read(const bb_file *file, const bb_tensor *t, uint64_t first
                          bb_error *err) {
     if (file->column_major && t->rows > 1 && t->cols > 1)
         return bb_fail(err, BB_E_UNSUPPORTED, "it lies in the file column by column (Fortran order)");
-    if (is_wide(t->type)) return read_wide(file, t, first, count, x, ref, err);
+    if (bb_dtype_wide(t->type)) return read_wide(file, t, first, count, x, ref, err);
     float *own = x ? NULL : bb_alloc(count, sizeof *own), *to = x ? x : own;
     bb_tensor f = flat(t);
     if (!to) return bb_fail(err, BB_E_NOMEM, "out of memory");

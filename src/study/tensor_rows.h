@@ -6,6 +6,8 @@
 
 /* Why the values of a tensor cannot be read ("q8_1 rows cannot be decoded"); false when they can. */
 bool bb_tensor_unreadable(const bb_tensor *t, char *why, size_t size);
+/* Whether fp32 does not hold all values of a plain type. */
+bool bb_dtype_wide(const bb_dtype *t);
 /* Elements [first, first + count), counted row after row, into x and ref, either of which may be NULL. In fp32 they are
  * rounded where the type holds more, in float64 they are as the file has them, 64-bit integers beyond 2^53 apart. Both
  * first and count are whole numbers of blocks. Call bb_tensor_unreadable first. BB_E_UNSUPPORTED for a matrix that
