@@ -36,7 +36,7 @@ BB_TARGET_AVX2 static inline __attribute__((always_inline)) void tile(const bb_t
     const unsigned char *w = t->w + t->column * PAIR, *x = t->x, *ahead = t->ahead;
     for (size_t n = 0; n < t->blocks; n++, x += t->x_stride) {
         for (size_t k = 0; k < BLOCK * sizeof(uint16_t); k += PAIR, w += BB_PANEL * PAIR) {
-            bb_tile_prefetch(ahead, columns == BB_PANEL ? 1 : ROWS);
+            bb_tile_prefetch(ahead);
             ahead += t->ahead_step;
 #define STEP(i)                                                                                                        \
     if (rows > i) {                                                                                                    \

@@ -26,7 +26,7 @@ BB_TARGET_AVX512_BF16 static inline __attribute__((always_inline)) void tile(con
     for (size_t b = 0; b < t->blocks; b++, x += t->x_stride) {
         for (size_t k = 0; k < BLOCK * sizeof(uint16_t); k += PAIR, w += BB_PANEL * PAIR) {
             __m512i lo = _mm512_load_si512(w), hi = _mm512_load_si512(w + 64);
-            bb_tile_prefetch(ahead, rows);
+            bb_tile_prefetch(ahead);
             ahead += t->ahead_step;
 #define STEP(i)                                                                                                        \
     if (rows > i) {                                                                                                    \

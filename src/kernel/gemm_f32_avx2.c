@@ -27,7 +27,7 @@ BB_TARGET_AVX2 static inline __attribute__((always_inline)) void tile(const bb_t
                 wc = _mm256_load_ps(w + 16);
                 wd = _mm256_load_ps(w + 24);
             }
-            bb_tile_prefetch(ahead, columns == BB_PANEL ? 1 : ROWS);
+            bb_tile_prefetch(ahead);
             ahead += t->ahead_step;
 #define STEP(i)                                                                                                        \
     if (rows > i) {                                                                                                    \

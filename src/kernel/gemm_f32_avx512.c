@@ -17,7 +17,7 @@ BB_TARGET_AVX512 static inline __attribute__((always_inline)) void tile(const bb
         const float *x = (const float *)(const void *)block;
         for (size_t k = 0; k < BLOCK; k++, w += BB_PANEL) {
             __m512 lo = _mm512_load_ps(w), hi = _mm512_load_ps(w + 16);
-            bb_tile_prefetch(ahead, rows);
+            bb_tile_prefetch(ahead);
             ahead += t->ahead_step;
 #define STEP(i)                                                                                                        \
     if (rows > i) {                                                                                                    \

@@ -9,7 +9,10 @@
 /* Each part of the activations of GROUP tokens (64 KiB) meets PANELS panels before the next one is read; the sums of
  * all these stay in a level-2 cache. Where the activations fit into NEAR_BYTES of it as a whole, each panel is read
  * from end to end: one stream. Sizes by measurement, for a level-2 cache of 1 MiB. */
-enum { LINE = 64, PANELS = 16, GROUP = 64, NEAR_BYTES = 256 << 10, AHEAD = 8192, ROW_BYTES = 128 };
+enum { LINE = 64, PANELS = 16, GROUP = 64, NEAR_BYTES = 256 << 10 };
+/* How far ahead of a tile that is alone with its panel memory is asked for, in bytes, by measurement on Zen 4: with few
+ * tokens the processor's own prefetcher leads, and asking further ahead slows it. */
+enum { AHEAD = 8192, AHEAD_FEW = 512, FEW_TOKENS = 4, ROW_BYTES = 128 /* of 32 columns */ };
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
@@ -19,6 +22,7 @@ typedef struct group {
     size_t token_bytes, block_bytes; /* of one token in a block, of a block of a panel */
     size_t token, tokens;            /* first, and how many */
     size_t panel, panels;
+    float (*sums)[GROUP][BB_PANEL]; /* [PANELS] */
 } group;
 
 static const unsigned char *acts_at(const group *s, size_t block) {
@@ -40,7 +44,7 @@ static void fetch(const group *s, size_t block, size_t i, size_t n) {
 }
 
 /* The part at `block` of panel i times all tokens, in tiles of nearly the same size. */
-static void panel_part(const group *s, size_t i, size_t block, float (*sums)[BB_PANEL]) {
+static void panel_part(const group *s, size_t i, size_t block) {
     const bb_gemm *g = s->g;
     const bb_tiling *tiling = s->tiling;
     size_t blocks = least(tiling->part, g->acts->blocks - block), bytes = blocks * s->block_bytes;
@@ -48,12 +52,14 @@ static void panel_part(const group *s, size_t i, size_t block, float (*sums)[BB_
     size_t runs = tiles * (BB_PANEL / tiling->columns);
     bb_tile t = {.w = weights_at(s, i, block), .x_stride = g->acts->tokens * s->token_bytes, .blocks = blocks};
     t.first = block == 0;
-    t.ahead = s->panels > 1 ? weights_at(s, (i + 1) % s->panels, block + (i + 1 < s->panels ? 0 : tiling->part))
-                            : t.w + (runs == 1 ? AHEAD : bytes);
+    if (s->panels > 1)
+        t.ahead = weights_at(s, (i + 1) % s->panels, block + (i + 1 < s->panels ? 0 : tiling->part));
+    else
+        t.ahead = t.w + (runs > 1 ? bytes : s->tokens > FEW_TOKENS ? AHEAD : AHEAD_FEW);
     t.ahead_step = (ROW_BYTES + runs - 1) / runs;
     for (; t.column < BB_PANEL; t.column += tiling->columns) {
         t.x = acts_at(s, block);
-        t.sums = *sums;
+        t.sums = s->sums[i][0];
         for (size_t k = 0; k < tiles; k++) {
             size_t rows = even + (k < more);
             if (s->panels > 1 && t.column == 0) fetch(s, block + tiling->part, i * tiles + k, s->panels * tiles);
@@ -67,20 +73,20 @@ static void panel_part(const group *s, size_t i, size_t block, float (*sums)[BB_
 
 static void run_group(const group *s) {
     const bb_gemm *g = s->g;
-    _Alignas(LINE) float sums[PANELS][GROUP][BB_PANEL];
     for (size_t block = 0; block < g->acts->blocks; block += s->tiling->part)
-        for (size_t i = 0; i < s->panels; i++) panel_part(s, i, block, sums[i]);
+        for (size_t i = 0; i < s->panels; i++) panel_part(s, i, block);
     for (size_t t = 0; t < s->tokens; t++)
         for (size_t i = 0; i < s->panels; i++) {
             size_t column = (s->panel + i) * BB_PANEL;
-            memcpy(g->y + (s->token + t) * g->out + column, sums[i][t],
+            memcpy(g->y + (s->token + t) * g->out + column, s->sums[i][t],
                    least(BB_PANEL, g->out - column) * sizeof(float));
         }
 }
 
 void bb_gemm_tiles(const bb_gemm *g, size_t first, size_t count, const bb_tiling *tiling) {
     const bb_acts *a = g->acts;
-    group s = {.g = g, .tiling = tiling, .block_bytes = g->panel_bytes / g->blocks};
+    _Alignas(LINE) float sums[PANELS][GROUP][BB_PANEL];
+    group s = {.g = g, .tiling = tiling, .block_bytes = g->panel_bytes / g->blocks, .sums = sums};
     s.token_bytes = BB_ACT_BLOCK * (a->kind == BB_ACT_F32 ? sizeof(float) : sizeof(uint16_t));
     size_t panels = a->tokens * a->blocks * s.token_bytes > NEAR_BYTES ? PANELS : 1;
     size_t groups = (a->tokens + GROUP - 1) / GROUP;

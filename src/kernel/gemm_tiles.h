@@ -12,8 +12,8 @@ typedef struct bb_tile {
     size_t x_stride;        /* bytes from one block to the next */
     size_t blocks;
     bool first; /* sums holds nothing yet */
-    const unsigned char
-        *ahead; /* what is wanted after this, and how many bytes of it for each row of 128 of the panel */
+    /* What is wanted after this, and how many bytes of it are to be asked for with each 128 of the panel. */
+    const unsigned char *ahead;
     size_t ahead_step;
     float *sums; /* [rows][32], on a boundary of 64 bytes: becomes this part's sums, or has them added */
 } bb_tile;
@@ -30,17 +30,10 @@ void bb_gemm_tiles(const bb_gemm *g, size_t first, size_t count, const bb_tiling
 /* `count` rows of `words` words of 32 bits to [words][32]; columns of the panel beyond count stay as they are. */
 void bb_pack_words(const unsigned char *rows, size_t row_bytes, size_t count, size_t words, unsigned char *panel);
 
-/* One core has too few places for misses of its level-1 cache to read memory at full speed beside much arithmetic: with
- * more than few_rows tokens the level-2 cache takes what is ahead. rows is a constant of the caller. */
-static inline __attribute__((always_inline)) void bb_tile_prefetch(const unsigned char *ahead, size_t rows) {
-    enum { FEW_ROWS = 4 };
-    if (rows <= FEW_ROWS) {
-        __builtin_prefetch(ahead, 0, 3);
-        __builtin_prefetch(ahead + 64, 0, 3);
-    } else {
-        __builtin_prefetch(ahead, 0, 2);
-        __builtin_prefetch(ahead + 64, 0, 2);
-    }
+/* To the level-2 cache: misses of the level-1 cache have too few places to read memory at full speed. */
+static inline __attribute__((always_inline)) void bb_tile_prefetch(const unsigned char *ahead) {
+    __builtin_prefetch(ahead, 0, 2);
+    __builtin_prefetch(ahead + 64, 0, 2);
 }
 
 /* Blocks in a partial sum: 256 values of k in fp32, 512 in bf16, which is 32 KiB of a panel for both. */
