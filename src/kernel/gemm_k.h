@@ -28,9 +28,10 @@ enum {
 
 /* Tokens whose sums of a panel stay in the first-level cache (16 KiB). */
 enum { BB_K_TILE = 64 };
-/* Tokens from which on computing takes longer than reading, so that the weights are fetched, a page ahead. Fewer do
- * better with the processor's own prefetch, which loads into L2 (one token on Zen 4: 31 GB/s against 20). */
-enum { BB_K_FETCH_TOKENS = 4, BB_K_FETCH_AHEAD = 4096 };
+/* Tokens from which on computing takes so long that the processor's own prefetch stops in between, and weights are
+ * fetched into the second-level cache so many bytes ahead. Fewer tokens reach the bandwidth of memory without, and only
+ * half of it with (Zen 4). */
+enum { BB_K_FETCH_TOKENS = 3, BB_K_FETCH_AHEAD = 9216 };
 
 typedef struct bb_k_tile {
     _Alignas(64) float part[BB_K_TILE][BB_PANEL]; /* of the block at hand */

@@ -24,7 +24,7 @@ FN __m256 floats(__m256i v) { return _mm256_cvtepi32_ps(v); }
 
 FN void fetch(const unsigned char *p, size_t bytes, bool wanted) {
     for (size_t i = 0; wanted && i < bytes; i += 64)
-        _mm_prefetch((const char *)((uintptr_t)p + BB_K_FETCH_AHEAD + i), _MM_HINT_T0);
+        _mm_prefetch((const char *)((uintptr_t)p + BB_K_FETCH_AHEAD + i), _MM_HINT_T1);
 }
 
 /* ---- exact sums of products of codes and four bytes of a token ---- */

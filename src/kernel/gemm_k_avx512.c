@@ -25,7 +25,7 @@ FN __m512 floats(__m512i v) { return _mm512_cvtepi32_ps(v); }
 
 FN void fetch(const unsigned char *p, size_t bytes, bool wanted) {
     for (size_t i = 0; wanted && i < bytes; i += 64)
-        _mm_prefetch((const char *)((uintptr_t)p + BB_K_FETCH_AHEAD + i), _MM_HINT_T0);
+        _mm_prefetch((const char *)((uintptr_t)p + BB_K_FETCH_AHEAD + i), _MM_HINT_T1);
 }
 
 /* The low six bits of a lane, and what the lanes A, B, C of gemm_k.h hold on top of them. */
@@ -190,18 +190,18 @@ BIG void q4_stream(const bb_gemm *g, const unsigned char *block, size_t t, size_
         const unsigned char *lanes = block + Q4_K_SCALES, *code = block + Q4_K_CODES;
         const pair d = {halves(block), halves(block + 32)};
         const pair dmin = {halves(block + Q4_K_DMIN), halves(block + Q4_K_DMIN + 32)};
-        __m512i sa[3], sb[3], ma = _mm512_setzero_si512(), mb = ma;
-        for (int i = 0; i < 3; i++) {
-            sa[i] = load(lanes + K_ROW * i);
-            sb[i] = load(lanes + K_ROW * i + 64);
-        }
-        ma = q4_mins_dot(sa, sums);
-        mb = q4_mins_dot(sb, sums);
+        const __m512i sa[3] = {load(lanes), load(lanes + K_ROW), load(lanes + 2 * K_ROW)};
+        const __m512i sb[3] = {load(lanes + 64), load(lanes + K_ROW + 64), load(lanes + 2 * K_ROW + 64)};
+        const __m512i ma = q4_mins_dot(sa, sums), mb = q4_mins_dot(sb, sums);
         pair part = pair_at(NULL, true);
-        for (unsigned k = 0; k < 4; k++, x += BLOCK, code += Q4_K_SUB)
-            part = q4_stream_sub(code, (pair){q4_scale(d.a, sa[0], k), q4_scale(d.b, sb[0], k)}, x, part);
-        for (unsigned k = 0; k < 4; k++, x += BLOCK, code += Q4_K_SUB)
-            part = q4_stream_sub(code, (pair){q4_scale(d.a, sa[1], k), q4_scale(d.b, sb[1], k)}, x, part);
+        for (int j = 0; j < 8; j += 4) {
+            __m512i la = sa[j / 4], lb = sb[j / 4];
+            for (int k = 0; k < 4; k++, x += BLOCK, code += Q4_K_SUB) {
+                part = q4_stream_sub(code, (pair){q4_scale(d.a, la, 0), q4_scale(d.b, lb, 0)}, x, part);
+                la = _mm512_srli_epi32(la, 8);
+                lb = _mm512_srli_epi32(lb, 8);
+            }
+        }
         y = pair_scale(g->acts->scales + b, pair_fnma(dmin, ma, mb, part), y);
     }
     pair_to(s->y[0], y);
