@@ -74,6 +74,9 @@ FN __m512i low(bb_q32_type type, __m512i book, __m512i v) {
 }
 FN __m512i high(bb_q32_type type, __m512i book, __m512i v) { return low(type, book, _mm512_srli_epi16(v, 4)); }
 
+#define EACH8(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define EACH4(M) M(0, 4) M(1, 5) M(2, 6) M(3, 7)
+
 /* Of a whole group, 4 values of k each. They stay in 16 registers while the tokens pass, so they are named and not an
  * array. */
 typedef struct codes {
@@ -85,11 +88,9 @@ FN codes codes_8(const unsigned char *p) {
 #define QUAD(i)                                                                                                        \
     c.a##i = line(p + QUAD_BYTES * i);                                                                                 \
     c.b##i = line(p + QUAD_BYTES * i + LINE);
-    QUAD(0)
-    QUAD(1)
-    QUAD(2) QUAD(3) QUAD(4) QUAD(5) QUAD(6) QUAD(7)
+    EACH8(QUAD)
 #undef QUAD
-        return c;
+    return c;
 }
 
 FN codes codes_4(bb_q32_type type, const unsigned char *p) {
@@ -103,11 +104,9 @@ FN codes codes_4(bb_q32_type type, const unsigned char *p) {
         c.b##i = low(type, book, b);                                                                                   \
         c.b##j = high(type, book, b);                                                                                  \
     }
-    HALVES(0, 4)
-    HALVES(1, 5)
-    HALVES(2, 6) HALVES(3, 7)
+    EACH4(HALVES)
 #undef HALVES
-        return c;
+    return c;
 }
 
 /* ---- products ---- */
@@ -125,11 +124,9 @@ FN pair token(codes c, pair scale, const signed char *x, float d, int32_t start,
     v = four(x + 4 * i);                                                                                               \
     a = _mm512_dpbusd_epi32(a, c.a##i, v);                                                                             \
     b = _mm512_dpbusd_epi32(b, c.b##i, v);
-    DOT(0)
-    DOT(1)
-    DOT(2) DOT(3) DOT(4) DOT(5) DOT(6) DOT(7)
+    EACH8(DOT)
 #undef DOT
-        return add(y, scale, d, a, b);
+    return add(y, scale, d, a, b);
 }
 
 /* A panel times one token: each line is used where it is loaded, so that many are on their way. */
