@@ -19,10 +19,11 @@ bb_status bb_rope_table(bb_infer *f, const float *factors, bb_error *err) {
     float *to = f->rope;
     for (size_t p = 0; p < f->opts.ctx; p++) {
         float angle = (float)p;
-        for (size_t i = 0; i < half; i++, to += 2, angle *= step) {
+        for (size_t i = 0; i < half; i++, to += 2) {
             float turned = scale * (factors ? angle / factors[i] : angle);
             to[0] = (float)cos((double)turned);
             to[1] = (float)sin((double)turned);
+            angle *= step;
         }
     }
     return BB_OK;
