@@ -92,5 +92,5 @@ spills=$(printf '%s\n' "$found" | grep '^spill')
 if [ -z "$spills" ]; then echo 'ok 3 - no vector is spilled in an inner loop'
 else
     echo 'not ok 3 - no vector is spilled in an inner loop'
-    printf '%s\n' "$spills" | sed 's/^/# /'
+    printf '%s\n' "$spills" | sort | uniq -c | sed 's/^/# /'
 fi

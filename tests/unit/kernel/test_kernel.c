@@ -392,6 +392,7 @@ static size_t check_exact(const product *p) {
 START_TEST(integers_are_exact) {
     enum { TOKENS = 9, ROWS = 72, LATTICES = sizeof lattices / sizeof *lattices };
     const bb_gemm_family *f = family_at((size_t)_i);
+    if (f->code_error != 0) return; /* its codes are rounded: there is no right answer, only the bound */
     size_t block = bb_dtype_find(f->layout->type, NULL)->block, count = 0;
     for (size_t in = block < 32 ? 32 : block; in <= 1024; in *= 2) {
         product p = make(f, TOKENS, ROWS, in);
@@ -409,7 +410,7 @@ START_TEST(integers_are_exact) {
         count += check_exact(&p);
         drop(&p);
     }
-    if (f->code_error == 0) ck_assert_msg(count >= 100, "%s: only %zu products are exact", f->name, count);
+    ck_assert_msg(count >= 100, "%s: only %zu products are exact", f->name, count);
 }
 END_TEST
 
