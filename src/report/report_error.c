@@ -249,6 +249,15 @@ static void widened_line(bb_table *t, const bb_error_report *r) {
     bb_str_clear(&list);
 }
 
+/* Kernels that do not multiply with a code's value as it is. */
+static void code_lines(bb_table *t, const bb_error_report *r) {
+    for (size_t k = 0; k < r->n_types; k++) {
+        const bb_kernel *kernel = bb_kernel_find(r->types[k].dtype, BB_ISA_SCALAR);
+        if (kernel && kernel->family->code_error > 0)
+            bb_table_foot(t, "%s rounds the values of its codes, which counts as accumulation", kernel->family->name);
+    }
+}
+
 /* What was left out, once a tensor: its rows stand together, or apart when they are ranked. */
 static void odd_lines(bb_table *t, const bb_error_report *r) {
     char name[64], value[32];
@@ -313,6 +322,7 @@ bb_table *bb_report_error(const bb_error_report *r, bool ranked) {
     total_lines(t, r);
     if (ranked) buy_lines(t, r);
     widened_line(t, r);
+    code_lines(t, r);
     odd_lines(t, r);
     skipped_lines(t, r);
     bb_json *root = bb_table_json(t);

@@ -60,15 +60,19 @@ END_TEST
 START_TEST(as_a_checkpoint_is_quantized) {
     static const struct {
         const char *name;
+        bb_folder_method method;
         bb_granularity granularity;
-    } ways[] = {{"int8", BB_PER_ROW}, {"int8:tensor", BB_PER_TENSOR}};
+    } ways[] = {{"int8", BB_FOLDER_INT8, BB_PER_ROW},
+                {"int8:tensor", BB_FOLDER_INT8, BB_PER_TENSOR},
+                {"nf4", BB_FOLDER_NF4, BB_PER_ROW}};
     begin();
     make_checkpoint("llama", TENSORS);
     bb_model *m = locate("in");
-    for (size_t w = 0; w < 2; w++) {
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
         bb_folder_opts o;
         size_t compared = 0;
         bb_folder_opts_init(&o);
+        o.method = ways[w].method;
         o.granularity = ways[w].granularity;
         o.threads = 2;
         bb_folder_job *job = plan(m, &o);
