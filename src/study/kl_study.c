@@ -5,16 +5,14 @@
 #include "study/kl_study.h"
 #include "base/escape.h"
 #include "base/mem.h"
-#include "infer/tokenizer.h"
 #include "model/mixture.h"
 #include "study/kl_parts.h"
+#include "study/text_run.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { CTX_MOST = 512, /* llama-perplexity's context */ TEXT_MOST = 256 << 20, CONFIG_MOST = 64 << 20 };
 
 typedef struct study {
     const bb_model *model;
@@ -36,41 +34,18 @@ static bb_status no_memory(const study *s) { return bb_fail(s->err, BB_E_NOMEM, 
 
 static const char *file_path(const study *s) { return bb_source_path(s->model->file->src); }
 
-/* ---- the text ---- */
-
-static bb_status split_text(study *s, const bb_tokenizer *t) {
-    char *text = NULL;
-    size_t len = 0;
-    bb_status st = bb_source_slurp(s->o->text, TEXT_MOST, &text, &len, s->err);
-    if (st != BB_OK) return st;
-    if (len && text[len - 1] == '\n') len--; /* as llama-perplexity reads it */
-    st = bb_tokenize(t, text, len, true, false, &s->ids, &s->chunks.n, s->err);
-    free(text);
-    return st;
-}
-
 static bb_status read_text(study *s) {
-    const bb_file *from = s->o->vocab ? s->o->vocab : s->model->file;
-    bb_tokenizer *t = NULL;
-    bb_status st = bb_tokenizer_open(from, &t, s->err);
-    if (st == BB_E_VALUE && !s->o->vocab) bb_hint(s->err, "--vocab FILE.gguf takes that of another file");
-    if (st != BB_OK) return st;
-    const bb_arch *a = s->model->arch;
+    bb_text_tokens t;
     char safe[160];
-    st = split_text(s, t);
-    s->chunks.tokens = s->ids;
-    s->chunks.ctx = s->o->ctx ? s->o->ctx : a->context && a->context < CTX_MOST ? a->context : CTX_MOST;
-    s->chunks.count_max = s->o->chunks;
-    s->chunks.bos = bb_tokenizer_adds_bos(t) ? bb_tokenizer_bos(t) : -1;
-    if (st == BB_OK && bb_tokenizer_size(t) > a->vocab)
-        st = bb_fail(s->err, BB_E_INVALID, "%s: the vocabulary has %zu tokens, the model %" PRIu64, file_path(s),
-                     bb_tokenizer_size(t), a->vocab);
-    if (st == BB_OK && bb_chunks_count(&s->chunks) == 0) {
-        st = bb_fail(s->err, BB_E_INVALID, "%s: %zu tokens, which is less than one chunk of %" PRIu64,
-                     bb_escape_buf(s->o->text, safe, sizeof safe), s->chunks.n, s->chunks.ctx);
-        bb_hint(s->err, "--ctx N takes shorter chunks");
-    }
-    bb_tokenizer_free(t);
+    bb_status st = bb_text_read(s->model, s->o->vocab, s->o->text, &t, s->err);
+    if (st != BB_OK) return st;
+    s->ids = t.ids;
+    s->chunks = (bb_chunks){
+        .tokens = t.ids, .n = t.n, .ctx = bb_text_ctx(s->model, s->o->ctx), .count_max = s->o->chunks, .bos = t.bos};
+    if (bb_chunks_count(&s->chunks) > 0) return BB_OK;
+    st = bb_fail(s->err, BB_E_INVALID, "%s: %zu tokens, which is less than one chunk of %" PRIu64,
+                 bb_escape_buf(s->o->text, safe, sizeof safe), t.n, s->chunks.ctx);
+    bb_hint(s->err, "--ctx N takes shorter chunks");
     return st;
 }
 
@@ -248,13 +223,8 @@ static bb_status run_tensors(study *s, const bb_kl_plan *p) {
 /* ---- all of it ---- */
 
 static bb_status open_model(study *s) {
-    const bb_model *m = s->model;
     bb_infer_opts o = {.isa = s->o->isa, .pool = s->pool, .ctx = s->chunks.ctx, .dispatch = &s->r.dispatch};
-    bb_status st = BB_OK;
-    if (m->config_path && strcmp(bb_file_format(m->file), "gguf") != 0)
-        st = bb_source_slurp(m->config_path, CONFIG_MOST, &s->config, &o.config_bytes, s->err);
-    o.config = s->config;
-    return st == BB_OK ? bb_infer_open(m->file, m->arch, &o, &s->infer, s->err) : st;
+    return bb_text_model(s->model, &o, &s->config, &s->infer, s->err);
 }
 
 static bb_status make_plans(study *s) {
