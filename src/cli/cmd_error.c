@@ -2,6 +2,7 @@
 /* cmd_error.c - bitbudget error. */
 #include "base/escape.h"
 #include "cli/error_inputs_options.h"
+#include "cli/error_kl.h"
 #include "cli/progress.h"
 #include "report/report.h"
 #include <stdio.h>
@@ -15,7 +16,7 @@ static const cli_option options[] = {
      "matrix, int4 likewise"},
     {OPT_TEXT, "--text", "FILE", NULL, false,
      "the real inputs: what reaches each matrix of a model of the llama architecture while it runs over the text"},
-    {OPT_CHUNKS, "--chunks", "N", NULL, false, "of --text: at most so many chunks (8)"},
+    {OPT_CHUNKS, "--chunks", "N", NULL, false, "of --text: at most so many chunks (8; with --kl all)"},
     {OPT_CTX, "--ctx -c", "TOKENS", NULL, false, "of --text: tokens of a chunk (the model's context, at most 512)"},
     {OPT_VOCAB, "--vocab", "FILE.gguf", NULL, false,
      "of --text: the GGUF whose tokenizer splits it (demo is the demo model)"},
@@ -33,6 +34,10 @@ static const cli_option options[] = {
      "weights that are NaN or infinite count as 0, rows of inputs that hold one are left out"},
     {OPT_RANK, "--rank", NULL, NULL, false, "sorted by what each tensor loses, with what a change of type buys"},
     {OPT_SVG, "--svg", "FILE", NULL, false, "a picture: error against bits per weight, and against speed"},
+    {OPT_KL, "--kl", NULL, NULL, false,
+     "the whole model predicts the text: perplexity and KL divergence of each type, file types too (q4_K_M)"},
+    {OPT_PER_TENSOR, "--per-tensor", NULL, NULL, false,
+     "of --kl: each matrix alone, too; what loses most for each byte saved comes first"},
     {0},
 };
 
@@ -158,7 +163,10 @@ static bb_status run(cli_call *call, bb_error *err) {
     bb_error_opts o = {.types = types, .only = a->value[OPT_ONLY], .skip_nonfinite = cli_has(a, OPT_SKIP_NONFINITE)};
     bb_catalogue *cat = NULL;
     bb_model *model = NULL;
-    bb_status s = read_types(a->value[OPT_TYPES] ? a->value[OPT_TYPES] : "int8,q8_0,q4_0", types, &o.n_types, err);
+    bool taken;
+    bb_status s = cli_error_kl(call, &taken, err);
+    if (s != BB_OK || taken) return s;
+    s = read_types(a->value[OPT_TYPES] ? a->value[OPT_TYPES] : "int8,q8_0,q4_0", types, &o.n_types, err);
     if (s == BB_OK) s = cli_get_count(a, OPT_TOKENS, "--tokens", &o.tokens, err);
     if (s == BB_OK) s = cli_get_count(a, OPT_ROWS, "--rows", &o.rows_max, err);
     if (s == BB_OK) s = cli_get_unsigned(a, OPT_THREADS, "--threads", 1024, &o.threads, err);
@@ -187,6 +195,7 @@ const cli_command cli_error = {
     .examples = "error demo\n"
                 "error model.gguf --types q8_0,q4_0 --only attn --csv\n"
                 "error model.safetensors --types int8,int8:tensor --rank\n"
-                "error demo --text heldout.txt --svg error.svg\n",
+                "error demo --text heldout.txt --svg error.svg\n"
+                "error demo --kl --text heldout.txt --types q8_0,q4_K_M\n",
     .run = run,
 };

@@ -103,6 +103,8 @@ typedef enum cli_id {
     OPT_SVG,
     OPT_SAVE_INPUTS,
     OPT_SAVE_IMATRIX,
+    OPT_KL,
+    OPT_PER_TENSOR,
     OPT_OUTPUT_ERROR,
     OPT_COUNT
 } cli_id;

@@ -70,6 +70,7 @@ void bb_infer_free(bb_infer *f) {
 }
 
 uint64_t bb_infer_vocab(const bb_infer *infer) { return infer->arch.vocab; }
+const bb_tensor *bb_infer_embedding(const bb_infer *infer) { return infer->embedding.origin.tensor; }
 size_t bb_infer_linears(const bb_infer *infer) { return infer->n_matrices; }
 const bb_linear *bb_infer_linear(const bb_infer *infer, size_t i) {
     return i < infer->n_matrices ? &infer->matrices[i].linear : NULL;

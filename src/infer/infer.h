@@ -44,6 +44,8 @@ uint64_t bb_infer_vocab(const bb_infer *infer);
 
 size_t bb_infer_linears(const bb_infer *infer);
 const bb_linear *bb_infer_linear(const bb_infer *infer, size_t i);
+/* The embedding's tensor as the file has it: that of a linear where the output matrix is tied to it. */
+const bb_tensor *bb_infer_embedding(const bb_infer *infer);
 /* Replaces one matrix by what quantizing the file's values to t makes of it; t NULL = as the file has it, in its own
  * type. BB_E_UNSUPPORTED when t cannot hold its rows. The embedding is no linear: it stays as it is, unless the output
  * matrix is tied to it, when only the product changes. */

@@ -13,6 +13,7 @@
 #include "study/bench_study.h"
 #include "study/compare_study.h"
 #include "study/error_study.h"
+#include "study/kl_study.h"
 #include "study/quantize_study.h"
 
 /* Each gives a new table (bb_table_free) or NULL when memory ended. si: GB instead of GiB in what people see. */
@@ -53,6 +54,7 @@ bb_table *bb_report_compare(const bb_compare_report *r, bool si, bool quiet);
 bb_table *bb_report_audit(const bb_audit_report *r, bool si, bool quiet);
 /* ranked: people see what each tensor loses, in place of the parts of its error. */
 bb_table *bb_report_error(const bb_error_report *r, bool ranked);
+bb_table *bb_report_kl(const bb_kl_report *r, bool si);
 /* Error against bits per weight, and against speed, as an SVG picture: BB_E_NOMEM. */
 bb_status bb_report_error_svg(const bb_error_report *r, bb_str *out);
 /* A quantized file, or one that would be written; everything is borrowed. Errors of tensors that are not done are

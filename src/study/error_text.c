@@ -5,15 +5,15 @@
 #include "base/escape.h"
 #include "base/mem.h"
 #include "infer/capture.h"
-#include "infer/tokenizer.h"
 #include "study/error_parts.h"
+#include "study/text_run.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CTX_MOST = 512, ROWS_DEFAULT = 16, TEXT_MOST = 256 << 20, CONFIG_MOST = 64 << 20 };
+enum { ROWS_DEFAULT = 16 };
 enum { BATCH = 64 /* tokens that run together */ };
 static const double GOLDEN = 0.6180339887498949; /* (sqrt(5) - 1) / 2 */
 
@@ -46,29 +46,16 @@ typedef struct run {
 
 /* ---- the text ---- */
 
-static bb_status split(run *r, const bb_tokenizer *t, bb_error *err) {
-    char *text = NULL, safe[160];
-    size_t len = 0;
-    bb_status status = bb_source_slurp(r->o->text, TEXT_MOST, &text, &len, err);
-    if (status == BB_OK) status = bb_tokenize(t, text, len, true, false, &r->ids, &r->n, err);
-    free(text);
-    if (status != BB_OK) return status;
-    r->bos = bb_tokenizer_adds_bos(t) ? bb_tokenizer_bos(t) : -1;
-    if (r->n == 0)
-        return bb_fail(err, BB_E_INVALID, "%s: the text has no tokens", bb_escape_buf(r->o->text, safe, sizeof safe));
-    if (bb_tokenizer_size(t) > r->o->model->arch->vocab)
-        return bb_fail(err, BB_E_INVALID, "%s: the vocabulary has %zu tokens, the model %" PRIu64,
-                       bb_file_part_path(r->o->model->file, 0), bb_tokenizer_size(t), r->o->model->arch->vocab);
-    return BB_OK;
-}
-
 static bb_status read_text(run *r, bb_error *err) {
-    bb_tokenizer *t = NULL;
-    bb_status status = bb_tokenizer_open(r->o->vocab ? r->o->vocab : r->o->model->file, &t, err);
-    if (status == BB_E_VALUE && !r->o->vocab) bb_hint(err, "--vocab FILE.gguf takes that of another file");
-    if (status == BB_OK) status = split(r, t, err);
-    bb_tokenizer_free(t);
-    return status;
+    bb_text_tokens t;
+    char safe[160];
+    bb_status status = bb_text_read(r->o->model, r->o->vocab, r->o->text, &t, err);
+    if (status != BB_OK) return status;
+    r->ids = t.ids;
+    r->n = t.n;
+    r->bos = t.bos;
+    if (r->n > 0) return BB_OK;
+    return bb_fail(err, BB_E_INVALID, "%s: the text has no tokens", bb_escape_buf(r->o->text, safe, sizeof safe));
 }
 
 /* How much of it runs, and which tokens are kept: evenly spaced, each shifted within its share by another fraction, so
@@ -99,14 +86,9 @@ static void tap(void *ctx, size_t linear, const float *x, size_t tokens, size_t 
 }
 
 static bb_status open_model(run *r, bb_error *err) {
-    const bb_model *m = r->o->model;
     bb_infer_opts o = {.isa = r->o->isa, .pool = r->pool, .ctx = r->ctx, .tap = tap, .tap_ctx = r};
     size_t vocab, rows = r->n_rows;
-    bb_status status = BB_OK;
-    if (m->config_path && strcmp(bb_file_format(m->file), "gguf") != 0)
-        status = bb_source_slurp(m->config_path, CONFIG_MOST, &r->config, &o.config_bytes, err);
-    o.config = r->config;
-    if (status == BB_OK) status = bb_infer_open(m->file, m->arch, &o, &r->infer, err);
+    bb_status status = bb_text_model(r->o->model, &o, &r->config, &r->infer, err);
     if (status != BB_OK) return status;
     r->output = SIZE_MAX;
     for (size_t i = 0; i < bb_infer_linears(r->infer); i++) {
@@ -196,8 +178,7 @@ static bb_status keep(run *r, bb_inputs **inputs, bb_error *err) {
 }
 
 static bb_status run_text(run *r, bb_inputs **inputs, bb_error *err) {
-    uint64_t context = r->o->model->arch->context;
-    r->ctx = r->o->ctx ? r->o->ctx : context && context < CTX_MOST ? context : CTX_MOST;
+    r->ctx = bb_text_ctx(r->o->model, r->o->ctx);
     bb_status status = read_text(r, err);
     if (status == BB_OK) status = choose_rows(r, err);
     if (status == BB_OK && (status = bb_pool_new(r->o->threads, &r->pool)) != BB_OK)

@@ -9,52 +9,7 @@
  *                                      reader does not find in it what llama-quantize looks for */
 #include "../unit/infer/made_model.h"
 #include "infer/capture.h"
-#include <dlfcn.h>
-
-/* llama.h of v0.5.0 */
-typedef struct peer_model_params {
-    void *devices;
-    const void *overrides;
-    int32_t gpu_layers;
-    int split_mode, load_mode, lazy_mode;
-    int32_t main_gpu;
-    const float *tensor_split;
-    void *progress, *progress_data;
-    const void *kv_overrides;
-    bool vocab_only, check_tensors, extra_buffers, no_host, no_alloc, load_mtp;
-} peer_model_params;
-
-typedef struct peer_context_params {
-    uint32_t n_ctx, n_batch, n_ubatch, n_seq, n_rs_seq, n_outputs, n_outputs_seq;
-    int32_t threads, threads_batch;
-    int ctx_type, rope_scaling, pooling, attention, flash_attn;
-    float rope_base, rope_scale, yarn[4];
-    uint32_t yarn_context;
-    float defrag;
-    void *eval, *eval_data;
-    int type_k, type_v;
-    void *abort, *abort_data;
-    bool embeddings, offload_kqv, no_perf, op_offload, swa_full, kv_unified;
-    void *samplers;
-    size_t n_samplers;
-    void *other;
-} peer_context_params;
-
-typedef struct peer_batch {
-    int32_t n;
-    int32_t *token;
-    float *embd;
-    int32_t *pos, *n_seq_id;
-    int32_t **seq_id;
-    int8_t *logits;
-} peer_batch;
-
-typedef struct peer_llama {
-    void *context;
-    peer_batch batch;
-    int32_t (*decode)(void *context, peer_batch batch);
-    float *(*logits)(void *context);
-} peer_llama;
+#include "llama.h"
 
 enum { CTX = 512 };
 
@@ -63,70 +18,10 @@ _Noreturn static void fail(const char *text) {
     exit(3);
 }
 
-static void *library;
-static void symbol(const char *name, void *function) {
-    void *p = dlsym(library, name);
-    if (!p) fail(name);
-    memcpy(function, &p, sizeof p);
-}
-
-static void quiet(int level, const char *text, void *data) {
-    (void)data;
-    if (level >= 4) fputs(text, stderr); /* errors */
-}
-
-static void open_llama(const char *path, peer_llama *l) {
-    const char *dir = getenv("GGML_DIR");
-    char file[4096];
-    void (*log_set)(void (*)(int, const char *, void *), void *);
-    void (*load_all)(const char *), (*init)(void);
-    peer_model_params (*model_defaults)(void);
-    void *(*load)(const char *, peer_model_params);
-    peer_context_params (*context_defaults)(void);
-    void *(*context)(void *, peer_context_params);
-    peer_batch (*batch)(int32_t, int32_t, int32_t);
-    (void)snprintf(file, sizeof file, "%s/libllama.v0.5.0.so", dir ? dir : ".");
-    library = dlopen(file, RTLD_NOW | RTLD_GLOBAL);
-    (void)snprintf(file, sizeof file, "%s/libllama.so", dir ? dir : ".");
-    if (!library) library = dlopen(file, RTLD_NOW | RTLD_GLOBAL);
-    if (!library) fail(dlerror());
-    symbol("llama_log_set", &log_set);
-    symbol("ggml_backend_load_all_from_path", &load_all);
-    symbol("llama_backend_init", &init);
-    symbol("llama_model_default_params", &model_defaults);
-    symbol("llama_model_load_from_file", &load);
-    symbol("llama_context_default_params", &context_defaults);
-    symbol("llama_init_from_model", &context);
-    symbol("llama_batch_init", &batch);
-    symbol("llama_decode", &l->decode);
-    symbol("llama_get_logits", &l->logits);
-    log_set(quiet, NULL);
-    load_all(dir);
-    init();
-    void *model = load(path, model_defaults());
-    if (!model) fail("libllama does not load the model");
-    peer_context_params p = context_defaults();
-    p.n_ctx = p.n_batch = p.n_ubatch = CTX;
-    p.threads = p.threads_batch = 2;
-    p.flash_attn = 0;
-    p.type_k = p.type_v = 0; /* F32 */
-    l->context = context(model, p);
-    if (!l->context) fail("libllama makes no context");
-    l->batch = batch(CTX, 0, 1);
-}
-
-/* Logits of all n tokens from position past on. */
-static const float *run_llama(peer_llama *l, const int32_t *tokens, size_t n, size_t past) {
-    for (size_t i = 0; i < n; i++) {
-        l->batch.token[i] = tokens[i];
-        l->batch.pos[i] = (int32_t)(past + i);
-        l->batch.n_seq_id[i] = 1;
-        l->batch.seq_id[i][0] = 0;
-        l->batch.logits[i] = 1;
-    }
-    l->batch.n = (int32_t)n;
-    if (l->decode(l->context, l->batch) != 0) fail("llama_decode failed");
-    return l->logits(l->context);
+static void open_llama(const char *path, llama *l) {
+    *l = (llama){0};
+    llama_load(l, path, false);
+    llama_start(l, CTX);
 }
 
 static bb_infer *open_ours(const char *path, bb_infer_opts *opts) {
@@ -172,13 +67,13 @@ static int compare_logits(const char *path, size_t n, double most) {
     size_t vocab = (size_t)bb_infer_vocab(f);
     int32_t tokens[CTX];
     float *ours = malloc(n * vocab * sizeof *ours);
-    peer_llama l;
+    llama l;
     double worst = 0;
     if (!ours) abort();
     open_llama(path, &l);
     make_tokens(f, tokens, n);
     run_ours(f, tokens, n, 0, ours);
-    const float *theirs = run_llama(&l, tokens, n, 0);
+    const float *theirs = llama_run(&l, tokens, n, 0);
     for (size_t i = 0; i < n * vocab; i++) {
         double d = fabs((double)ours[i] - (double)theirs[i]);
         if (!(d <= worst)) worst = d;
@@ -192,10 +87,10 @@ static int print_logits(const char *path, size_t n) {
     bb_infer *f = open_ours(path, &opts);
     size_t vocab = (size_t)bb_infer_vocab(f);
     int32_t tokens[CTX];
-    peer_llama l;
+    llama l;
     open_llama(path, &l);
     for (size_t i = 0; i < n; i++) tokens[i] = (int32_t)(bb_random_u64(2, i) % vocab);
-    const float *x = run_llama(&l, tokens, n, 0) + (n - 1) * vocab;
+    const float *x = llama_run(&l, tokens, n, 0) + (n - 1) * vocab;
     for (size_t i = 0; i < vocab; i++) printf("%s%.6f", i ? " " : "", (double)x[i]);
     puts("");
     return 0;
@@ -207,12 +102,12 @@ static int compare_text(const char *path, size_t n) {
     size_t vocab = (size_t)bb_infer_vocab(f);
     float *logits = malloc(vocab * sizeof *logits);
     int32_t token = 1;
-    peer_llama l;
+    llama l;
     if (!logits) abort();
     open_llama(path, &l);
     for (size_t i = 0; i < n; i++) {
         run_ours(f, &token, 1, i, logits);
-        size_t ours = largest(logits, vocab), theirs = largest(run_llama(&l, &token, 1, i), vocab);
+        size_t ours = largest(logits, vocab), theirs = largest(llama_run(&l, &token, 1, i), vocab);
         if (ours != theirs) {
             printf("token %zu: %zu here, %zu there\n", i, ours, theirs);
             return 1;
@@ -243,15 +138,15 @@ static void open_gguf(const char *path, peer_gguf *g) {
     char file[4096];
     void *(*init)(const char *, peer_gguf_params);
     (void)snprintf(file, sizeof file, "%s/libggml-base.so", dir ? dir : ".");
-    library = dlopen(file, RTLD_NOW | RTLD_GLOBAL);
-    if (!library) fail(dlerror());
-    symbol("gguf_init_from_file", &init);
-    symbol("gguf_find_key", &g->find_key);
-    symbol("gguf_get_arr_str", &g->text);
-    symbol("gguf_get_val_u32", &g->u32);
-    symbol("ggml_get_tensor", &g->tensor);
-    symbol("ggml_get_data_f32", &g->data);
-    symbol("ggml_nelements", &g->elements);
+    llama ggml = {.library = dlopen(file, RTLD_NOW | RTLD_GLOBAL)};
+    if (!ggml.library) fail(dlerror());
+    llama_symbol(&ggml, "gguf_init_from_file", &init);
+    llama_symbol(&ggml, "gguf_find_key", &g->find_key);
+    llama_symbol(&ggml, "gguf_get_arr_str", &g->text);
+    llama_symbol(&ggml, "gguf_get_val_u32", &g->u32);
+    llama_symbol(&ggml, "ggml_get_tensor", &g->tensor);
+    llama_symbol(&ggml, "ggml_get_data_f32", &g->data);
+    llama_symbol(&ggml, "ggml_nelements", &g->elements);
     g->gguf = init(path, (peer_gguf_params){false, &g->tensors});
     if (!g->gguf) fail("ggml does not read the imatrix");
 }

@@ -6,70 +6,7 @@
 #include "../unit/infer/made_vocab.h"
 #include "base/random.h"
 #include "infer/tokenizer.h"
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* llama.h of v0.5.0 */
-typedef struct peer_model_params {
-    void *devices;
-    const void *overrides;
-    int32_t gpu_layers;
-    int split_mode, load_mode, lazy_mode;
-    int32_t main_gpu;
-    const float *tensor_split;
-    void *progress, *progress_ctx;
-    const void *kv_overrides;
-    bool vocab_only, check_tensors, extra_buffers, no_host, no_alloc, load_mtp;
-} peer_model_params;
-
-static void *symbol(void *library, const char *name) {
-    void *p = dlsym(library, name);
-    if (!p) {
-        fprintf(stderr, "peer_tokenizer: no %s: %s\n", name, dlerror());
-        exit(3);
-    }
-    return p;
-}
-#define FUNCTION(library, name, type) ((type)(uintptr_t)symbol(library, name))
-
-static void quiet(int level, const char *text, void *ctx) {
-    (void)ctx;
-    if (level >= 4) fputs(text, stderr); /* GGML_LOG_LEVEL_ERROR */
-}
-
-typedef int32_t tokenize_fn(const void *, const char *, int32_t, int32_t *, int32_t, bool, bool);
-typedef int32_t piece_fn(const void *, int32_t, char *, int32_t, int32_t, bool);
-typedef struct peer {
-    const void *vocab;
-    tokenize_fn *tokenize;
-    piece_fn *piece;
-    int32_t n, bos;
-} peer;
-
-static bool open_peer(const char *path, peer *p) {
-    const char *dir = getenv("GGML_DIR");
-    char file[4096];
-    snprintf(file, sizeof file, "%s/libllama.v0.5.0.so", dir ? dir : ".");
-    void *lib = dlopen(file, RTLD_NOW | RTLD_GLOBAL);
-    if (!lib) {
-        fprintf(stderr, "peer_tokenizer: %s\n", dlerror());
-        return false;
-    }
-    FUNCTION(lib, "llama_log_set", void (*)(void (*)(int, const char *, void *), void *))(quiet, NULL);
-    FUNCTION(lib, "llama_backend_init", void (*)(void))();
-    peer_model_params mp = FUNCTION(lib, "llama_model_default_params", peer_model_params(*)(void))();
-    mp.vocab_only = true;
-    void *model = FUNCTION(lib, "llama_model_load_from_file", void *(*)(const char *, peer_model_params))(path, mp);
-    if (!model) return false;
-    p->vocab = FUNCTION(lib, "llama_model_get_vocab", const void *(*)(const void *))(model);
-    p->n = FUNCTION(lib, "llama_vocab_n_tokens", int32_t(*)(const void *))(p->vocab);
-    p->bos = FUNCTION(lib, "llama_vocab_bos", int32_t(*)(const void *))(p->vocab);
-    p->tokenize = FUNCTION(lib, "llama_tokenize", tokenize_fn *);
-    p->piece = FUNCTION(lib, "llama_token_to_piece", piece_fn *);
-    return true;
-}
+#include "llama.h"
 
 /* ---- texts ---- */
 
@@ -151,7 +88,7 @@ typedef struct ids {
     size_t n_theirs, n_ours;
 } ids;
 
-static bool both(const peer *p, const bb_tokenizer *t, const maker *m, bool special, bool parse, ids *out) {
+static bool both(const llama *p, const bb_tokenizer *t, const maker *m, bool special, bool parse, ids *out) {
     bb_error err;
     free(out->ours);
     out->ours = NULL;
@@ -175,10 +112,10 @@ static void show(const maker *m, bool special, bool parse, const ids *i) {
     printf("\n");
 }
 
-static bool same_pieces(const peer *p, const bb_tokenizer *t) {
+static bool same_pieces(const llama *p, const bb_tokenizer *t) {
     static char piece[1 << 16];
-    if ((size_t)p->n != bb_tokenizer_size(t) || p->bos != bb_tokenizer_bos(t)) return false;
-    for (int32_t i = 0; i < p->n; i++) {
+    if ((size_t)p->n_vocab != bb_tokenizer_size(t) || p->bos != bb_tokenizer_bos(t)) return false;
+    for (int32_t i = 0; i < p->n_vocab; i++) {
         size_t len;
         const char *ours = bb_tokenizer_piece(t, i, &len);
         int32_t n = p->piece(p->vocab, i, piece, sizeof piece, 0, true);
@@ -276,7 +213,7 @@ static bool make_vocabulary(maker *m, uint64_t number, const char *path) {
 /* ---- what is asked ---- */
 
 typedef struct work {
-    peer p;
+    llama p;
     bb_file *file;
     bb_tokenizer *t;
     maker *m;
@@ -286,7 +223,7 @@ typedef struct work {
 
 static bool open_both(work *w, const char *path) {
     bb_error err = {0};
-    if (!open_peer(path, &w->p)) exit(3);
+    llama_load(&w->p, path, true);
     if (bb_file_open(path, &w->file, &err) == BB_OK && bb_tokenizer_open(w->file, &w->t, &err) == BB_OK) return true;
     printf("%s\n", err.text);
     return false;
