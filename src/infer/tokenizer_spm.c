@@ -197,7 +197,7 @@ static bb_status add_symbol(splitter *s, const symbol *k, bb_error *err) {
 static bool escape(splitter *s, bool space_first, const char *text, size_t n, size_t *len) {
     static const char space[3] = {'\xe2', '\x96', '\x81'};
     size_t most = 3 * (n + 1), k = 0;
-    if (most > s->text_cap) {
+    if (!s->text || most > s->text_cap) {
         char *more = bb_realloc(s->text, most, 1);
         if (!more) return false;
         s->text = more;

@@ -132,7 +132,7 @@ bb_status bb_kl_plan_make(const bb_model *model, const bb_infer *infer, const bb
     const bb_dtype *t = f ? NULL : bb_dtype_find(type, err);
     if (!f && !t) return BB_E_NAME;
     if (t && !encodes(t)) return bb_fail(err, BB_E_UNSUPPORTED, "there is no quantizer for %s", t->name);
-    snprintf(p.title, sizeof p.title, "%s", f ? f->name : t->name);
+    snprintf(p.title, sizeof p.title, "%s", t ? t->name : f->name);
     p.types = bb_alloc(bb_infer_linears(infer), sizeof *p.types);
     if (!p.types) return bb_fail(err, BB_E_NOMEM, "out of memory");
     bb_status st;

@@ -7,7 +7,7 @@
 
 /* -log of the probability that the logits give a token. */
 static double surprise(const float *logits, size_t n, int32_t token) {
-    double most = -INFINITY, sum = 0;
+    double most = -(double)INFINITY, sum = 0;
     for (size_t i = 0; i < n; i++) most = fmax(most, (double)logits[i]);
     for (size_t i = 0; i < n; i++) sum += exp((double)logits[i] - most);
     return most + log(sum) - (double)logits[token];
