@@ -69,7 +69,7 @@ static void pack_mxfp4(const unsigned char *rows, size_t row_bytes, size_t count
         unsigned char *to = panel + g / 2 * block_bytes, *codes = to + 2 * BB_PANEL + g % 2 * HALF * BB_PANEL;
         for (size_t r = 0; r < count; r++) {
             const unsigned char *block = rows + r * row_bytes + g * BB_MXFP4_BYTES;
-            to[g % 2 * BB_PANEL + r] = block[0];
+            to[g % 2 * BB_PANEL + r] = block[0] ^ 0x80;
             put_halves(block + 1, r, codes);
         }
     }
@@ -140,7 +140,7 @@ static void scales_of(bb_q32_type type, const unsigned char *p, float *scale) {
         return;
     }
     for (size_t c = 0; c < BB_PANEL; c++)
-        scale[c] = type == BB_Q32_MXFP4 ? bb_e8m0_half(p[c]) : bb_get_scale(p + 2 * c);
+        scale[c] = type == BB_Q32_MXFP4 ? bb_e8m0_half(p[c] ^ 0x80) : bb_get_scale(p + 2 * c);
 }
 
 /* For each group in ascending order, from +0: y = fma(scale of the weights, scale of the activations * the exact

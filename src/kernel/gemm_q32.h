@@ -8,9 +8,10 @@
 typedef enum bb_q32_type { BB_Q32_Q8_0, BB_Q32_Q4_0, BB_Q32_IQ4_NL, BB_Q32_MXFP4, BB_Q32_NF4 } bb_q32_type;
 
 /* A block is one group, of mxfp4 and nf4 two: first its scales, then of each group the codes. The scales: fp16 [32
- * rows], of mxfp4 e8m0 [2 groups][32], of nf4 the fp32 absmax [32]. The codes: of q8_0 code + 128 [8][32 rows][4 of k],
- * of others [4][32][4] bytes whose low halves are for k 0..15 of the group and whose high ones for k 16..31.
- * The scales stand first because a stream of memory is read fastest when its lines are touched in ascending order. */
+ * rows], of mxfp4 e8m0 - 128, signed, [2 groups][32], of nf4 the fp32 absmax [32]. The codes: of q8_0 code + 128 [8][32
+ * rows][4 of k], of others [4][32][4] bytes whose low halves are for k 0..15 of the group and whose high ones for
+ * k 16..31. The scales stand first because a stream of memory is read fastest when its lines are touched in ascending
+ * order. */
 enum { BB_Q32_GROUP = 32, BB_Q32_MXFP4_BLOCK = 64, BB_Q32_NF4_BLOCK = 64 };
 
 static inline size_t bb_q32_groups(bb_q32_type t) { return t == BB_Q32_MXFP4 || t == BB_Q32_NF4 ? 2 : 1; }

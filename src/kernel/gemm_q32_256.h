@@ -15,17 +15,18 @@ DOT_FN dot_range range_of(bb_q32_type type) {
 
 /* ---- scales ---- */
 
-/* 2^(e - 128), subnormal below e = 2, as bb_e8m0_half. */
-DOT_FN __m256 e8m0_half(const unsigned char *p) {
-    __m256i e = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)), one = _mm256_set1_epi32(1);
-    __m256i tiny = _mm256_srlv_epi32(_mm256_set1_epi32(0x00400000), _mm256_sub_epi32(one, e)); /* 0 from e = 2 on */
-    __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, one), 23);
+/* 2^byte; below -126 it is subnormal. */
+DOT_FN __m256 of_exponents(const unsigned char *p) {
+    __m256i e = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+    __m256i normal = _mm256_slli_epi32(_mm256_add_epi32(e, _mm256_set1_epi32(127)), 23);
+    /* 2^-127 and 2^-128; 0 for what is larger */
+    __m256i tiny = _mm256_srlv_epi32(_mm256_set1_epi32(0x00400000), _mm256_sub_epi32(_mm256_set1_epi32(-127), e));
     return _mm256_castsi256_ps(_mm256_max_epi32(normal, tiny));
 }
 
 /* Of rows 8 i .. 8 i + 7. */
 DOT_FN __m256 scale_of(bb_q32_type type, const unsigned char *p, size_t i) {
-    if (type == BB_Q32_MXFP4) return e8m0_half(p + 8 * i);
+    if (type == BB_Q32_MXFP4) return of_exponents(p + 8 * i);
     if (type == BB_Q32_NF4) return _mm256_loadu_ps((const float *)(const void *)(p + 32 * i));
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i)));
 }

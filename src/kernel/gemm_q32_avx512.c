@@ -8,19 +8,41 @@
 #define FN static inline __attribute__((always_inline)) BB_TARGET_AVX512_VNNI
 enum { LINE = 64, QUAD_BYTES = 2 * LINE };
 
-/* Rows 0..15 and 16..31 of a panel. */
+/* Of rows 0..15 and 16..31 of a panel. */
 typedef struct pair {
     __m512 a, b;
 } pair;
+typedef struct int_pair {
+    __m512i a, b;
+} int_pair;
 
-/* A line of the weights, loaded where it stands among the others: they are touched in ascending order, which is what
- * the processor's prefetch follows. The compiler would fold and reorder them. */
+/* ---- loads ---- */
+
+/* Memory is read fastest when the lines of the weights are touched in ascending order, which is what the processor's
+ * prefetch follows; and the more of them are on their way, the fewer instructions stand between. So these stand where
+ * they are written, each for a line, and what need not be in a register is an operand. */
+typedef struct bytes4 {
+    unsigned char byte[4];
+} bytes4;
+typedef struct bytes16 {
+    unsigned char byte[16];
+} bytes16;
+typedef struct bytes64 {
+    unsigned char byte[LINE];
+} bytes64;
+#define AT(type, p) "m"(*(const type *)(const void *)(p))
+
 FN __m512i line(const unsigned char *p) {
-    __m512i v = _mm512_loadu_si512(p);
-    __asm__ volatile("" : "+v"(v));
+    __m512i v;
+    __asm__ volatile("vmovdqu64 %1, %0" : "=v"(v) : AT(bytes64, p));
     return v;
 }
-
+FN __m512i signed_bytes(const unsigned char *p) {
+    __m512i v;
+    __asm__ volatile("vpmovsxbd %1, %0" : "=v"(v) : AT(bytes16, p));
+    return v;
+}
+/* Four activations, for every row. */
 FN __m512i four(const signed char *x) {
     int v;
     memcpy(&v, x, sizeof v);
@@ -29,37 +51,24 @@ FN __m512i four(const signed char *x) {
 
 /* ---- scales ---- */
 
-typedef struct raw_scales {
-    __m512i a, b;
-} raw_scales;
-
-FN raw_scales load_scales(bb_q32_type type, const unsigned char *p) {
-    if (type == BB_Q32_MXFP4) {
-        __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
-        __asm__ volatile("" : "+v"(v));
-        return (raw_scales){_mm512_castsi256_si512(v), _mm512_setzero_si512()};
-    }
-    return (raw_scales){line(p), type == BB_Q32_NF4 ? line(p + LINE) : _mm512_setzero_si512()};
+/* What is to be touched before the codes, and what comes of it after them: until then it would wait in the scheduler.
+ * Those of mxfp4 are read after them. */
+FN int_pair first_of_scales(bb_q32_type type, const unsigned char *p) {
+    int_pair none = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    if (type == BB_Q32_MXFP4) return none;
+    return (int_pair){line(p), type == BB_Q32_NF4 ? line(p + LINE) : none.b};
 }
 
-/* 2^(e - 128), subnormal below e = 2, as bb_e8m0_half: the upper 16 bits of fp32 have it all. */
-FN pair of_e8m0(__m256i bytes) {
-    const __m512i one = _mm512_set1_epi16(1), sixteen = _mm512_set1_epi32(0x00100000);
-    const __m512i rows =
-        _mm512_set_epi32(0x000F0000, 0x000E0000, 0x000D0000, 0x000C0000, 0x000B0000, 0x000A0000, 0x00090000, 0x00080000,
-                         0x00070000, 0x00060000, 0x00050000, 0x00040000, 0x00030000, 0x00020000, 0x00010000, 0);
-    __m512i e = _mm512_cvtepu8_epi16(bytes);
-    __m512i tiny = _mm512_srlv_epi16(_mm512_set1_epi16(0x0040), _mm512_sub_epi16(one, e)); /* 0 from e = 2 on */
-    __m512i words = _mm512_max_epi16(_mm512_slli_epi16(_mm512_sub_epi16(e, one), 7), tiny);
-    __m512i a = _mm512_maskz_permutexvar_epi16(0xAAAAAAAA, rows, words);
-    __m512i b = _mm512_maskz_permutexvar_epi16(0xAAAAAAAA, _mm512_or_si512(rows, sixteen), words);
-    return (pair){_mm512_castsi512_ps(a), _mm512_castsi512_ps(b)};
+/* 2^byte, also where it is subnormal. */
+FN __m512 power(const unsigned char *p) {
+    return _mm512_scalef_ps(_mm512_set1_ps(1), _mm512_cvtepi32_ps(signed_bytes(p)));
 }
 
-FN pair scales_of(bb_q32_type type, raw_scales raw) {
-    if (type == BB_Q32_MXFP4) return of_e8m0(_mm512_castsi512_si256(raw.a));
-    if (type == BB_Q32_NF4) return (pair){_mm512_castsi512_ps(raw.a), _mm512_castsi512_ps(raw.b)};
-    return (pair){_mm512_cvtph_ps(_mm512_castsi512_si256(raw.a)), _mm512_cvtph_ps(_mm512_extracti64x4_epi64(raw.a, 1))};
+FN pair scales_of(bb_q32_type type, int_pair first, const unsigned char *p) {
+    if (type == BB_Q32_MXFP4) return (pair){power(p), power(p + 16)};
+    if (type == BB_Q32_NF4) return (pair){_mm512_castsi512_ps(first.a), _mm512_castsi512_ps(first.b)};
+    return (pair){_mm512_cvtph_ps(_mm512_castsi512_si256(first.a)),
+                  _mm512_cvtph_ps(_mm512_extracti64x4_epi64(first.a, 1))};
 }
 
 /* ---- codes ---- */
@@ -109,14 +118,80 @@ FN codes codes_4(bb_q32_type type, const unsigned char *p) {
     return c;
 }
 
-/* ---- products ---- */
-
 /* y + scale * (d * sum) */
-FN pair add(pair y, pair scale, float d, __m512i a, __m512i b) {
+FN pair add(pair y, pair scale, float d, int_pair sum) {
     __m512 dd = _mm512_set1_ps(d);
-    return (pair){_mm512_fmadd_ps(scale.a, _mm512_mul_ps(dd, _mm512_cvtepi32_ps(a)), y.a),
-                  _mm512_fmadd_ps(scale.b, _mm512_mul_ps(dd, _mm512_cvtepi32_ps(b)), y.b)};
+    return (pair){_mm512_fmadd_ps(scale.a, _mm512_mul_ps(dd, _mm512_cvtepi32_ps(sum.a)), y.a),
+                  _mm512_fmadd_ps(scale.b, _mm512_mul_ps(dd, _mm512_cvtepi32_ps(sum.b)), y.b)};
 }
+
+/* ---- one token: every line is used where it is loaded ---- */
+
+/* sum + code times the four activations at x */
+FN __m512i dot(__m512i sum, __m512i code, const signed char *x) {
+    __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(code), AT(bytes4, x));
+    return sum;
+}
+
+FN int_pair group_8(int_pair s, const unsigned char *p, const signed char *x) {
+#pragma GCC unroll 8
+    for (size_t i = 0; i < 8; i++, p += QUAD_BYTES) {
+        s.a = dot(s.a, line(p), x + 4 * i);
+        s.b = dot(s.b, line(p + LINE), x + 4 * i);
+    }
+    return s;
+}
+
+/* The high halves stay where they are, as 16 times the code: it is their sums that are shifted. */
+FN int_pair group_q4_0(int_pair s, const unsigned char *p, const signed char *x) {
+    const __m512i low_half = _mm512_set1_epi8(15), high_half = _mm512_set1_epi8((char)0xF0);
+    int_pair h = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+#pragma GCC unroll 4
+    for (size_t i = 0; i < 4; i++, p += QUAD_BYTES) {
+        __m512i a = line(p), b = line(p + LINE);
+        s.a = dot(s.a, _mm512_and_si512(a, low_half), x + 4 * i);
+        h.a = dot(h.a, _mm512_and_si512(a, high_half), x + 16 + 4 * i);
+        s.b = dot(s.b, _mm512_and_si512(b, low_half), x + 4 * i);
+        h.b = dot(h.b, _mm512_and_si512(b, high_half), x + 16 + 4 * i);
+    }
+    return (int_pair){_mm512_add_epi32(s.a, _mm512_srai_epi32(h.a, 4)),
+                      _mm512_add_epi32(s.b, _mm512_srai_epi32(h.b, 4))};
+}
+
+FN int_pair group_book(bb_q32_type type, int_pair s, const unsigned char *p, const signed char *x) {
+    const __m512i book = book_of(type);
+#pragma GCC unroll 4
+    for (size_t i = 0; i < 4; i++, p += QUAD_BYTES) {
+        __m512i a = line(p), b = line(p + LINE);
+        s.a = dot(s.a, low(type, book, a), x + 4 * i);
+        s.a = dot(s.a, high(type, book, a), x + 16 + 4 * i);
+        s.b = dot(s.b, low(type, book, b), x + 4 * i);
+        s.b = dot(s.b, high(type, book, b), x + 16 + 4 * i);
+    }
+    return s;
+}
+
+FN pair panel_one(const bb_acts *acts, bb_q32_type type, const unsigned char *block) {
+    const size_t groups = bb_q32_groups(type);
+    const signed char *x = acts->values;
+    pair y = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+    for (size_t g = 0; g < acts->blocks; block += bb_q32_block_bytes(type))
+        for (size_t i = 0; i < groups && g < acts->blocks; i++, g++, x += BB_Q32_GROUP) {
+            const unsigned char *p = bb_q32_codes(type, block, i), *scale = bb_q32_scales(type, block, i);
+            int_pair first = first_of_scales(type, scale);
+            int_pair s = {_mm512_set1_epi32(acts->starts[g]), _mm512_set1_epi32(acts->starts[g])};
+            if (type == BB_Q32_Q8_0)
+                s = group_8(s, p, x);
+            else if (type == BB_Q32_Q4_0)
+                s = group_q4_0(s, p, x);
+            else
+                s = group_book(type, s, p, x);
+            y = add(y, scales_of(type, first, scale), acts->scales[g], s);
+        }
+    return y;
+}
+
+/* ---- several tokens ---- */
 
 FN pair token(codes c, pair scale, const signed char *x, float d, int32_t start, pair y) {
     __m512i a = _mm512_set1_epi32(start), b = a, v;
@@ -126,44 +201,16 @@ FN pair token(codes c, pair scale, const signed char *x, float d, int32_t start,
     b = _mm512_dpbusd_epi32(b, c.b##i, v);
     EACH8(DOT)
 #undef DOT
-    return add(y, scale, d, a, b);
-}
-
-/* A panel times one token: each line is used where it is loaded, so that many are on their way. */
-FN pair panel_one(const bb_acts *acts, bb_q32_type type, const unsigned char *panel) {
-    const __m512i book = book_of(type);
-    const signed char *x = acts->values;
-    pair sum = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-    for (size_t g = 0; g < acts->blocks; g++, x += BB_Q32_GROUP) {
-        const unsigned char *p = bb_q32_codes(type, panel, g);
-        raw_scales raw = load_scales(type, bb_q32_scales(type, panel, g));
-        __m512i a = _mm512_set1_epi32(acts->starts[g]), b = a;
-#pragma GCC unroll 2
-        for (size_t i = 0; i < bb_q32_code_bytes(type) / QUAD_BYTES; i++, p += QUAD_BYTES) {
-            __m512i u = line(p), v = line(p + LINE), first = four(x + 4 * i);
-            if (type == BB_Q32_Q8_0) {
-                a = _mm512_dpbusd_epi32(a, u, first);
-                b = _mm512_dpbusd_epi32(b, v, first);
-                continue;
-            }
-            __m512i second = four(x + BB_Q32_GROUP / 2 + 4 * i);
-            a = _mm512_dpbusd_epi32(a, low(type, book, u), first);
-            a = _mm512_dpbusd_epi32(a, high(type, book, u), second);
-            b = _mm512_dpbusd_epi32(b, low(type, book, v), first);
-            b = _mm512_dpbusd_epi32(b, high(type, book, v), second);
-        }
-        sum = add(sum, scales_of(type, raw), acts->scales[g], a, b);
-    }
-    return sum;
+    return add(y, scale, d, (int_pair){a, b});
 }
 
 FN void prefetch(const void *p, size_t bytes) {
     for (size_t i = 0; i < bytes; i += LINE) _mm_prefetch((const char *)((uintptr_t)p + i), _MM_HINT_T0);
 }
 
-/* One or two tokens take so little time for a group that the processor's own prefetch reaches the bandwidth of memory,
+/* Two tokens take so little time for a group that the processor's own prefetch nearly reaches the bandwidth of memory,
  * and requests beside it would only take their place. With more of them it stops in between; and their activations lie
- * far from those of the next group. `bytes` of weights from p on, and tokens `at` of the group. */
+ * far from those of the next group. `bytes` of weights from p on, tokens from `at` on of the group. */
 enum { FEW = 2, AHEAD = 9216 /* of the weights, into the second level */ };
 FN void prefetch_for(const bb_acts *a, const unsigned char *p, size_t bytes, size_t at, size_t count) {
 #pragma GCC unroll 18
@@ -180,13 +227,13 @@ FN void panel_tile(const bb_gemm *g, bb_q32_type type, const unsigned char *pane
     const bb_acts *acts = g->acts;
     memset(y, 0, count * sizeof *y);
     for (size_t b = 0; b < acts->blocks; b++) {
-        const unsigned char *p = bb_q32_codes(type, panel, b);
+        const unsigned char *p = bb_q32_codes(type, panel, b), *scale = bb_q32_scales(type, panel, b);
         size_t at = b * acts->tokens + first;
         if (acts->tokens > FEW) {
             prefetch_for(acts, p, bb_q32_block_bytes(type) / bb_q32_groups(type), at, count);
             if (b < count) prefetch(out + b * g->out, BB_PANEL * sizeof *out);
         }
-        pair scale = scales_of(type, load_scales(type, bb_q32_scales(type, panel, b)));
+        pair s = scales_of(type, first_of_scales(type, scale), scale);
         codes c = type == BB_Q32_Q8_0 ? codes_8(p) : codes_4(type, p);
         const signed char *x = (const signed char *)acts->values + at * BB_Q32_GROUP;
         const float *d = acts->scales + at;
@@ -194,7 +241,7 @@ FN void panel_tile(const bb_gemm *g, bb_q32_type type, const unsigned char *pane
         for (size_t t = 0; t < count; t++) {
             pair sum = {_mm512_load_ps(y[t]), _mm512_load_ps(y[t] + 16)};
             if (acts->tokens > FEW) prefetch(x + (t + acts->tokens) * BB_Q32_GROUP, 1);
-            sum = token(c, scale, x + t * BB_Q32_GROUP, d[t], start[t], sum);
+            sum = token(c, s, x + t * BB_Q32_GROUP, d[t], start[t], sum);
             _mm512_store_ps(y[t], sum.a);
             _mm512_store_ps(y[t] + 16, sum.b);
         }
