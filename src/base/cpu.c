@@ -20,11 +20,14 @@ static bool has_avx512_vnni(void) {
 }
 /* Leaf 7, subleaf 1, which gcc 12's probe names differently from clang 14's: AVX-VNNI is bit 4 of EAX, AVX512_BF16 bit
  * 5 (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, CPUID). What of XCR0 they need is what
- * AVX2 and AVX-512 need. */
-static bool leaf_7_1(unsigned bit) {
+ * AVX2 and AVX-512 need. Asked once, before main, as the compiler's probe does: under a hypervisor each question takes
+ * 15 us. */
+static unsigned leaf_7_1_eax;
+__attribute__((constructor)) static void ask(void) {
     unsigned a, b, c, d;
-    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> bit & 1);
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) leaf_7_1_eax = a;
 }
+static bool leaf_7_1(unsigned bit) { return leaf_7_1_eax >> bit & 1; }
 static bool has_avx_vnni(void) { return has_avx2() && leaf_7_1(4); }
 static bool has_avx512_bf16(void) { return has_avx512() && leaf_7_1(5); }
 #else
