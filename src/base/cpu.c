@@ -2,14 +2,30 @@
 /* cpu.c - which instruction sets this processor and its system run. */
 #include "base/cpu.h"
 #include "base/str.h"
-#if defined(__x86_64__) && defined(__GNUC__)
+#include <stdint.h>
+#if BB_X86
 #include <cpuid.h>
+#include <immintrin.h>
 #endif
 
-#if defined(__x86_64__) && defined(__GNUC__)
-/* The compiler's own probe reads cpuid and XCR0 (libgcc's cpuinfo.c, compiler-rt's cpu_model.c). */
+#if BB_X86
+/* What the compiler's own probe leaves out or names differently from one to the other (gcc 12, clang 14): F16C is leaf
+ * 1, bit 29 of ECX; of leaf 7, subleaf 1, AVX-VNNI is bit 4 of EAX, AVX512_BF16 bit 5 (Intel 64 and IA-32 Architectures
+ * Software Developer's Manual, volume 2, CPUID). What of XCR0 they need is what AVX2 and AVX-512 need. Asked once,
+ * before main, as the compiler's probe does: under a hypervisor each question takes 15 us. */
+static unsigned leaf_1_ecx, leaf_7_1_eax;
+__attribute__((constructor)) static void ask(void) {
+    unsigned a, b, c, d;
+    if (__get_cpuid(1, &a, &b, &c, &d)) leaf_1_ecx = c;
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) leaf_7_1_eax = a;
+}
+static bool has_f16c(void) { return leaf_1_ecx >> 29 & 1; }
+static bool leaf_7_1(unsigned bit) { return leaf_7_1_eax >> bit & 1; }
+
+/* That probe reads cpuid and XCR0 (libgcc's cpuinfo.c, compiler-rt's cpu_model.c). */
 static bool has_avx2(void) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") &&
+           has_f16c();
 }
 static bool has_avx512(void) {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -18,18 +34,32 @@ static bool has_avx512(void) {
 static bool has_avx512_vnni(void) {
     return has_avx512() && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
 }
-/* Leaf 7, subleaf 1, which gcc 12's probe names differently from clang 14's: AVX-VNNI is bit 4 of EAX, AVX512_BF16 bit
- * 5 (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, CPUID). What of XCR0 they need is what
- * AVX2 and AVX-512 need. Asked once, before main, as the compiler's probe does: under a hypervisor each question takes
- * 15 us. */
-static unsigned leaf_7_1_eax;
-__attribute__((constructor)) static void ask(void) {
-    unsigned a, b, c, d;
-    if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) leaf_7_1_eax = a;
-}
-static bool leaf_7_1(unsigned bit) { return leaf_7_1_eax >> bit & 1; }
 static bool has_avx_vnni(void) { return has_avx2() && leaf_7_1(4); }
-static bool has_avx512_bf16(void) { return has_avx512() && leaf_7_1(5); }
+
+/* The feature bit does not promise what the manual does: whether this processor gives the bits that the kernels'
+ * portable twin gives, by one instruction on cases that tell the order, the roundings and the flushes apart (odd values
+ * in the upper halves): two ties in either order; a product beyond fp32; one below it; subnormal w, x and sum; a
+ * flushed odd product; a flushed -0; a result that rounds up to 2^-126, one that does not, a tie there; overflow by a
+ * tie; a tie up to even; two ordinary ones. */
+BB_TARGET_AVX512_BF16 static bool bf16_as_documented(void) {
+    static const uint32_t w[16] = {0x39803980, 0x39803980, 0x7F000000, 0x1C800000, 0x00400000, 0x00007F00,
+                                   0x00002000, 0x1F802000, 0x9F008000, 0x99800000, 0x9A000000, 0x99800000,
+                                   0x59800000, 0x39800000, 0x41533EAB, 0x4025C026};
+    static const uint32_t x[16] = {0x39803981, 0x39803980, 0x40000000, 0x1C800000, 0x7F000000, 0x00008040,
+                                   0x00002000, 0x20002000, 0x1F003F80, 0x19800000, 0x1A000000, 0x1A000000,
+                                   0x59000000, 0x39800000, 0xBDE9407C, 0x44874486};
+    static const uint32_t before[16] = {0x3F800000, 0x3F800000, 0xFF000000, 0x00800000, 0x3F800000, 0x3F800000,
+                                        0x00400000, 0x00000000, 0x00000000, 0x00800000, 0x00800000, 0x00800000,
+                                        0x7F7FFFFF, 0x3F800001, 0x40490FDB, 0x3D2DF854};
+    static const uint32_t after[16] = {0x3F800001, 0x3F800000, 0x7F000000, 0x00800200, 0x3F800000, 0x3F800000,
+                                       0x00800000, 0x00800000, 0x80000000, 0x00800000, 0x00000000, 0x00800000,
+                                       0x7F800000, 0x3F800002, 0x403D345B, 0x407AB800};
+    __m512 sum = _mm512_castsi512_ps(_mm512_loadu_si512(before));
+    __m512i got =
+        _mm512_castps_si512(_mm512_dpbf16_ps(sum, (__m512bh)_mm512_loadu_si512(w), (__m512bh)_mm512_loadu_si512(x)));
+    return _mm512_cmpeq_epi32_mask(got, _mm512_loadu_si512(after)) == 0xFFFF;
+}
+static bool has_avx512_bf16(void) { return has_avx512() && leaf_7_1(5) && bf16_as_documented(); }
 #else
 static bool has_avx2(void) { return false; }
 static bool has_avx512(void) { return false; }

@@ -19,8 +19,8 @@
 #define BB_X86 0
 #endif
 
-/* avx2 here means AVX2, FMA, F16C; avx512 means F, BW, DQ and VL beside those. By the CPU's feature bits and the state
- * that the system saves (XCR0), not by family. */
+/* avx2 here means AVX2, FMA, F16C, BMI2; avx512 means F, BW, DQ and VL beside those. By the CPU's feature bits and the
+ * state that the system saves (XCR0), not by family. */
 bool bb_isa_runs(bb_isa isa);
 /* auto = the widest that runs; what was asked for otherwise, or the widest below it that runs. */
 bb_isa bb_isa_choose(bb_isa asked);
@@ -28,7 +28,8 @@ const char *bb_isa_name(bb_isa isa); /* "scalar", "avx2", "avx512", "auto" */
 bool bb_isa_find(const char *name, bb_isa *isa);
 
 /* What the matmul kernels tell apart within an instruction set, each by its own feature bits: an avx512 machine may
- * lack the others, and an avx2 one may have avx_vnni. avx512_vnni means VNNI and VBMI beside avx512. */
+ * lack the others, and an avx2 one may have avx_vnni. avx512_vnni means VNNI and VBMI beside avx512; avx512_bf16 a
+ * vdpbf16ps that gives the bits which the manual promises, found by one. */
 typedef enum bb_level {
     BB_LEVEL_SCALAR,
     BB_LEVEL_AVX2,
