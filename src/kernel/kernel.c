@@ -44,9 +44,10 @@ size_t bb_kernel_count(void) {
     return n;
 }
 
+/* bb_kernel_count() when it is none of the table. */
 static size_t index_of(const bb_kernel *k) {
-    size_t i = 0;
-    while (bb_kernel_at(i) != k) i++;
+    size_t i = 0, n = bb_kernel_count();
+    while (i < n && bb_kernel_at(i) != k) i++;
     return i;
 }
 
@@ -204,6 +205,8 @@ bb_status bb_matmul_as(const bb_packed *w, const float *x, size_t tokens, const 
     static const bb_matmul_opts none = {0};
     const bb_matmul_opts *o = opts ? opts : &none;
     const bb_kernel *k = o->kernel ? o->kernel : fastest(w->family, o->isa);
+    size_t index = index_of(k);
+    if (index == bb_kernel_count()) return BB_E_ARG;
     if (k->family->layout != w->family->layout || !bb_level_runs(k->level)) return BB_E_UNSUPPORTED;
     if (tokens == 0) return BB_OK;
     bb_acts own = {0}, *acts = o->acts ? o->acts : &own;
@@ -219,7 +222,7 @@ bb_status bb_matmul_as(const bb_packed *w, const float *x, size_t tokens, const 
             bb_pool_run(o->pool, j.parts, run_part, &j);
         else
             run_part(&j, 0);
-        if (o->dispatch) o->dispatch->calls[index_of(k)]++;
+        if (o->dispatch) o->dispatch->calls[index]++;
     }
     bb_fp_leave(&saved);
     bb_acts_clear(&own);

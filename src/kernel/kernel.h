@@ -29,7 +29,8 @@ typedef struct bb_matmul_opts {
     bb_pool *pool;           /* NULL = this thread */
     bb_acts *acts;           /* work memory kept from call to call, or NULL; of one caller at a time */
     bb_dispatch *dispatch;   /* counts, or NULL */
-    const bb_kernel *kernel; /* this one, which runs here and has the weights' layout; NULL = the fastest */
+    const bb_kernel *kernel; /* this one of the table (BB_E_ARG), which runs here and has the weights' layout
+                                (BB_E_UNSUPPORTED); NULL = the fastest */
 } bb_matmul_opts;
 
 /* bb_pack with workers, and a reason when it fails: a row longer than in_max of the layout is BB_E_UNSUPPORTED. */

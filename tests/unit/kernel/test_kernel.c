@@ -515,6 +515,22 @@ START_TEST(kernels_are_found_by_level) {
 END_TEST
 
 /* Types without a kernel are those of fp32 with what they decode to. */
+/* A kernel is one of the table, each of which has its place among the counts. */
+START_TEST(kernels_are_those_of_the_table) {
+    ck_assert_uint_le(bb_kernel_count(), BB_KERNELS_MAX);
+    ck_assert_ptr_null(bb_kernel_at(bb_kernel_count()));
+    const bb_kernel copy = *bb_kernel_at(0);
+    const bb_matmul_opts o = {.kernel = &copy};
+    const float x[32] = {1}, w[32] = {1};
+    float y = 7;
+    bb_packed *packed;
+    ck_assert_int_eq(bb_pack(bb_dtype_find("f32", NULL), w, 1, 32, &packed), BB_OK);
+    ck_assert_int_eq(bb_matmul_as(packed, x, 1, &o, &y), BB_E_ARG);
+    ck_assert(y == 7);
+    bb_packed_free(packed);
+}
+END_TEST
+
 START_TEST(other_types_are_widened) {
     size_t widened = 0;
     const bb_dtype *f32 = bb_dtype_find("f32", NULL);
@@ -595,6 +611,7 @@ static Suite *suite(void) {
     tcase_add_test(t, long_rows_are_refused_with_the_reason);
     tcase_add_test(t, the_longest_row_is_exact);
     tcase_add_test(t, kernels_are_found_by_level);
+    tcase_add_test(t, kernels_are_those_of_the_table);
     tcase_add_test(t, other_types_are_widened);
     tcase_add_test(t, activations_do_not_depend_on_isa_or_threads);
     suite_add_tcase(s, t);
