@@ -154,8 +154,6 @@ static void block_signals(sigset_t *before) {
 
 /* ---- processors ---- */
 
-enum { MOST = 1024 };
-
 #if defined(__linux__)
 static bool stay_on(pthread_t thread, unsigned cpu) {
     cpu_set_t set;
@@ -165,8 +163,8 @@ static bool stay_on(pthread_t thread, unsigned cpu) {
 }
 
 static void pin(bb_pool *pool) {
-    unsigned cpus[MOST];
-    size_t n = bb_processor_list(cpus, MOST);
+    unsigned cpus[BB_POOL_MOST];
+    size_t n = bb_processor_list(cpus, BB_POOL_MOST);
     if (n <= pool->n_threads || pthread_getaffinity_np(pthread_self(), sizeof pool->before, &pool->before) != 0) return;
     pool->pinned = stay_on(pthread_self(), cpus[0]);
     for (unsigned i = 0; i < pool->n_threads && pool->pinned; i++) (void)stay_on(pool->threads[i], cpus[i + 1]);
@@ -184,8 +182,8 @@ static void unpin(bb_pool *pool) { (void)pool; }
 
 bb_status bb_pool_new(unsigned threads, bb_pool **out) {
     unsigned processors = bb_processors();
-    if (threads == 0) threads = processors < MOST ? processors : MOST;
-    if (threads > MOST) return BB_E_ARG;
+    if (threads == 0) threads = processors < BB_POOL_MOST ? processors : BB_POOL_MOST;
+    if (threads > BB_POOL_MOST) return BB_E_ARG;
     bb_pool *pool = bb_alloc_aligned(1, sizeof *pool);
     pthread_t *handles = bb_alloc(threads, sizeof *handles);
     if (!pool || !handles) {

@@ -15,6 +15,7 @@ enum {
     SCALAR_BYTES = 4096,
     MIB = 1 << 20,
     MEMORY_MIN = 256 * MIB,
+    MEMORY_MAX = 1024 * MIB,
     MEMORY_EACH = 16 * MIB,
     SLICE = 4 * MIB,
     SLICES = 4096
@@ -236,10 +237,11 @@ static void measure(const gauge *g, bb_isa most, const bb_cache caches[BB_TIERS]
 
 /* ---- memory ---- */
 
-/* Much larger than the last cache, at most half of what is free. */
+/* Much larger than the last cache and some for each thread, but no more than half of what is free and MEMORY_MAX. */
 static bb_status take_memory(memory *m, const gauge *g, uint64_t cache, unsigned threads) {
     uint64_t want = 4 * cache > MEMORY_MIN ? 4 * cache : MEMORY_MIN;
     if (want < (uint64_t)threads * MEMORY_EACH) want = (uint64_t)threads * MEMORY_EACH;
+    if (want > MEMORY_MAX) want = MEMORY_MAX;
 #ifdef _SC_AVPHYS_PAGES
     long pages = sysconf(_SC_AVPHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     uint64_t half = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 2 : want;
@@ -276,7 +278,9 @@ bb_status bb_roof_measure(unsigned threads, bb_isa isa, double seconds, const at
     bb_roof r = {0};
     memory m = {0};
     unsigned all = bb_processors();
+    if (all > BB_POOL_MOST) all = BB_POOL_MOST;
     if (threads == 0) threads = all;
+    if (threads > BB_POOL_MOST) return BB_E_ARG;
     bb_caches(caches);
     for (int i = 0; i < BB_TIERS; i++) r.cache_bytes[i] = caches[i].bytes;
     bool other = threads != 1 && threads != all;

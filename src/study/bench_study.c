@@ -143,6 +143,16 @@ static bb_status check_shape(const bench *b, const uint64_t *tokens, size_t n, b
     return BB_OK;
 }
 
+static unsigned most_threads(void) { return bb_processors() < BB_POOL_MOST ? bb_processors() : BB_POOL_MOST; }
+
+/* Threads beyond the processors would wait for one another: neither pinned nor a measure of anything. */
+static bb_status check_threads(unsigned threads, bb_error *err) {
+    unsigned processors = bb_processors();
+    if (threads <= most_threads()) return BB_OK;
+    return bb_fail(err, BB_E_ARG, "%u threads, but there %s %u processor%s", threads, processors == 1 ? "is" : "are",
+                   processors, processors == 1 ? "" : "s");
+}
+
 /* ---- rows ---- */
 
 static bb_status add_row(void *ctx, size_t sample, const bb_bench_row *row) {
@@ -350,10 +360,11 @@ bb_status bb_bench_study(const bb_bench_opts *opts, bb_progress *progress, bb_be
     bench b = {.o = &o, .progress = progress, .isa = bb_isa_choose(o.isa)};
     bb_bench_report r = {0};
     bb_status status = check_shape(&b, tokens, n, err);
+    if (status == BB_OK) status = check_threads(o.threads, err);
     if (status != BB_OK) return status;
     b.data.out = (size_t)o.out;
     b.data.in = (size_t)o.in;
-    b.clock = (bb_bench_clock){o.threads ? o.threads : bb_processors(), o.seconds > 0 ? o.seconds : 0.3,
+    b.clock = (bb_bench_clock){o.threads ? o.threads : most_threads(), o.seconds > 0 ? o.seconds : 0.3,
                                progress ? &progress->cancel : NULL};
     status = run(&b, tokens, n, &r, err);
     bb_peers_close(&b.peers);

@@ -32,7 +32,7 @@ START_TEST(each_item_once) {
         bb_pool_free(pool);
     }
     bb_pool *pool = NULL;
-    ck_assert(bb_pool_new(1025, &pool) == BB_E_ARG && !pool);
+    ck_assert(bb_pool_new(BB_POOL_MOST + 1, &pool) == BB_E_ARG && !pool);
     bb_pool_free(NULL);
 }
 END_TEST

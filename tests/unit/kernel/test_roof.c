@@ -46,6 +46,16 @@ START_TEST(cancel) {
 }
 END_TEST
 
+/* Memory is refused before it is taken. */
+START_TEST(threads_as_of_a_pool) {
+    bb_roof r = {0};
+    double gbps = -1;
+    ck_assert_int_eq(bb_roof_measure(BB_POOL_MOST + 1, BB_ISA_AUTO, 0.01, NULL, &r), BB_E_ARG);
+    ck_assert_int_eq(bb_roof_memory(BB_POOL_MOST + 1, BB_ISA_AUTO, 0.01, NULL, &gbps), BB_E_ARG);
+    ck_assert(r.one.threads == 0 && gbps == -1);
+}
+END_TEST
+
 START_TEST(names) {
     ck_assert_str_eq(bb_arith_name(bb_arith_of(BB_ACT_F32)), "fp32");
     ck_assert_str_eq(bb_arith_name(bb_arith_of(BB_ACT_BF16)), "bf16");
@@ -60,6 +70,7 @@ static Suite *suite(void) {
     tcase_set_timeout(t, 120);
     tcase_add_test(t, every_level);
     tcase_add_test(t, cancel);
+    tcase_add_test(t, threads_as_of_a_pool);
     tcase_add_test(t, names);
     suite_add_tcase(s, t);
     return s;

@@ -72,7 +72,7 @@ START_TEST(lists) {
                        .in = 96,
                        .token_list = tokens,
                        .n_tokens = 2,
-                       .threads = 2,
+                       .threads = bb_processors() < 2 ? 1 : 2,
                        .types = types,
                        .n_types = 2,
                        .every = true,
@@ -119,6 +119,11 @@ START_TEST(refusals) {
     o = (bb_bench_opts){.types = &q6_K, .n_types = 1, .in = 288};
     ck_assert_int_eq(bb_bench_study(&o, NULL, &r, &err), BB_E_ARG);
     ck_assert(strstr(err.text, "256") != NULL);
+    char number[32];
+    snprintf(number, sizeof number, "%u processor", bb_processors());
+    o = (bb_bench_opts){.threads = bb_processors() + 1};
+    ck_assert_int_eq(bb_bench_study(&o, NULL, &r, &err), BB_E_ARG);
+    ck_assert_ptr_nonnull(strstr(err.text, number));
     bb_progress p;
     bb_progress_init(&p);
     atomic_store(&p.cancel, true);
