@@ -180,6 +180,22 @@ static void unpin(bb_pool *pool) { (void)pool; }
 
 /* ---- the pool ---- */
 
+/* Starts as many of n workers as the system has, with a stack that holds what an item keeps there: tiles of sums of 128
+ * KiB, which is all that a thread has by itself in musl. */
+static void start(bb_pool *pool, unsigned n) {
+    enum { STACK = 1 << 20 };
+    pthread_attr_t attr;
+    sigset_t before;
+    if (pthread_attr_init(&attr) != 0) return;
+    size_t stack = 0;
+    if (pthread_attr_getstacksize(&attr, &stack) != 0 || stack < STACK) (void)pthread_attr_setstacksize(&attr, STACK);
+    block_signals(&before); /* inherited by the workers */
+    while (pool->n_threads < n && pthread_create(&pool->threads[pool->n_threads], &attr, worker, pool) == 0)
+        pool->n_threads++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)pthread_attr_destroy(&attr);
+}
+
 bb_status bb_pool_new(unsigned threads, bb_pool **out) {
     unsigned processors = bb_processors();
     if (threads == 0) threads = processors < BB_POOL_MOST ? processors : BB_POOL_MOST;
@@ -195,13 +211,7 @@ bb_status bb_pool_new(unsigned threads, bb_pool **out) {
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->start, NULL);
     pthread_cond_init(&pool->done, NULL);
-    sigset_t before;
-    block_signals(&before); /* inherited by the workers */
-    for (unsigned i = 1; i < threads; i++) {
-        if (pthread_create(&pool->threads[pool->n_threads], NULL, worker, pool) != 0) break; /* fewer, then */
-        pool->n_threads++;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    start(pool, threads - 1);
     *out = pool;
     return BB_OK;
 }

@@ -8,7 +8,8 @@ typedef struct bb_pool bb_pool; /* owns its threads */
 enum { BB_POOL_MOST = 1024 };   /* threads, the caller's included */
 
 /* threads 0 = the processors that this process may use; more than BB_POOL_MOST is BB_E_ARG. Fewer threads than asked
- * for when the system has no more: bb_pool_threads tells. Workers leave all signals to the program's other threads. Who
+ * for when the system has no more: bb_pool_threads tells. A worker
+ * has a stack of 1 MiB or more. Workers leave all signals to the program's other threads. Who
  * waits for a job or for its end spins for 50 us, then sleeps; a worker that comes late takes no part in a job. */
 bb_status bb_pool_new(unsigned threads, bb_pool **pool);
 /* For measurements: each thread, the caller's too, stays on a processor of its own, where there are as many. The

@@ -141,6 +141,38 @@ START_TEST(signals_stay_with_the_program) {
 }
 END_TEST
 
+/* Half a MiB of it, whatever a thread has by itself. */
+static void go_deep(void *ctx, size_t i) {
+    volatile unsigned char deep[512 << 10];
+    for (size_t at = 0; at < sizeof deep; at += 1024) deep[at] = (unsigned char)i;
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); /* so that every worker gets one */
+    for (size_t at = 0; at < sizeof deep; at += 1024)
+        if (deep[at] != (unsigned char)i) return;
+    atomic_fetch_add((atomic_size_t *)ctx, 1);
+}
+
+START_TEST(items_have_a_stack) {
+#if defined(__GLIBC__)
+    pthread_attr_t before, small;
+    ck_assert_int_eq(pthread_getattr_default_np(&before), 0);
+    ck_assert_int_eq(pthread_attr_init(&small), 0);
+    ck_assert_int_eq(pthread_attr_setstacksize(&small, 128 << 10), 0); /* musl's */
+    ck_assert_int_eq(pthread_setattr_default_np(&small), 0);
+#endif
+    bb_pool *pool = NULL;
+    atomic_size_t done = 0;
+    ck_assert_int_eq(bb_pool_new(3, &pool), BB_OK);
+    bb_pool_run(pool, 12, go_deep, &done);
+    ck_assert_uint_eq(done, 12);
+    bb_pool_free(pool);
+#if defined(__GLIBC__)
+    ck_assert_int_eq(pthread_setattr_default_np(&before), 0);
+    pthread_attr_destroy(&small);
+    pthread_attr_destroy(&before);
+#endif
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("pool");
     TCase *t = tcase_create("pool");
@@ -149,6 +181,7 @@ static Suite *suite(void) {
     tcase_add_test(t, sleepers_wake);
     tcase_add_test(t, many_short_jobs);
     tcase_add_test(t, default_environment);
+    tcase_add_test(t, items_have_a_stack);
     tcase_add_test(t, signals_stay_with_the_program);
     tcase_set_timeout(t, 60);
     suite_add_tcase(s, t);
