@@ -33,7 +33,8 @@ BB_TARGET_AVX2 static inline __attribute__((always_inline)) void tile(const bb_t
                                                                       const size_t columns, float *sums) {
 #define ZERO(i) __m256 a##i = _mm256_setzero_ps(), b##i = a##i, c##i = a##i, d##i = a##i;
     EACH_ROW(ZERO)
-    const unsigned char *w = t->w + t->column * PAIR, *x = t->x, *ahead = t->ahead;
+    const unsigned char *w = t->w + t->column * PAIR, *x = t->x;
+    uintptr_t ahead = t->ahead;
     for (size_t n = 0; n < t->blocks; n++, x += t->x_stride) {
         for (size_t k = 0; k < BLOCK * sizeof(uint16_t); k += PAIR, w += BB_PANEL * PAIR) {
             bb_tile_prefetch(ahead);

@@ -22,7 +22,8 @@ BB_TARGET_AVX512_BF16 static inline __attribute__((always_inline)) __m512i pair(
 BB_TARGET_AVX512_BF16 static inline __attribute__((always_inline)) void tile(const bb_tile *t, const size_t rows) {
 #define ZERO(i) __m512 lo##i = _mm512_setzero_ps(), hi##i = lo##i;
     EACH_ROW(ZERO)
-    const unsigned char *w = t->w, *x = t->x, *ahead = t->ahead;
+    const unsigned char *w = t->w, *x = t->x;
+    uintptr_t ahead = t->ahead;
     for (size_t b = 0; b < t->blocks; b++, x += t->x_stride) {
         for (size_t k = 0; k < BLOCK * sizeof(uint16_t); k += PAIR, w += BB_PANEL * PAIR) {
             __m512i lo = _mm512_load_si512(w), hi = _mm512_load_si512(w + 64);

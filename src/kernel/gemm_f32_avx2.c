@@ -18,7 +18,8 @@ BB_TARGET_AVX2 static inline __attribute__((always_inline)) void tile(const bb_t
 #define ZERO(i) __m256 a##i = _mm256_setzero_ps(), b##i = a##i, c##i = a##i, d##i = a##i;
     EACH_ROW(ZERO)
     const float *w = (const float *)(const void *)t->w + t->column;
-    const unsigned char *block = t->x, *ahead = t->ahead;
+    const unsigned char *block = t->x;
+    uintptr_t ahead = t->ahead;
     for (size_t n = 0; n < t->blocks; n++, block += t->x_stride) {
         const float *x = (const float *)(const void *)block;
         for (size_t k = 0; k < BLOCK; k++, w += BB_PANEL) {

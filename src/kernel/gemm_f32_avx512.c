@@ -12,7 +12,8 @@ BB_TARGET_AVX512 static inline __attribute__((always_inline)) void tile(const bb
 #define ZERO(i) __m512 lo##i = _mm512_setzero_ps(), hi##i = lo##i;
     EACH_ROW(ZERO)
     const float *w = (const float *)(const void *)t->w;
-    const unsigned char *block = t->x, *ahead = t->ahead;
+    const unsigned char *block = t->x;
+    uintptr_t ahead = t->ahead;
     for (size_t b = 0; b < t->blocks; b++, block += t->x_stride) {
         const float *x = (const float *)(const void *)block;
         for (size_t k = 0; k < BLOCK; k++, w += BB_PANEL) {

@@ -204,8 +204,9 @@ FN pair token(codes c, pair scale, const signed char *x, float d, int32_t start,
     return add(y, scale, d, (int_pair){a, b});
 }
 
-FN void prefetch(const void *p, size_t bytes) {
-    for (size_t i = 0; i < bytes; i += LINE) _mm_prefetch((const char *)((uintptr_t)p + i), _MM_HINT_T0);
+/* `ahead` bytes after p, which may be beyond what p points into. */
+FN void prefetch(const void *p, size_t ahead, size_t bytes) {
+    for (size_t i = 0; i < bytes; i += LINE) _mm_prefetch((const char *)((uintptr_t)p + ahead + i), _MM_HINT_T0);
 }
 
 /* Two tokens take so little time for a group that the processor's own prefetch nearly reaches the bandwidth of memory,
@@ -216,8 +217,8 @@ FN void prefetch_for(const bb_acts *a, const unsigned char *p, size_t bytes, siz
 #pragma GCC unroll 18
     for (size_t i = 0; i < bytes; i += LINE)
         _mm_prefetch((const char *)((uintptr_t)p + AHEAD + i), _MM_HINT_T1); /* maybe beyond the panels */
-    prefetch(a->scales + at + a->tokens, count * sizeof *a->scales);
-    prefetch(a->starts + at + a->tokens, count * sizeof *a->starts);
+    prefetch(a->scales + at, a->tokens * sizeof *a->scales, count * sizeof *a->scales);
+    prefetch(a->starts + at, a->tokens * sizeof *a->starts, count * sizeof *a->starts);
 }
 
 /* A panel times tokens [first, first + count); y [count][32] stays in the first level of cache, out is where it goes.
@@ -231,7 +232,7 @@ FN void panel_tile(const bb_gemm *g, bb_q32_type type, const unsigned char *pane
         size_t at = b * acts->tokens + first;
         if (acts->tokens > FEW) {
             prefetch_for(acts, p, bb_q32_block_bytes(type) / bb_q32_groups(type), at, count);
-            if (b < count) prefetch(out + b * g->out, BB_PANEL * sizeof *out);
+            if (b < count) prefetch(out + b * g->out, 0, BB_PANEL * sizeof *out);
         }
         pair s = scales_of(type, first_of_scales(type, scale), scale);
         codes c = type == BB_Q32_Q8_0 ? codes_8(p) : codes_4(type, p);
@@ -240,7 +241,7 @@ FN void panel_tile(const bb_gemm *g, bb_q32_type type, const unsigned char *pane
         const int32_t *start = acts->starts + at;
         for (size_t t = 0; t < count; t++) {
             pair sum = {_mm512_load_ps(y[t]), _mm512_load_ps(y[t] + 16)};
-            if (acts->tokens > FEW) prefetch(x + (t + acts->tokens) * BB_Q32_GROUP, 1);
+            if (acts->tokens > FEW) prefetch(x + t * BB_Q32_GROUP, acts->tokens * BB_Q32_GROUP, 1);
             sum = token(c, s, x + t * BB_Q32_GROUP, d[t], start[t], sum);
             _mm512_store_ps(y[t], sum.a);
             _mm512_store_ps(y[t] + 16, sum.b);

@@ -34,6 +34,14 @@ static const unsigned char *weights_at(const group *s, size_t i, size_t block) {
     return s->g->panels + (s->panel + i) * s->g->panel_bytes + block * s->block_bytes;
 }
 
+/* What panel_part reads after panel i: the next panel, or the next part of the first one; alone, what follows. */
+static uintptr_t wanted_after(const group *s, size_t i, size_t block, size_t bytes, size_t runs) {
+    uintptr_t first = (uintptr_t)weights_at(s, 0, block);
+    if (s->panels > 1)
+        return i + 1 < s->panels ? first + (i + 1) * s->g->panel_bytes : first + s->tiling->part * s->block_bytes;
+    return first + (runs > 1 ? bytes : s->tokens > FEW_TOKENS ? AHEAD : AHEAD_FEW);
+}
+
 /* Brings share i of n of the activations of the part that begins at `block` nearer. */
 static void fetch(const group *s, size_t block, size_t i, size_t n) {
     size_t blocks = s->g->acts->blocks;
@@ -52,10 +60,7 @@ static void panel_part(const group *s, size_t i, size_t block) {
     size_t runs = tiles * (BB_PANEL / tiling->columns);
     bb_tile t = {.w = weights_at(s, i, block), .x_stride = g->acts->tokens * s->token_bytes, .blocks = blocks};
     t.first = block == 0;
-    if (s->panels > 1)
-        t.ahead = weights_at(s, (i + 1) % s->panels, block + (i + 1 < s->panels ? 0 : tiling->part));
-    else
-        t.ahead = t.w + (runs > 1 ? bytes : s->tokens > FEW_TOKENS ? AHEAD : AHEAD_FEW);
+    t.ahead = wanted_after(s, i, block, bytes, runs);
     t.ahead_step = (ROW_BYTES + runs - 1) / runs;
     for (; t.column < BB_PANEL; t.column += tiling->columns) {
         t.x = acts_at(s, block);

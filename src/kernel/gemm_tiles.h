@@ -12,8 +12,9 @@ typedef struct bb_tile {
     size_t x_stride;        /* bytes from one block to the next */
     size_t blocks;
     bool first; /* sums holds nothing yet */
-    /* What is wanted after this, and how many bytes of it are to be asked for with each 128 of the panel. */
-    const unsigned char *ahead;
+    /* Address of what is wanted after this, maybe beyond the panels, and how many bytes of it are to be asked for with
+     * each 128 of the panel. */
+    uintptr_t ahead;
     size_t ahead_step;
     float *sums; /* [rows][32], on a boundary of 64 bytes: becomes this part's sums, or has them added */
 } bb_tile;
@@ -31,9 +32,9 @@ void bb_gemm_tiles(const bb_gemm *g, size_t first, size_t count, const bb_tiling
 void bb_pack_words(const unsigned char *rows, size_t row_bytes, size_t count, size_t words, unsigned char *panel);
 
 /* To the level-2 cache: misses of the level-1 cache have too few places to read memory at full speed. */
-static inline __attribute__((always_inline)) void bb_tile_prefetch(const unsigned char *ahead) {
-    __builtin_prefetch(ahead, 0, 2);
-    __builtin_prefetch(ahead + 64, 0, 2);
+static inline __attribute__((always_inline)) void bb_tile_prefetch(uintptr_t ahead) {
+    __builtin_prefetch((const void *)ahead, 0, 2);
+    __builtin_prefetch((const void *)(ahead + 64), 0, 2);
 }
 
 /* Blocks in a partial sum: 256 values of k in fp32, 512 in bf16, which is 32 KiB of a panel for both. */
