@@ -303,7 +303,7 @@ static bb_status study(const bb_file *file, bb_error_opts *o, bb_progress *progr
     bb_status status = report_alloc(o, n, r, err);
     if (status != BB_OK) return status;
     o->types = r->types; /* the rows point there */
-    status = bb_pool_new(o->threads, &pool);
+    status = bb_pool_new_pinned(o->threads, &pool);
     if (status != BB_OK) return bb_fail(err, status, "%s", bb_status_text(status));
     if (progress) atomic_store(&progress->total, work);
     const bb_error_run run = {o, pool, progress, &r->dispatch};

@@ -285,7 +285,7 @@ bb_status bb_kl_study(const bb_model *model, const bb_kl_opts *opts, bb_progress
                       bb_error *err) {
     study s = {.model = model, .o = opts, .progress = progress, .err = err};
     bb_status st = check(model, opts, err);
-    if (st == BB_OK && (st = bb_pool_new(opts->threads, &s.pool)) != BB_OK)
+    if (st == BB_OK && (st = bb_pool_new_pinned(opts->threads, &s.pool)) != BB_OK)
         (void)bb_fail(err, st, "%s", bb_status_text(st));
     if (st == BB_OK) st = run_all(&s);
     if (progress) atomic_store(&progress->now, NULL);
