@@ -13,12 +13,19 @@ bool bb_peer_symbol(void *library, const char *name, void *function) {
     return p != NULL;
 }
 
+/* Their threads are where the system puts them: those of a library that is loaded by a pinned thread would share its
+ * processor. */
 void bb_peers_open(bb_peers *peers, const char *ggml_dir, unsigned threads, bb_bench_report *report) {
+    bool any = false;
     for (size_t i = 0; i < BB_PEERS; i++) {
         peers->library[i] = all[i]->open(all[i] == &bb_peer_ggml ? ggml_dir : NULL, threads,
                                          report->notes[report->n_notes], sizeof report->notes[0]);
         if (report->notes[report->n_notes][0]) report->n_notes++;
+        any = any || peers->library[i];
     }
+    if (any)
+        (void)snprintf(report->notes[report->n_notes++], sizeof report->notes[0],
+                       "the threads of these libraries are not pinned, those of bitbudget are");
 }
 
 void bb_peers_close(bb_peers *peers) {

@@ -162,6 +162,9 @@ START_TEST(peers) {
         if (!k->peer) ours[type] = k->error_rel;
         if (k->peer && type == 1) ck_assert_double_eq_tol(k->error_rel, ours[1], 0.1 * ours[1]);
     }
+    bool any = false;
+    for (size_t i = 0; i < r.n_rows; i++) any = any || r.rows[i].peer;
+    ck_assert(!any || noted(&r, "not pinned"));
     ck_assert_uint_ge(r.n_rows, 2);
     ck_assert_uint_ge(r.n_notes, 1);
     bb_bench_report_clear(&r);
