@@ -4,15 +4,16 @@
 #include "base/str.h"
 #include <stdint.h>
 #if BB_X86
-#include <cpuid.h>
 #include <immintrin.h>
+#if defined(__clang__)
+#include <cpuid.h>
 #endif
 
-#if BB_X86
-/* What the compiler's own probe leaves out or names differently from one to the other (gcc 12, clang 14): F16C is leaf
- * 1, bit 29 of ECX; of leaf 7, subleaf 1, AVX-VNNI is bit 4 of EAX, AVX512_BF16 bit 5 (Intel 64 and IA-32 Architectures
- * Software Developer's Manual, volume 2, CPUID). What of XCR0 they need is what AVX2 and AVX-512 need. Asked once,
- * before main, as the compiler's probe does: under a hypervisor each question takes 15 us. */
+/* The compiler's own probe reads cpuid and XCR0 (libgcc's cpuinfo.c, compiler-rt's cpu_model.c), once. */
+#if defined(__clang__)
+/* clang 14's has no names for these two: leaf 1, bit 29 of ECX, and leaf 7, subleaf 1, bit 4 of EAX (Intel 64 and IA-32
+ * Architectures Software Developer's Manual, volume 2, CPUID). What of XCR0 they need is what AVX2 needs. Asked before
+ * main, as that probe does: under a hypervisor each question takes 15 us. */
 static unsigned leaf_1_ecx, leaf_7_1_eax;
 __attribute__((constructor)) static void ask(void) {
     unsigned a, b, c, d;
@@ -20,9 +21,12 @@ __attribute__((constructor)) static void ask(void) {
     if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) leaf_7_1_eax = a;
 }
 static bool has_f16c(void) { return leaf_1_ecx >> 29 & 1; }
-static bool leaf_7_1(unsigned bit) { return leaf_7_1_eax >> bit & 1; }
+static bool names_avx_vnni(void) { return leaf_7_1_eax >> 4 & 1; }
+#else
+static bool has_f16c(void) { return __builtin_cpu_supports("f16c"); }
+static bool names_avx_vnni(void) { return __builtin_cpu_supports("avxvnni"); }
+#endif
 
-/* That probe reads cpuid and XCR0 (libgcc's cpuinfo.c, compiler-rt's cpu_model.c). */
 static bool has_avx2(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") &&
            has_f16c();
@@ -34,7 +38,7 @@ static bool has_avx512(void) {
 static bool has_avx512_vnni(void) {
     return has_avx512() && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
 }
-static bool has_avx_vnni(void) { return has_avx2() && leaf_7_1(4); }
+static bool has_avx_vnni(void) { return has_avx2() && names_avx_vnni(); }
 
 /* The feature bit does not promise what the manual does: whether this processor gives the bits that the kernels'
  * portable twin gives, by one instruction on cases that tell the order, the roundings and the flushes apart (odd values
@@ -59,7 +63,9 @@ BB_TARGET_AVX512_BF16 static bool bf16_as_documented(void) {
         _mm512_castps_si512(_mm512_dpbf16_ps(sum, (__m512bh)_mm512_loadu_si512(w), (__m512bh)_mm512_loadu_si512(x)));
     return _mm512_cmpeq_epi32_mask(got, _mm512_loadu_si512(after)) == 0xFFFF;
 }
-static bool has_avx512_bf16(void) { return has_avx512() && leaf_7_1(5) && bf16_as_documented(); }
+static bool has_avx512_bf16(void) {
+    return has_avx512() && __builtin_cpu_supports("avx512bf16") && bf16_as_documented();
+}
 #else
 static bool has_avx2(void) { return false; }
 static bool has_avx512(void) { return false; }

@@ -72,8 +72,9 @@ DOT_FN __m256i dot_last(dot_range range, __m256i acc, int32_t start) {
 }
 #endif
 
-/* Keeps the compiler from starting on more tokens than it has registers for. */
-#define DOT_NEXT(a, b) __asm__ volatile("" : "+x"(a), "+x"(b))
+/* Between steps: keeps the compiler from starting on more of them, or holding more of what is in memory, than it has
+ * registers for. */
+#define DOT_KEEP(sum) __asm__ volatile("" : "+x"(sum) : : "memory")
 
 /* Tokens whose sums of 16 rows stay in registers beside the weights; more whose sums of a panel do in the first level
  * of cache, while the panel passes. */

@@ -25,7 +25,8 @@ DOT_FN void int8_tokens(size_t n, const unsigned char *codes, const signed char 
         __m256i v = dot_four(x + i * BB_INT8_BLOCK + 4 * q);                                                           \
         a##i = dot_step(r, a##i, w0, v);                                                                               \
         b##i = dot_step(r, b##i, w1, v);                                                                               \
-        DOT_NEXT(a##i, b##i);                                                                                          \
+        DOT_KEEP(a##i);                                                                                                \
+        DOT_KEEP(b##i);                                                                                                \
     }
 #define LAST(i)                                                                                                        \
     if (i < n) {                                                                                                       \

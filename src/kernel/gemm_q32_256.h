@@ -15,12 +15,12 @@ DOT_FN dot_range range_of(bb_q32_type type) {
 
 /* ---- scales ---- */
 
-/* 2^byte; below -126 it is subnormal. */
+/* 2^byte: -127 and -128 are subnormal, 2^22 and 2^21 of the smallest. */
 DOT_FN __m256 of_exponents(const unsigned char *p) {
     __m256i e = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
-    __m256i normal = _mm256_slli_epi32(_mm256_add_epi32(e, _mm256_set1_epi32(127)), 23);
-    /* 2^-127 and 2^-128; 0 for what is larger */
-    __m256i tiny = _mm256_srlv_epi32(_mm256_set1_epi32(0x00400000), _mm256_sub_epi32(_mm256_set1_epi32(-127), e));
+    __m256i below = _mm256_sub_epi32(_mm256_set1_epi32(-127), e);
+    __m256i tiny = _mm256_srlv_epi32(_mm256_set1_epi32(0x00400000), below); /* 0 for all other */
+    __m256i normal = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(below, 23));
     return _mm256_castsi256_ps(_mm256_max_epi32(normal, tiny));
 }
 
@@ -55,15 +55,17 @@ DOT_FN void widen(bb_q32_type type, const unsigned char *p, unsigned char *wide)
 
 /* ---- products ---- */
 
-/* y += scale * (d * sum) of 8 rows. */
-DOT_FN void add(float *y, __m256 scale, __m256 d, __m256i sum) {
-    __m256 product = _mm256_mul_ps(d, _mm256_cvtepi32_ps(sum));
-    _mm256_store_ps(y, _mm256_fmadd_ps(scale, product, _mm256_load_ps(y)));
+/* y + scale * (d * sum) of 8 rows. */
+DOT_FN __m256 add(__m256 y, __m256 scale, float d, __m256i sum) {
+    return _mm256_fmadd_ps(scale, _mm256_mul_ps(_mm256_set1_ps(d), _mm256_cvtepi32_ps(sum)), y);
+}
+DOT_FN void add_to(float *y, __m256 scale, float d, __m256i sum) {
+    _mm256_store_ps(y, add(_mm256_load_ps(y), scale, d, sum));
 }
 
 /* Rows 0..15 of codes and n <= 4 tokens; y [n] in rows of a panel. The sums are named, not an array, so that they stay
  * in registers. */
-DOT_FN void tokens(bb_q32_type type, size_t n, const unsigned char *codes, __m256 s0, __m256 s1, const signed char *x,
+DOT_FN void tokens(bb_q32_type type, size_t n, const unsigned char *codes, const float *s, const signed char *x,
                    const float *d, const int32_t *start, float *y) {
     const dot_range r = range_of(type);
 #define EACH(M)  M(0) M(1) M(2) M(3)
@@ -73,12 +75,13 @@ DOT_FN void tokens(bb_q32_type type, size_t n, const unsigned char *codes, __m25
         __m256i v = dot_four(x + i * BB_Q32_GROUP + 4 * q);                                                            \
         a##i = dot_step(r, a##i, w0, v);                                                                               \
         b##i = dot_step(r, b##i, w1, v);                                                                               \
-        DOT_NEXT(a##i, b##i);                                                                                          \
+        DOT_KEEP(a##i);                                                                                                \
+        DOT_KEEP(b##i);                                                                                                \
     }
 #define LAST(i)                                                                                                        \
     if (i < n) {                                                                                                       \
-        add(y + BB_PANEL * i, s0, _mm256_set1_ps(d[i]), dot_last(r, a##i, start[i]));                                  \
-        add(y + BB_PANEL * i + 8, s1, _mm256_set1_ps(d[i]), dot_last(r, b##i, start[i]));                              \
+        add_to(y + BB_PANEL * i, _mm256_load_ps(s), d[i], dot_last(r, a##i, start[i]));                                \
+        add_to(y + BB_PANEL * i + 8, _mm256_load_ps(s + 8), d[i], dot_last(r, b##i, start[i]));                        \
     }
     EACH(FIRST)
     for (size_t q = 0; q < BB_Q32_GROUP / 4; q++) {
@@ -93,34 +96,42 @@ DOT_FN void tokens(bb_q32_type type, size_t n, const unsigned char *codes, __m25
 #undef LAST
 }
 
-/* One token, whose weights are used where they are loaded, in ascending order: what the processor's prefetch follows.
- */
-DOT_FN void one(bb_q32_type type, const unsigned char *p, const __m256 *s, const signed char *x, float d, int32_t start,
-                float *y) {
+/* Outputs of one token and a panel. */
+typedef struct outputs {
+    __m256 a, b, c, d;
+} outputs;
+
+/* Its weights are used where they are loaded, in ascending order: what the processor's prefetch follows. */
+DOT_FN outputs one(bb_q32_type type, const unsigned char *p, const unsigned char *scales, const signed char *x, float d,
+                   int32_t start, outputs y) {
     const dot_range r = range_of(type);
     const __m256i book = book_of(type);
-    __m256i a0 = dot_first(r, start), a1 = a0, a2 = a0, a3 = a0;
-#define STEP(i)                                                                                                        \
+    __m256i a = dot_first(r, start), b = a, c = a, e = a;
+#define STEP(sum, at)                                                                                                  \
     if (type == BB_Q32_Q8_0) {                                                                                         \
-        a##i = dot_step(r, a##i, dot_prepare(r, dot_bytes(p + 32 * i)), first);                                        \
+        sum = dot_step(r, sum, dot_prepare(r, dot_bytes(p + at)), dot_four(x));                                        \
     } else {                                                                                                           \
-        __m256i v = dot_bytes(p + 32 * i);                                                                             \
-        a##i = dot_step(r, a##i, dot_prepare(r, low(type, book, v)), first);                                           \
-        a##i = dot_step(r, a##i, dot_prepare(r, high(type, book, v)), dot_four(x + BB_Q32_GROUP / 2 + 4 * q));         \
-    }
-    for (size_t q = 0; q < bb_q32_code_bytes(type) / QUAD_BYTES; q++, p += QUAD_BYTES) {
-        __m256i first = dot_four(x + 4 * q);
-        STEP(0) STEP(1) STEP(2) STEP(3)
+        __m256i v = dot_bytes(p + at);                                                                                 \
+        sum = dot_step(r, sum, dot_prepare(r, low(type, book, v)), dot_four(x));                                       \
+        sum = dot_step(r, sum, dot_prepare(r, high(type, book, v)), dot_four(x + BB_Q32_GROUP / 2));                   \
+    }                                                                                                                  \
+    DOT_KEEP(sum);
+    for (size_t i = 0; i < bb_q32_code_bytes(type) / QUAD_BYTES; i++, p += QUAD_BYTES, x += 4) {
+        STEP(a, 0)
+        STEP(b, 32)
+        STEP(c, 64)
+        STEP(e, 96)
     }
 #undef STEP
-    add(y, s[0], _mm256_set1_ps(d), dot_last(r, a0, start));
-    add(y + 8, s[1], _mm256_set1_ps(d), dot_last(r, a1, start));
-    add(y + 16, s[2], _mm256_set1_ps(d), dot_last(r, a2, start));
-    add(y + 24, s[3], _mm256_set1_ps(d), dot_last(r, a3, start));
+    y.a = add(y.a, scale_of(type, scales, 0), d, dot_last(r, a, start));
+    y.b = add(y.b, scale_of(type, scales, 1), d, dot_last(r, b, start));
+    y.c = add(y.c, scale_of(type, scales, 2), d, dot_last(r, c, start));
+    y.d = add(y.d, scale_of(type, scales, 3), d, dot_last(r, e, start));
+    return y;
 }
 
 /* A group and tokens at ... at + count - 1 of it. */
-DOT_FN void group_tile(const bb_acts *a, bb_q32_type type, const unsigned char *codes, const __m256 *s, size_t at,
+DOT_FN void group_tile(const bb_acts *a, bb_q32_type type, const unsigned char *codes, const float *s, size_t at,
                        size_t count, float (*y)[BB_PANEL]) {
     _Alignas(32) unsigned char wide[WIDE_BYTES];
     if (type != BB_Q32_Q8_0) {
@@ -128,34 +139,43 @@ DOT_FN void group_tile(const bb_acts *a, bb_q32_type type, const unsigned char *
         codes = wide;
     }
     const signed char *x = (const signed char *)a->values + at * BB_Q32_GROUP;
-    for (size_t h = 0; h < 2; h++, codes += QUAD_BYTES / 2, s += 2)
+    for (size_t h = 0; h < 2; h++, codes += QUAD_BYTES / 2, s += 16)
         for (size_t t = 0; t < count; t++) {
             const signed char *xt = x + t * BB_Q32_GROUP;
             const float *d = a->scales + at + t;
             const int32_t *start = a->starts + at + t;
             if (count - t < DOT_TOKENS) {
-                tokens(type, 1, codes, s[0], s[1], xt, d, start, y[t] + 16 * h);
+                tokens(type, 1, codes, s, xt, d, start, y[t] + 16 * h);
                 continue;
             }
             /* the next group's, far away when the tokens are many */
             for (size_t i = 0; i < DOT_TOKENS * BB_Q32_GROUP; i += 64)
                 _mm_prefetch((const char *)((uintptr_t)xt + a->tokens * BB_Q32_GROUP + i), _MM_HINT_T0);
-            tokens(type, DOT_TOKENS, codes, s[0], s[1], xt, d, start, y[t] + 16 * h);
+            tokens(type, DOT_TOKENS, codes, s, xt, d, start, y[t] + 16 * h);
             t += DOT_TOKENS - 1;
         }
 }
 
+DOT_FN void panel_one(const bb_acts *a, bb_q32_type type, const unsigned char *panel, float *y) {
+    const signed char *x = a->values;
+    outputs sum = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+    for (size_t b = 0; b < a->blocks; b++, x += BB_Q32_GROUP)
+        sum =
+            one(type, bb_q32_codes(type, panel, b), bb_q32_scales(type, panel, b), x, a->scales[b], a->starts[b], sum);
+    _mm256_store_ps(y, sum.a);
+    _mm256_store_ps(y + 8, sum.b);
+    _mm256_store_ps(y + 16, sum.c);
+    _mm256_store_ps(y + 24, sum.d);
+}
+
 DOT_FN void panel_tile(const bb_acts *a, bb_q32_type type, const unsigned char *panel, size_t first, size_t count,
                        float (*y)[BB_PANEL]) {
+    _Alignas(32) float s[BB_PANEL];
     memset(y, 0, count * sizeof *y);
     for (size_t b = 0; b < a->blocks; b++) {
-        const unsigned char *codes = bb_q32_codes(type, panel, b), *scales = bb_q32_scales(type, panel, b);
-        __m256 s[4] = {scale_of(type, scales, 0), scale_of(type, scales, 1), scale_of(type, scales, 2),
-                       scale_of(type, scales, 3)};
-        if (a->tokens == 1)
-            one(type, codes, s, (const signed char *)a->values + b * BB_Q32_GROUP, a->scales[b], a->starts[b], y[0]);
-        else
-            group_tile(a, type, codes, s, b * a->tokens + first, count, y);
+        const unsigned char *scales = bb_q32_scales(type, panel, b);
+        for (size_t i = 0; i < 4; i++) _mm256_store_ps(s + 8 * i, scale_of(type, scales, i));
+        group_tile(a, type, bb_q32_codes(type, panel, b), s, b * a->tokens + first, count, y);
     }
 }
 
@@ -171,7 +191,11 @@ DOT_FN void gemm(const bb_gemm *g, size_t first, size_t count, bb_q32_type type)
     for (size_t i = 0; i < tiles; i++) {
         size_t at, n = bb_q32_tile(all, i, tiles, &at);
         for (size_t p = first; p < first + count; p++) {
-            panel_tile(g->acts, type, g->panels + p * g->panel_bytes, at, n, y);
+            const unsigned char *panel = g->panels + p * g->panel_bytes;
+            if (all == 1)
+                panel_one(g->acts, type, panel, y[0]);
+            else
+                panel_tile(g->acts, type, panel, at, n, y);
             for (size_t t = 0; t < n; t++)
                 put(type, y[t], g->out - p * BB_PANEL, g->y + (at + t) * g->out + p * BB_PANEL);
         }

@@ -70,11 +70,10 @@ static const bb_gemm_family *family_of(const bb_dtype *t) {
 }
 
 static const bb_kernel *fastest(const bb_gemm_family *f, bb_isa isa) {
-    const bb_kernel *best = &f->kernels[0];
     bb_isa most = bb_isa_choose(isa);
-    for (size_t i = 1; i < kernels_of(f); i++)
-        if (bb_level_isa(f->kernels[i].level) <= most && bb_level_runs(f->kernels[i].level)) best = &f->kernels[i];
-    return best;
+    size_t i = kernels_of(f) - 1;
+    while (i > 0 && !(bb_level_isa(f->kernels[i].level) <= most && bb_level_runs(f->kernels[i].level))) i--;
+    return &f->kernels[i];
 }
 
 const bb_kernel *bb_kernel_find(const bb_dtype *t, bb_isa isa) {
