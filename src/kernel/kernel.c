@@ -204,7 +204,7 @@ bb_status bb_matmul_as(const bb_packed *w, const float *x, size_t tokens, const 
     static const bb_matmul_opts none = {0};
     const bb_matmul_opts *o = opts ? opts : &none;
     const bb_kernel *k = o->kernel ? o->kernel : fastest(w->family, o->isa);
-    size_t index = index_of(k);
+    const size_t index = o->dispatch ? index_of(k) : 0;
     if (index == bb_kernel_count()) return BB_E_ARG;
     if (k->family->layout != w->family->layout || !bb_level_runs(k->level)) return BB_E_UNSUPPORTED;
     if (tokens == 0) return BB_OK;

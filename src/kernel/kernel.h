@@ -26,11 +26,12 @@ typedef struct bb_dispatch {
 
 typedef struct bb_matmul_opts {
     bb_isa isa;
-    bb_pool *pool;           /* NULL = this thread */
-    bb_acts *acts;           /* work memory kept from call to call, or NULL; of one caller at a time */
-    bb_dispatch *dispatch;   /* counts, or NULL */
-    const bb_kernel *kernel; /* this one of the table (BB_E_ARG), which runs here and has the weights' layout
-                                (BB_E_UNSUPPORTED); NULL = the fastest */
+    bb_pool *pool;         /* NULL = this thread */
+    bb_acts *acts;         /* work memory kept from call to call, or NULL; of one caller at a time */
+    bb_dispatch *dispatch; /* counts, or NULL */
+    /* This one, which runs here and has the weights' layout, or it is BB_E_UNSUPPORTED; NULL = the fastest. One that is
+     * not of the table has no place among the counts: BB_E_ARG with dispatch. */
+    const bb_kernel *kernel;
 } bb_matmul_opts;
 
 /* bb_pack with workers, and a reason when it fails: a row longer than in_max of the layout is BB_E_UNSUPPORTED. */

@@ -515,18 +515,23 @@ START_TEST(kernels_are_found_by_level) {
 END_TEST
 
 /* Types without a kernel are those of fp32 with what they decode to. */
-/* A kernel is one of the table, each of which has its place among the counts. */
-START_TEST(kernels_are_those_of_the_table) {
+/* Each of the table has its place among the counts, and another none. */
+START_TEST(only_kernels_of_the_table_are_counted) {
     ck_assert_uint_le(bb_kernel_count(), BB_KERNELS_MAX);
     ck_assert_ptr_null(bb_kernel_at(bb_kernel_count()));
     const bb_kernel copy = *bb_kernel_at(0);
-    const bb_matmul_opts o = {.kernel = &copy};
+    bb_dispatch dispatch = {{0}};
+    bb_matmul_opts o = {.kernel = &copy, .dispatch = &dispatch};
     const float x[32] = {1}, w[32] = {1};
     float y = 7;
     bb_packed *packed;
     ck_assert_int_eq(bb_pack(bb_dtype_find("f32", NULL), w, 1, 32, &packed), BB_OK);
     ck_assert_int_eq(bb_matmul_as(packed, x, 1, &o, &y), BB_E_ARG);
     ck_assert(y == 7);
+    o.dispatch = NULL;
+    ck_assert_int_eq(bb_matmul_as(packed, x, 1, &o, &y), BB_OK);
+    ck_assert(y == 1);
+    for (size_t i = 0; i < BB_KERNELS_MAX; i++) ck_assert_uint_eq(dispatch.calls[i], 0);
     bb_packed_free(packed);
 }
 END_TEST
@@ -611,7 +616,7 @@ static Suite *suite(void) {
     tcase_add_test(t, long_rows_are_refused_with_the_reason);
     tcase_add_test(t, the_longest_row_is_exact);
     tcase_add_test(t, kernels_are_found_by_level);
-    tcase_add_test(t, kernels_are_those_of_the_table);
+    tcase_add_test(t, only_kernels_of_the_table_are_counted);
     tcase_add_test(t, other_types_are_widened);
     tcase_add_test(t, activations_do_not_depend_on_isa_or_threads);
     suite_add_tcase(s, t);
