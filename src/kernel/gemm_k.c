@@ -6,10 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-/* Bytes of a block of 256 in the file and where its parts begin (ggml 0.25.1, ggml-common.h: block_q4_K, block_q6_K).
+/* Where the parts of a block of 256 in the file begin (ggml 0.25.1, ggml-common.h: block_q4_K, block_q6_K).
  */
-enum { SUPER = BB_ACT_SUPER, FILE_Q4 = 144, Q4_MIN = 2, Q4_SIX = 4, Q4_NIBBLES = 16 };
-enum { FILE_Q6 = 210, Q6_PAIRS = 128, Q6_SIGNED = 192, Q6_D = 208 };
+enum { SUPER = BB_ACT_SUPER, Q4_MIN = 2, Q4_SIX = 4, Q4_NIBBLES = 16 };
+enum { Q6_PAIRS = 128, Q6_SIGNED = 192, Q6_D = 208 };
 
 static float half_at(const unsigned char *p) { return bb_f16_to_f32((uint16_t)(p[0] | p[1] << 8)); }
 
@@ -62,12 +62,14 @@ static void pack_q6_row(const unsigned char *from, size_t r, unsigned char *bloc
 static void pack_q4_K(const unsigned char *rows, size_t row_bytes, size_t count, size_t in, unsigned char *panel) {
     memset(panel, 0, in / SUPER * Q4_K_BLOCK);
     for (size_t b = 0; b < in / SUPER; b++)
-        for (size_t r = 0; r < count; r++) pack_q4_row(rows + r * row_bytes + b * FILE_Q4, r, panel + b * Q4_K_BLOCK);
+        for (size_t r = 0; r < count; r++)
+            pack_q4_row(rows + r * row_bytes + b * BB_K_FILE_Q4, r, panel + b * Q4_K_BLOCK);
 }
 static void pack_q6_K(const unsigned char *rows, size_t row_bytes, size_t count, size_t in, unsigned char *panel) {
     memset(panel, 0, in / SUPER * Q6_K_BLOCK);
     for (size_t b = 0; b < in / SUPER; b++)
-        for (size_t r = 0; r < count; r++) pack_q6_row(rows + r * row_bytes + b * FILE_Q6, r, panel + b * Q6_K_BLOCK);
+        for (size_t r = 0; r < count; r++)
+            pack_q6_row(rows + r * row_bytes + b * BB_K_FILE_Q6, r, panel + b * Q6_K_BLOCK);
 }
 
 static const bb_layout layout_q4_K = {
@@ -205,7 +207,7 @@ static size_t underflows(size_t in) { return in / SUPER; }
 
 /* |d * scale * code| + |dmin * minimum|, both exact products. */
 static void magnitudes_q4(const unsigned char *data, size_t rows, size_t cols, float *magnitude) {
-    for (size_t b = 0; b < rows * (cols / SUPER); b++, data += FILE_Q4) {
+    for (size_t b = 0; b < rows * (cols / SUPER); b++, data += BB_K_FILE_Q4) {
         float d = fabsf(half_at(data)), dmin = fabsf(half_at(data + Q4_MIN));
         for (int j = 0; j < 8; j++) {
             float scale = d * (float)bb_k45_scale(data + Q4_SIX, j), min = dmin * (float)bb_k45_min(data + Q4_SIX, j);

@@ -38,6 +38,9 @@ typedef struct bb_k_tile {
     _Alignas(64) float y[BB_K_TILE][BB_PANEL];
 } bb_k_tile;
 
+/* Bytes of a block of q4_K and q6_K in a file: those of format/dtype.h, as constants of the loops. */
+enum { BB_K_FILE_Q4 = 144, BB_K_FILE_Q6 = 210 };
+
 /* What a block of q4_K has beside its codes, widened; pairs of neighbouring minimums as 16-bit halves. */
 typedef struct bb_q4_K_head {
     _Alignas(64) float scale[8][BB_PANEL];

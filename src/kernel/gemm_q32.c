@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { GROUP = BB_Q32_GROUP, HALF = GROUP / 2, NF4_BYTES = 36, QUAD_BYTES = 4 * BB_PANEL };
+enum { GROUP = BB_Q32_GROUP, HALF = GROUP / 2, QUAD_BYTES = 4 * BB_PANEL };
 
 /* kvalues_iq4nl of ggml-common.h (ggml 0.25.1), + 128. */
 const unsigned char bb_q32_iq4_nl[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
@@ -90,7 +90,7 @@ static void pack_nf4(const unsigned char *rows, size_t row_bytes, size_t count, 
     for (size_t b = 0; b < blocks; b++) {
         unsigned char *to = panel + b * block_bytes, *codes = to + 4 * BB_PANEL;
         for (size_t r = 0; r < count; r++) {
-            const unsigned char *block = rows + r * row_bytes + b * NF4_BYTES;
+            const unsigned char *block = rows + r * row_bytes + b * BB_Q32_NF4_BYTES;
             unsigned char halves[HALF];
             memcpy(to + 4 * r, block, 4);
             for (size_t g = 0; g < 2; g++) {

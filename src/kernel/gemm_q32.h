@@ -13,6 +13,7 @@ typedef enum bb_q32_type { BB_Q32_Q8_0, BB_Q32_Q4_0, BB_Q32_IQ4_NL, BB_Q32_MXFP4
  * k 16..31. The scales stand first because a stream of memory is read fastest when its lines are touched in ascending
  * order. */
 enum { BB_Q32_GROUP = 32, BB_Q32_MXFP4_BLOCK = 64, BB_Q32_NF4_BLOCK = 64 };
+enum { BB_Q32_NF4_BYTES = 36 }; /* of such a block in a file: that of format/dtype.h, as a constant of the loops */
 
 static inline size_t bb_q32_groups(bb_q32_type t) { return t == BB_Q32_MXFP4 || t == BB_Q32_NF4 ? 2 : 1; }
 static inline size_t bb_q32_scale_bytes(bb_q32_type t) { return t == BB_Q32_NF4 ? 4 * BB_PANEL : 2 * BB_PANEL; }

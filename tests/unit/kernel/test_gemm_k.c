@@ -2,6 +2,7 @@
 /* test_gemm_k.c - q4_K and q6_K: exact integers, every weight in its place, any bytes, terms that cancel. */
 #include "base/random.h"
 #include "harness.h"
+#include "kernel/gemm_k.h"
 #include "kernel/kernel.h"
 #include <math.h>
 #include <string.h>
@@ -17,7 +18,7 @@ static bb_gemm_fn gemm_q4_K_evex, gemm_q6_K_evex;
 
 enum { SUPER = 256 };
 static const bb_gemm_family *const families[] = {&bb_gemm_q4_K, &bb_gemm_q6_K};
-static const size_t block_bytes[] = {144, 210};
+static const size_t block_bytes[] = {BB_K_FILE_Q4, BB_K_FILE_Q6};
 
 /* Kernel i of a family, then the one of above; NULL at the end. */
 static const bb_kernel *kernel_at(size_t f, size_t i) {
@@ -224,6 +225,15 @@ START_TEST(bound_counts_both_terms) {
 }
 END_TEST
 
+START_TEST(blocks_are_those_of_the_type) {
+    for (size_t f = 0; f < 2; f++) {
+        const bb_dtype *t = bb_dtype_find(families[f]->layout->type, NULL);
+        ck_assert_uint_eq(t->block_bytes, block_bytes[f]);
+        ck_assert_uint_eq(t->block, SUPER);
+    }
+}
+END_TEST
+
 static Suite *make_suite(void) {
     for (int level = 0; level < BB_LEVELS; level++)
         if (!bb_level_runs((bb_level)level)) fprintf(stderr, "# skipped: no %s here\n", bb_level_name((bb_level)level));
@@ -235,6 +245,7 @@ static Suite *make_suite(void) {
     tcase_add_test(t, minimums_are_exact);
     tcase_add_test(t, any_bytes_give_the_same_bits);
     tcase_add_test(t, bound_counts_both_terms);
+    tcase_add_test(t, blocks_are_those_of_the_type);
     suite_add_tcase(s, t);
     return s;
 }

@@ -3,6 +3,7 @@
 #include "base/random.h"
 #include "format/half.h"
 #include "harness.h"
+#include "kernel/gemm_q32.h"
 #include "kernel/kernel.h"
 #include "quant/codec_bnb.h"
 #include <math.h>
@@ -25,7 +26,7 @@ static const struct type {
                   {&bb_gemm_q4_0, 32, 18, 2},
                   {&bb_gemm_iq4_nl, 32, 18, 2},
                   {&bb_gemm_mxfp4, 32, 17, 1},
-                  {&bb_gemm_nf4, 64, 36, 4}};
+                  {&bb_gemm_nf4, BB_Q32_NF4_BLOCK, BB_Q32_NF4_BYTES, 4}};
 
 /* Kernel i of a type, then the one of above; NULL at the end. */
 static const bb_kernel *kernel_at(size_t type, size_t i) {
@@ -241,6 +242,13 @@ START_TEST(the_largest_sums_are_exact) {
 }
 END_TEST
 
+START_TEST(blocks_are_those_of_the_type) {
+    const bb_dtype *t = bb_dtype_find(types[_i].family->layout->type, NULL);
+    ck_assert_uint_eq(t->block, types[_i].block);
+    ck_assert_uint_eq(t->block_bytes, types[_i].block_bytes);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("gemm_q32");
     TCase *t = tcase_create("gemm_q32");
@@ -249,6 +257,7 @@ static Suite *suite(void) {
             if (!bb_level_runs(k->level))
                 fprintf(stderr, "# skipped: %s %s does not run here\n", k->family->name, bb_level_name(k->level));
     tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, blocks_are_those_of_the_type, 0, TYPES);
     tcase_add_loop_test(t, every_code_in_every_place, 0, TYPES);
     tcase_add_test(t, nf4_is_what_its_integers_say);
     tcase_add_loop_test(t, every_scale, 0, NF4);
