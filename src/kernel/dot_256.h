@@ -16,10 +16,10 @@
  * activation. Values up to 128: one step of 2 * 128 * 127 does. */
 typedef enum dot_range { DOT_CODES_15, DOT_VALUES_12, DOT_VALUES_128 } dot_range;
 
-DOT_FN __m256i dot_bytes(const unsigned char *p) { return _mm256_loadu_si256((const __m256i *)(const void *)p); }
+DOT_FN __m256i dot_bytes(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
 
 /* Of 4 values of k, for each row. */
-DOT_FN __m256i dot_four(const signed char *x) {
+DOT_FN __m256i dot_four(const void *x) {
     int v;
     memcpy(&v, x, sizeof v);
     return _mm256_set1_epi32(v);

@@ -1,25 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* gemm_int8_avx512.c - int8 a row with AVX-512 VNNI: the bits of gemm_int8.c. */
 #include "kernel/gemm_int8.h"
-#include <string.h>
 #if BB_X86
-#include <immintrin.h>
-
-#define FN static inline __attribute__((always_inline)) BB_TARGET_AVX512_VNNI
+#include "kernel/dot_512.h"
 
 /* Tokens whose sums of a panel fill 24 of the 32 registers. */
 enum { TILE = 12, LINE = 64 };
 
-FN __m512i four(const signed char *x) {
-    int v;
-    memcpy(&v, x, sizeof v);
-    return _mm512_set1_epi32(v);
-}
-
 /* vpdpbusd as an instruction whose destination is its addend: gcc 12 copies the sums of its intrinsic to and fro. */
 #define DPBUSD(acc, u, s) __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(u), "v"(s))
 
-FN void put(__m512i a, __m512i b, const unsigned char *scales, float d, size_t live, float *y) {
+DOT_FN void put(__m512i a, __m512i b, const unsigned char *scales, float d, size_t live, float *y) {
     __m512 dd = _mm512_set1_ps(d);
     __m512 fa = _mm512_mul_ps(_mm512_loadu_ps(scales), _mm512_mul_ps(dd, _mm512_cvtepi32_ps(a)));
     __m512 fb = _mm512_mul_ps(_mm512_loadu_ps(scales + LINE), _mm512_mul_ps(dd, _mm512_cvtepi32_ps(b)));
@@ -28,20 +19,16 @@ FN void put(__m512i a, __m512i b, const unsigned char *scales, float d, size_t l
     if (live > 16) _mm512_mask_storeu_ps(y + 16, (__mmask16)(mask >> 16), fb);
 }
 
-FN void prefetch(const void *p, size_t bytes) {
-    for (size_t i = 0; i < bytes; i += LINE) _mm_prefetch((const char *)p + i, _MM_HINT_T0);
-}
-
 /* Where a panel meets several tiles, what the processor does not prefetch by itself: the activations of the block after
  * the next, which lie far from those of this one; and by and by the lines of y. A panel alone is a stream that it
  * follows to the bandwidth of memory; other requests beside that would only take its place. */
-FN void prefetch_for(const bb_gemm *g, const signed char *x, size_t n, float *y, size_t block) {
-    if (block + 2 < g->acts->blocks) prefetch(x + 2 * g->acts->tokens * BB_INT8_BLOCK, n * BB_INT8_BLOCK);
-    if (block < n) prefetch(y + block * g->out, BB_PANEL * sizeof *y);
+DOT_FN void prefetch_for(const bb_gemm *g, const signed char *x, size_t n, float *y, size_t block) {
+    if (block + 2 < g->acts->blocks) dot_prefetch(x + 2 * g->acts->tokens * BB_INT8_BLOCK, 0, n * BB_INT8_BLOCK);
+    if (block < n) dot_prefetch(y + block * g->out, 0, BB_PANEL * sizeof *y);
 }
 
 /* Tokens [t, t + n) of panel p. The sums are named, not an array, so that they stay in registers. */
-FN void tile(const bb_gemm *g, size_t p, size_t t, size_t n) {
+DOT_FN void tile(const bb_gemm *g, size_t p, size_t t, size_t n) {
     const bb_acts *a = g->acts;
     const unsigned char *panel = g->panels + p * g->panel_bytes, *w = panel + BB_INT8_HEAD;
     const signed char *x = (const signed char *)a->values + t * BB_INT8_BLOCK;
@@ -50,7 +37,7 @@ FN void tile(const bb_gemm *g, size_t p, size_t t, size_t n) {
 #define FIRST(i) __m512i a##i = _mm512_set1_epi32(i < n ? a->starts[t + i] : 0), b##i = a##i;
 #define DOT(i)                                                                                                         \
     if (i < n) {                                                                                                       \
-        __m512i v = four(x + i * BB_INT8_BLOCK + k);                                                                   \
+        __m512i v = dot_four(x + i * BB_INT8_BLOCK + k);                                                               \
         DPBUSD(a##i, wa, v);                                                                                           \
         DPBUSD(b##i, wb, v);                                                                                           \
     }

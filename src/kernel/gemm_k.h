@@ -48,6 +48,12 @@ typedef struct bb_q4_K_head {
     _Alignas(64) int32_t mins[4][BB_PANEL];
 } bb_q4_K_head;
 
+/* Asks for what is read BB_K_FETCH_AHEAD bytes after p, maybe beyond the panels. */
+static inline __attribute__((always_inline)) void bb_k_fetch(const unsigned char *p, size_t bytes, bool wanted) {
+    for (size_t i = 0; wanted && i < bytes; i += 64)
+        __builtin_prefetch((const void *)((uintptr_t)p + BB_K_FETCH_AHEAD + i), 0, 2);
+}
+
 /* Outputs of a panel for tokens first..first + count - 1, to s->y. */
 typedef void bb_k_tile_fn(const bb_gemm *g, const unsigned char *panel, size_t first, size_t count, bb_k_tile *s);
 /* All tokens of the panels first..first + count - 1. */

@@ -6,47 +6,36 @@
  * (vpdpbusd). */
 #ifndef BB_KERNEL_GEMM_K_256_H
 #define BB_KERNEL_GEMM_K_256_H
+#include "kernel/dot_256.h"
 #include "kernel/gemm_k.h"
-#include <immintrin.h>
-#include <string.h>
 
-#define FN    static inline __attribute__((always_inline)) DOT_TARGET
 #define EIGHT 8 /* rows whose codes of 32 k fill eight registers */
 
-FN __m256i load(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
-FN __m256i spread(const void *four) {
-    int32_t u;
-    memcpy(&u, four, sizeof u);
-    return _mm256_set1_epi32(u);
+DOT_FN __m256 halves(const unsigned char *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
-FN __m256 halves(const unsigned char *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p)); }
-FN __m256 floats(__m256i v) { return _mm256_cvtepi32_ps(v); }
-
-FN void fetch(const unsigned char *p, size_t bytes, bool wanted) {
-    for (size_t i = 0; wanted && i < bytes; i += 64)
-        _mm_prefetch((const char *)((uintptr_t)p + BB_K_FETCH_AHEAD + i), _MM_HINT_T1);
-}
+DOT_FN __m256 floats(__m256i v) { return _mm256_cvtepi32_ps(v); }
 
 /* ---- exact sums of products of codes and four bytes of a token ---- */
 
 #ifdef DOT_STEP
-FN __m256i step(__m256i sum, __m256i w, __m256i x) { return DOT_STEP(sum, w, x); }
-FN __m256i finish(__m256i sum) { return sum; }
+DOT_FN __m256i step(__m256i sum, __m256i w, __m256i x) { return DOT_STEP(sum, w, x); }
+DOT_FN __m256i finish(__m256i sum) { return sum; }
 /* 16 codes up to 63. */
-FN __m256i dot_q6(const __m256i *w, const __m256i *x, __m256i sum) {
+DOT_FN __m256i dot_q6(const __m256i *w, const __m256i *x, __m256i sum) {
     return step(step(step(step(sum, w[0], x[0]), w[1], x[1]), w[2], x[2]), w[3], x[3]);
 }
 #else
 /* In 16 bits: eight steps with codes up to 15 reach 16 * 15 * 127 = 30480, two with codes up to 63 4 * 63 * 127 =
  * 32004.
  */
-FN __m256i step(__m256i sum, __m256i w, __m256i x) {
+DOT_FN __m256i step(__m256i sum, __m256i w, __m256i x) {
     sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, x));
     __asm__("" : "+x"(sum)); /* keeps the sums in this order: in others they need more registers than there are */
     return sum;
 }
-FN __m256i finish(__m256i sum) { return _mm256_madd_epi16(sum, _mm256_set1_epi16(1)); }
-FN __m256i dot_q6(const __m256i *w, const __m256i *x, __m256i sum) {
+DOT_FN __m256i finish(__m256i sum) { return _mm256_madd_epi16(sum, _mm256_set1_epi16(1)); }
+DOT_FN __m256i dot_q6(const __m256i *w, const __m256i *x, __m256i sum) {
     __m256i a = finish(step(_mm256_maddubs_epi16(w[0], x[0]), w[1], x[1]));
     __m256i b = finish(step(_mm256_maddubs_epi16(w[2], x[2]), w[3], x[3]));
     return _mm256_add_epi32(_mm256_add_epi32(sum, a), b);
@@ -57,10 +46,10 @@ FN __m256i dot_q6(const __m256i *w, const __m256i *x, __m256i sum) {
 
 /* ---- lanes of six bits ---- */
 
-FN __m256i six(void) { return _mm256_set1_epi8(63); }
-FN __m256i low6(__m256i v) { return _mm256_and_si256(v, six()); }
+DOT_FN __m256i six(void) { return _mm256_set1_epi8(63); }
+DOT_FN __m256i low6(__m256i v) { return _mm256_and_si256(v, six()); }
 /* What stands on top of them; one mask for all, because registers are few. */
-FN __m256i top6(__m256i a, __m256i b, __m256i c) {
+DOT_FN __m256i top6(__m256i a, __m256i b, __m256i c) {
     a = _mm256_srli_epi32(_mm256_andnot_si256(six(), a), 2);
     b = _mm256_srli_epi32(_mm256_andnot_si256(six(), b), 4);
     c = _mm256_srli_epi32(_mm256_andnot_si256(six(), c), 6);
@@ -70,7 +59,7 @@ FN __m256i top6(__m256i a, __m256i b, __m256i c) {
 /* ---- q4_K ---- */
 
 /* Scale k of four, the bytes of a lane. */
-FN __m256 q4_scale(__m256 d, __m256i lane, int k) {
+DOT_FN __m256 q4_scale(__m256 d, __m256i lane, int k) {
     return _mm256_mul_ps(d, floats(_mm256_and_si256(_mm256_srli_epi32(lane, 8 * k), _mm256_set1_epi32(63))));
 }
 
@@ -78,7 +67,8 @@ static DOT_TARGET void q4_open(const unsigned char *block, bb_q4_K_head *h) {
     const __m256i pairs = _mm256_set1_epi16(63);
     for (size_t c = 0; c < BB_PANEL; c += EIGHT) {
         const unsigned char *lanes = block + Q4_K_SCALES + 4 * c;
-        const __m256i l[3] = {load(lanes), load(lanes + K_ROW), load(lanes + 2 * K_ROW)}, top = top6(l[0], l[1], l[2]);
+        const __m256i l[3] = {dot_bytes(lanes), dot_bytes(lanes + K_ROW), dot_bytes(lanes + 2 * K_ROW)},
+                      top = top6(l[0], l[1], l[2]);
         const __m256 d = halves(block + 2 * c);
         for (int k = 0; k < 4; k++) {
             _mm256_store_ps(h->scale[k] + c, q4_scale(d, l[0], k));
@@ -92,21 +82,21 @@ static DOT_TARGET void q4_open(const unsigned char *block, bb_q4_K_head *h) {
     }
 }
 
-FN __m256i low4(__m256i v) { return _mm256_and_si256(v, _mm256_set1_epi8(15)); }
-FN __m256i high4(__m256i v) { return low4(_mm256_srli_epi32(v, 4)); }
+DOT_FN __m256i low4(__m256i v) { return _mm256_and_si256(v, _mm256_set1_epi8(15)); }
+DOT_FN __m256i high4(__m256i v) { return low4(_mm256_srli_epi32(v, 4)); }
 
 #define Q4_CODES(i)                                                                                                    \
-    const __m256i u##i = load(code + K_ROW * (i));                                                                     \
+    const __m256i u##i = dot_bytes(code + K_ROW * (i));                                                                \
     w[i] = low4(u##i);                                                                                                 \
     w[4 + (i)] = high4(u##i);
 
 #define Q4_STEPS(i)                                                                                                    \
-    sum = step(sum, w[i], spread(x + 4 * (i)));                                                                        \
-    sum = step(sum, w[4 + (i)], spread(x + 16 + 4 * (i)));
+    sum = step(sum, w[i], dot_four(x + 4 * (i)));                                                                      \
+    sum = step(sum, w[4 + (i)], dot_four(x + 16 + 4 * (i)));
 
 /* 32 k of eight rows and n tokens. */
-FN void q4_sub(const unsigned char *code, const float *scale, const signed char *x, size_t n, bool first,
-               float (*part)[BB_PANEL], size_t c) {
+DOT_FN void q4_sub(const unsigned char *code, const float *scale, const signed char *x, size_t n, bool first,
+                   float (*part)[BB_PANEL], size_t c) {
     const __m256 s = _mm256_load_ps(scale);
     __m256i w[8];
     EACH4(Q4_CODES)
@@ -118,7 +108,7 @@ FN void q4_sub(const unsigned char *code, const float *scale, const signed char 
     }
 }
 
-#define MIN_DOT(i) m = _mm256_add_epi32(m, _mm256_madd_epi16(load(h->mins[i] + c), spread(sums + 2 * (i))))
+#define MIN_DOT(i) m = _mm256_add_epi32(m, _mm256_madd_epi16(dot_bytes(h->mins[i] + c), dot_four(sums + 2 * (i))))
 
 static DOT_TARGET void q4_close(const bb_q4_K_head *h, const int16_t *sums, const float *scales, size_t n, bool first,
                                 bb_k_tile *s) {
@@ -134,14 +124,14 @@ static DOT_TARGET void q4_close(const bb_q4_K_head *h, const int16_t *sums, cons
 
 /* One token: the eight rows inside, so that a block is read once and in order, and sums stay in registers. */
 #define Q4_ROWS(i)                                                                                                     \
-    v = load(code + 32 * (i));                                                                                         \
+    v = dot_bytes(code + 32 * (i));                                                                                    \
     sum[i] = step(step(sum[i], low4(v), a), high4(v), b);
 #define Q4_PARTS(i) part[i] = _mm256_fmadd_ps(_mm256_load_ps(scale + EIGHT * (i)), floats(finish(sum[i])), part[i]);
 
-FN void q4_stream_sub(const unsigned char *code, const float *scale, const signed char *x, __m256 *part) {
+DOT_FN void q4_stream_sub(const unsigned char *code, const float *scale, const signed char *x, __m256 *part) {
     __m256i zero = _mm256_setzero_si256(), sum[4] = {zero, zero, zero, zero}, v;
     for (size_t k = 0; k < 16; k += 4, code += K_ROW) {
-        const __m256i a = spread(x + k), b = spread(x + 16 + k);
+        const __m256i a = dot_four(x + k), b = dot_four(x + 16 + k);
         EACH4(Q4_ROWS)
     }
     EACH4(Q4_PARTS)
@@ -171,10 +161,10 @@ static DOT_TARGET void q4_tile(const bb_gemm *g, const unsigned char *panel, siz
     for (size_t b = 0; b < g->blocks; b++) {
         const unsigned char *block = panel + b * Q4_K_BLOCK, *code = block + Q4_K_CODES;
         const signed char *x = (const signed char *)a->values + (8 * b * a->tokens + t) * BB_ACT_BLOCK;
-        fetch(block, Q4_K_CODES, n >= BB_K_FETCH_TOKENS);
+        bb_k_fetch(block, Q4_K_CODES, n >= BB_K_FETCH_TOKENS);
         q4_open(block, &h);
         for (size_t j = 0; j < 8; j++, code += Q4_K_SUB, x += a->tokens * BB_ACT_BLOCK) {
-            fetch(code, Q4_K_SUB, n >= BB_K_FETCH_TOKENS);
+            bb_k_fetch(code, Q4_K_SUB, n >= BB_K_FETCH_TOKENS);
             for (size_t c = 0; c < BB_PANEL; c += EIGHT) {
                 if (j == 0)
                     q4_sub(code + 4 * c, h.scale[j] + c, x, n, true, s->part, c);
@@ -189,13 +179,13 @@ static DOT_TARGET void q4_tile(const bb_gemm *g, const unsigned char *panel, siz
 /* ---- q6_K ---- */
 
 /* Scales of eight rows. */
-FN __m256 q6_scale(__m256 d, const unsigned char *bytes) {
+DOT_FN __m256 q6_scale(__m256 d, const unsigned char *bytes) {
     return _mm256_mul_ps(d, floats(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)bytes))));
 }
 
 /* The codes of 16 k. */
-FN void q6_codes(const unsigned char *lanes, __m256i *w) {
-    const __m256i a = load(lanes), b = load(lanes + K_ROW), c = load(lanes + 2 * K_ROW);
+DOT_FN void q6_codes(const unsigned char *lanes, __m256i *w) {
+    const __m256i a = dot_bytes(lanes), b = dot_bytes(lanes + K_ROW), c = dot_bytes(lanes + 2 * K_ROW);
     w[0] = low6(a);
     w[1] = low6(b);
     w[2] = low6(c);
@@ -203,17 +193,17 @@ FN void q6_codes(const unsigned char *lanes, __m256i *w) {
 }
 
 /* 32 k of eight rows and n tokens, whose sums begin at starts and starts + stride. */
-FN void q6_sub(const unsigned char *code, __m256 s, __m256 r, const signed char *x, const int32_t *starts,
-               size_t stride, size_t n, bool first, float (*part)[BB_PANEL], size_t c) {
+DOT_FN void q6_sub(const unsigned char *code, __m256 s, __m256 r, const signed char *x, const int32_t *starts,
+                   size_t stride, size_t n, bool first, float (*part)[BB_PANEL], size_t c) {
     __m256i v[4], w[4];
     q6_codes(code, v);
     q6_codes(code + Q6_K_HALF, w);
     for (size_t t = 0; t < n; t++, x += BB_ACT_BLOCK) {
         __m256 p = first ? _mm256_setzero_ps() : _mm256_load_ps(part[t] + c);
-        const __m256i a[4] = {spread(x), spread(x + 4), spread(x + 8), spread(x + 12)};
-        const __m256i b[4] = {spread(x + 16), spread(x + 20), spread(x + 24), spread(x + 28)};
-        p = _mm256_fmadd_ps(s, floats(dot_q6(v, a, spread(starts + t))), p);
-        p = _mm256_fmadd_ps(r, floats(dot_q6(w, b, spread(starts + stride + t))), p);
+        const __m256i a[4] = {dot_four(x), dot_four(x + 4), dot_four(x + 8), dot_four(x + 12)};
+        const __m256i b[4] = {dot_four(x + 16), dot_four(x + 20), dot_four(x + 24), dot_four(x + 28)};
+        p = _mm256_fmadd_ps(s, floats(dot_q6(v, a, dot_four(starts + t))), p);
+        p = _mm256_fmadd_ps(r, floats(dot_q6(w, b, dot_four(starts + stride + t))), p);
         _mm256_store_ps(part[t] + c, p);
     }
 }
@@ -234,9 +224,9 @@ static DOT_TARGET void q6_close(const float *scales, size_t n, bool first, bb_k_
                         _mm256_load_ps(part + EIGHT * (i)));                                                           \
     _mm256_store_ps(part + EIGHT * (i), p);
 
-FN void q6_stream_half(const unsigned char *code, const float *d, const unsigned char *scale, const signed char *x,
-                       __m256i start, float *part) {
-    const __m256i a[4] = {spread(x), spread(x + 4), spread(x + 8), spread(x + 12)};
+DOT_FN void q6_stream_half(const unsigned char *code, const float *d, const unsigned char *scale, const signed char *x,
+                           __m256i start, float *part) {
+    const __m256i a[4] = {dot_four(x), dot_four(x + 4), dot_four(x + 8), dot_four(x + 12)};
     __m256i w[4];
     __m256 p;
     EACH4(Q6_PARTS)
@@ -257,8 +247,8 @@ static DOT_TARGET void q6_stream(const bb_gemm *g, const unsigned char *block, s
         }
         for (size_t j = 0; j < 8; j++, sub += Q6_K_SUB, x += BB_ACT_BLOCK, starts += 2) {
             const unsigned char *code = sub + 2 * BB_PANEL;
-            q6_stream_half(code, d, sub, x, spread(starts), part);
-            q6_stream_half(code + Q6_K_HALF, d, sub + BB_PANEL, x + 16, spread(starts + 1), part);
+            q6_stream_half(code, d, sub, x, dot_four(starts), part);
+            q6_stream_half(code + Q6_K_HALF, d, sub + BB_PANEL, x + 16, dot_four(starts + 1), part);
             __asm__ volatile("" : : : "memory"); /* d is read anew: there are no registers for it */
         }
         q6_close(a->scales + b, 1, b == 0, s);
@@ -273,7 +263,7 @@ static DOT_TARGET void q6_tile(const bb_gemm *g, const unsigned char *panel, siz
         const signed char *x = (const signed char *)a->values + (8 * b * stride + t) * BB_ACT_BLOCK;
         const int32_t *starts = a->starts + 16 * b * stride + t;
         for (size_t j = 0; j < 8; j++, sub += Q6_K_SUB, x += stride * BB_ACT_BLOCK, starts += 2 * stride) {
-            fetch(sub, Q6_K_SUB, n >= BB_K_FETCH_TOKENS);
+            bb_k_fetch(sub, Q6_K_SUB, n >= BB_K_FETCH_TOKENS);
             for (size_t c = 0; c < BB_PANEL; c += EIGHT) {
                 const unsigned char *code = sub + 2 * BB_PANEL + 4 * c;
                 const __m256 d = halves(block + 2 * c);

@@ -3,9 +3,8 @@
 #include "kernel/gemm_q32.h"
 #include <string.h>
 #if BB_X86
-#include <immintrin.h>
+#include "kernel/dot_512.h"
 
-#define FN static inline __attribute__((always_inline)) BB_TARGET_AVX512_VNNI
 enum { LINE = 64, QUAD_BYTES = 2 * LINE };
 
 /* Of rows 0..15 and 16..31 of a panel. */
@@ -32,39 +31,33 @@ typedef struct bytes64 {
 } bytes64;
 #define AT(type, p) "m"(*(const type *)(const void *)(p))
 
-FN __m512i line(const unsigned char *p) {
+DOT_FN __m512i line(const unsigned char *p) {
     __m512i v;
     __asm__ volatile("vmovdqu64 %1, %0" : "=v"(v) : AT(bytes64, p));
     return v;
 }
-FN __m512i signed_bytes(const unsigned char *p) {
+DOT_FN __m512i signed_bytes(const unsigned char *p) {
     __m512i v;
     __asm__ volatile("vpmovsxbd %1, %0" : "=v"(v) : AT(bytes16, p));
     return v;
-}
-/* Four activations, for every row. */
-FN __m512i four(const signed char *x) {
-    int v;
-    memcpy(&v, x, sizeof v);
-    return _mm512_set1_epi32(v);
 }
 
 /* ---- scales ---- */
 
 /* What is to be touched before the codes, and what comes of it after them: until then it would wait in the scheduler.
  * Those of mxfp4 are read after them. */
-FN int_pair first_of_scales(bb_q32_type type, const unsigned char *p) {
+DOT_FN int_pair first_of_scales(bb_q32_type type, const unsigned char *p) {
     int_pair none = {_mm512_setzero_si512(), _mm512_setzero_si512()};
     if (type == BB_Q32_MXFP4) return none;
     return (int_pair){line(p), type == BB_Q32_NF4 ? line(p + LINE) : none.b};
 }
 
 /* 2^byte, also where it is subnormal. */
-FN __m512 power(const unsigned char *p) {
+DOT_FN __m512 power(const unsigned char *p) {
     return _mm512_scalef_ps(_mm512_set1_ps(1), _mm512_cvtepi32_ps(signed_bytes(p)));
 }
 
-FN pair scales_of(bb_q32_type type, int_pair first, const unsigned char *p) {
+DOT_FN pair scales_of(bb_q32_type type, int_pair first, const unsigned char *p) {
     if (type == BB_Q32_MXFP4) return (pair){power(p), power(p + 16)};
     if (type == BB_Q32_NF4) return (pair){_mm512_castsi512_ps(first.a), _mm512_castsi512_ps(first.b)};
     return (pair){_mm512_cvtph_ps(_mm512_castsi512_si256(first.a)),
@@ -74,14 +67,14 @@ FN pair scales_of(bb_q32_type type, int_pair first, const unsigned char *p) {
 /* ---- codes ---- */
 
 /* Of 4-bit codes the 16 values, four times: so the two bits of an index above its four do not matter. */
-FN __m512i book_of(bb_q32_type type) {
+DOT_FN __m512i book_of(bb_q32_type type) {
     return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)bb_q32_book(type)));
 }
 /* Code + offset of the low halves of bytes, and of the high ones. */
-FN __m512i low(bb_q32_type type, __m512i book, __m512i v) {
+DOT_FN __m512i low(bb_q32_type type, __m512i book, __m512i v) {
     return type == BB_Q32_Q4_0 ? _mm512_and_si512(v, _mm512_set1_epi8(15)) : _mm512_permutexvar_epi8(v, book);
 }
-FN __m512i high(bb_q32_type type, __m512i book, __m512i v) { return low(type, book, _mm512_srli_epi16(v, 4)); }
+DOT_FN __m512i high(bb_q32_type type, __m512i book, __m512i v) { return low(type, book, _mm512_srli_epi16(v, 4)); }
 
 #define EACH8(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
 #define EACH4(M) M(0, 4) M(1, 5) M(2, 6) M(3, 7)
@@ -92,7 +85,7 @@ typedef struct codes {
     __m512i a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7;
 } codes;
 
-FN codes codes_8(const unsigned char *p) {
+DOT_FN codes codes_8(const unsigned char *p) {
     codes c;
 #define QUAD(i)                                                                                                        \
     c.a##i = line(p + QUAD_BYTES * i);                                                                                 \
@@ -102,7 +95,7 @@ FN codes codes_8(const unsigned char *p) {
     return c;
 }
 
-FN codes codes_4(bb_q32_type type, const unsigned char *p) {
+DOT_FN codes codes_4(bb_q32_type type, const unsigned char *p) {
     const __m512i book = book_of(type);
     codes c;
 #define HALVES(i, j)                                                                                                   \
@@ -119,7 +112,7 @@ FN codes codes_4(bb_q32_type type, const unsigned char *p) {
 }
 
 /* y + scale * (d * sum) */
-FN pair add(pair y, pair scale, float d, int_pair sum) {
+DOT_FN pair add(pair y, pair scale, float d, int_pair sum) {
     __m512 dd = _mm512_set1_ps(d);
     return (pair){_mm512_fmadd_ps(scale.a, _mm512_mul_ps(dd, _mm512_cvtepi32_ps(sum.a)), y.a),
                   _mm512_fmadd_ps(scale.b, _mm512_mul_ps(dd, _mm512_cvtepi32_ps(sum.b)), y.b)};
@@ -128,12 +121,12 @@ FN pair add(pair y, pair scale, float d, int_pair sum) {
 /* ---- one token: every line is used where it is loaded ---- */
 
 /* sum + code times the four activations at x */
-FN __m512i dot(__m512i sum, __m512i code, const signed char *x) {
+DOT_FN __m512i dot(__m512i sum, __m512i code, const signed char *x) {
     __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(code), AT(bytes4, x));
     return sum;
 }
 
-FN int_pair group_8(int_pair s, const unsigned char *p, const signed char *x) {
+DOT_FN int_pair group_8(int_pair s, const unsigned char *p, const signed char *x) {
 #pragma GCC unroll 8
     for (size_t i = 0; i < 8; i++, p += QUAD_BYTES) {
         s.a = dot(s.a, line(p), x + 4 * i);
@@ -143,7 +136,7 @@ FN int_pair group_8(int_pair s, const unsigned char *p, const signed char *x) {
 }
 
 /* The high halves stay where they are, as 16 times the code: it is their sums that are shifted. */
-FN int_pair group_q4_0(int_pair s, const unsigned char *p, const signed char *x) {
+DOT_FN int_pair group_q4_0(int_pair s, const unsigned char *p, const signed char *x) {
     const __m512i low_half = _mm512_set1_epi8(15), high_half = _mm512_set1_epi8((char)0xF0);
     int_pair h = {_mm512_setzero_si512(), _mm512_setzero_si512()};
 #pragma GCC unroll 4
@@ -158,7 +151,7 @@ FN int_pair group_q4_0(int_pair s, const unsigned char *p, const signed char *x)
                       _mm512_add_epi32(s.b, _mm512_srai_epi32(h.b, 4))};
 }
 
-FN int_pair group_book(bb_q32_type type, int_pair s, const unsigned char *p, const signed char *x) {
+DOT_FN int_pair group_book(bb_q32_type type, int_pair s, const unsigned char *p, const signed char *x) {
     const __m512i book = book_of(type);
 #pragma GCC unroll 4
     for (size_t i = 0; i < 4; i++, p += QUAD_BYTES) {
@@ -171,7 +164,7 @@ FN int_pair group_book(bb_q32_type type, int_pair s, const unsigned char *p, con
     return s;
 }
 
-FN pair panel_one(const bb_acts *acts, bb_q32_type type, const unsigned char *block) {
+DOT_FN pair panel_one(const bb_acts *acts, bb_q32_type type, const unsigned char *block) {
     const size_t groups = bb_q32_groups(type);
     const signed char *x = acts->values;
     pair y = {_mm512_setzero_ps(), _mm512_setzero_ps()};
@@ -193,10 +186,10 @@ FN pair panel_one(const bb_acts *acts, bb_q32_type type, const unsigned char *bl
 
 /* ---- several tokens ---- */
 
-FN pair token(codes c, pair scale, const signed char *x, float d, int32_t start, pair y) {
+DOT_FN pair token(codes c, pair scale, const signed char *x, float d, int32_t start, pair y) {
     __m512i a = _mm512_set1_epi32(start), b = a, v;
 #define DOT(i)                                                                                                         \
-    v = four(x + 4 * i);                                                                                               \
+    v = dot_four(x + 4 * i);                                                                                           \
     a = _mm512_dpbusd_epi32(a, c.a##i, v);                                                                             \
     b = _mm512_dpbusd_epi32(b, c.b##i, v);
     EACH8(DOT)
@@ -204,27 +197,22 @@ FN pair token(codes c, pair scale, const signed char *x, float d, int32_t start,
     return add(y, scale, d, (int_pair){a, b});
 }
 
-/* `ahead` bytes after p, which may be beyond what p points into. */
-FN void prefetch(const void *p, size_t ahead, size_t bytes) {
-    for (size_t i = 0; i < bytes; i += LINE) _mm_prefetch((const char *)((uintptr_t)p + ahead + i), _MM_HINT_T0);
-}
-
 /* Two tokens take so little time for a group that the processor's own prefetch nearly reaches the bandwidth of memory,
  * and requests beside it would only take their place. With more of them it stops in between; and their activations lie
  * far from those of the next group. `bytes` of weights from p on, tokens from `at` on of the group. */
 enum { FEW = 2, AHEAD = 9216 /* of the weights, into the second level */ };
-FN void prefetch_for(const bb_acts *a, const unsigned char *p, size_t bytes, size_t at, size_t count) {
+DOT_FN void prefetch_for(const bb_acts *a, const unsigned char *p, size_t bytes, size_t at, size_t count) {
 #pragma GCC unroll 18
     for (size_t i = 0; i < bytes; i += LINE)
         _mm_prefetch((const char *)((uintptr_t)p + AHEAD + i), _MM_HINT_T1); /* maybe beyond the panels */
-    prefetch(a->scales + at, a->tokens * sizeof *a->scales, count * sizeof *a->scales);
-    prefetch(a->starts + at, a->tokens * sizeof *a->starts, count * sizeof *a->starts);
+    dot_prefetch(a->scales + at, a->tokens * sizeof *a->scales, count * sizeof *a->scales);
+    dot_prefetch(a->starts + at, a->tokens * sizeof *a->starts, count * sizeof *a->starts);
 }
 
 /* A panel times tokens [first, first + count); y [count][32] stays in the first level of cache, out is where it goes.
  */
-FN void panel_tile(const bb_gemm *g, bb_q32_type type, const unsigned char *panel, size_t first, size_t count,
-                   float (*y)[BB_PANEL], const float *out) {
+DOT_FN void panel_tile(const bb_gemm *g, bb_q32_type type, const unsigned char *panel, size_t first, size_t count,
+                       float (*y)[BB_PANEL], const float *out) {
     const bb_acts *acts = g->acts;
     memset(y, 0, count * sizeof *y);
     for (size_t b = 0; b < acts->blocks; b++) {
@@ -232,7 +220,7 @@ FN void panel_tile(const bb_gemm *g, bb_q32_type type, const unsigned char *pane
         size_t at = b * acts->tokens + first;
         if (acts->tokens > FEW) {
             prefetch_for(acts, p, bb_q32_block_bytes(type) / bb_q32_groups(type), at, count);
-            if (b < count) prefetch(out + b * g->out, 0, BB_PANEL * sizeof *out);
+            if (b < count) dot_prefetch(out + b * g->out, 0, BB_PANEL * sizeof *out);
         }
         pair s = scales_of(type, first_of_scales(type, scale), scale);
         codes c = type == BB_Q32_Q8_0 ? codes_8(p) : codes_4(type, p);
@@ -241,7 +229,7 @@ FN void panel_tile(const bb_gemm *g, bb_q32_type type, const unsigned char *pane
         const int32_t *start = acts->starts + at;
         for (size_t t = 0; t < count; t++) {
             pair sum = {_mm512_load_ps(y[t]), _mm512_load_ps(y[t] + 16)};
-            if (acts->tokens > FEW) prefetch(x + t * BB_Q32_GROUP, acts->tokens * BB_Q32_GROUP, 1);
+            if (acts->tokens > FEW) dot_prefetch(x + t * BB_Q32_GROUP, acts->tokens * BB_Q32_GROUP, 1);
             sum = token(c, s, x + t * BB_Q32_GROUP, d[t], start[t], sum);
             _mm512_store_ps(y[t], sum.a);
             _mm512_store_ps(y[t] + 16, sum.b);
@@ -249,7 +237,7 @@ FN void panel_tile(const bb_gemm *g, bb_q32_type type, const unsigned char *pane
     }
 }
 
-FN void put(bb_q32_type type, pair y, size_t live, float *to) {
+DOT_FN void put(bb_q32_type type, pair y, size_t live, float *to) {
     uint32_t mask = live < BB_PANEL ? (1u << live) - 1 : 0xFFFFFFFF;
     if (type == BB_Q32_NF4) {
         y.a = _mm512_div_ps(y.a, _mm512_set1_ps(BB_Q32_NF4_SCALE));
@@ -259,7 +247,7 @@ FN void put(bb_q32_type type, pair y, size_t live, float *to) {
     if (live > 16) _mm512_mask_storeu_ps(to + 16, (__mmask16)(mask >> 16), y.b);
 }
 
-FN void gemm(const bb_gemm *g, size_t first, size_t count, bb_q32_type type) {
+DOT_FN void gemm(const bb_gemm *g, size_t first, size_t count, bb_q32_type type) {
     _Alignas(LINE) float y[BB_Q32_TILE][BB_PANEL];
     size_t tokens = g->acts->tokens, tiles = (tokens + BB_Q32_TILE - 1) / BB_Q32_TILE;
     for (size_t i = 0; i < tiles; i++) {
