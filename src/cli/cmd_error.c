@@ -93,12 +93,8 @@ static void warn_odd(const cli_output *o, const bb_error_report *r) {
 
 /* Whether the file can be written, before long work. */
 static bb_status check_svg(const cli_call *call, const bb_model *model, bb_error *err) {
-    const cli_args *a = &call->args;
-    const char *svg = a->value[OPT_SVG];
-    static const cli_id inputs[] = {OPT_INPUTS, OPT_TEXT, OPT_VOCAB};
+    const char *svg = call->args.value[OPT_SVG];
     bb_status s = svg ? cli_error_refuse(svg, model, err) : BB_OK;
-    for (size_t i = 0; svg && i < sizeof inputs / sizeof *inputs && s == BB_OK; i++)
-        if (cli_has(a, inputs[i])) s = bb_sink_refuse_name(svg, a->value[inputs[i]], err);
     return svg && s == BB_OK ? bb_sink_probe(svg, call->out.force, err) : s;
 }
 

@@ -28,9 +28,9 @@ bb_status cli_error_inputs_check(const cli_call *call, const bb_model *model, bb
     for (size_t i = 0; i < sizeof of_text / sizeof *of_text && !cli_has(a, OPT_TEXT); i++)
         if (cli_has(a, of_text[i].id)) return bb_fail(err, BB_E_ARG, "%s goes with --text", of_text[i].name);
     bb_status s = BB_OK;
-    const char *imatrix = a->value[OPT_SAVE_IMATRIX];
+    const char *imatrix = a->value[OPT_SAVE_IMATRIX], *folder = a->value[OPT_SAVE_INPUTS];
     if (imatrix) s = cli_error_refuse(imatrix, model, err);
-    if (s == BB_OK && imatrix) s = bb_sink_refuse_name(imatrix, a->value[OPT_TEXT], err);
+    if (s == BB_OK && folder) s = cli_error_refuse(folder, model, err);
     return s == BB_OK && imatrix ? bb_sink_probe(imatrix, call->out.force, err) : s;
 }
 
