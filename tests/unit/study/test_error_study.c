@@ -146,6 +146,8 @@ START_TEST(lost_weights) {
     ck_assert_str_eq(why, "magnitudes beyond its largest: 1 value lost");
     r = study(f, "int8", why, sizeof why);
     ck_assert(!why[0] && r.weight.rel > 0 && r.weight.rel < 0.01);
+    r = study(f, "f32", why, sizeof why); /* loses nothing: what is left is the adding */
+    ck_assert(!why[0] && r.weights.rel == 0 && r.activations.rel == 0 && r.accumulation.rel == r.total.rel);
     bb_file_close(f);
 }
 END_TEST
