@@ -368,9 +368,11 @@ bb_status bb_error_products(const bb_error_run *run, const bb_error_matrix *m, c
         row->tokens = tokens;
         row->kernel = k->family->name;
         row->isa = bb_level_name(k->level);
+        if (row->ns) row->gops = 2 * (double)tokens * (double)b.checked * (double)b.cols / (double)row->ns;
         if (all[i].overflow) {
             bb_error_row_skip(row, "the fp32 product overflows");
             row->ns = 0;
+            row->gops = 0;
         } else
             set_figures(&all[i], has_steps(row->type->dtype), row);
     }
