@@ -275,6 +275,23 @@ bb_status cli_get_counts(const cli_args *args, cli_id id, const char *name, uint
     return BB_OK;
 }
 
+bb_status cli_get_types(const cli_args *args, const char *usual, cli_names *names, bb_error *err) {
+    const char *list = cli_has(args, OPT_TYPES) ? args->value[OPT_TYPES] : usual;
+    names->n = 0;
+    for (const char *p = list; p; p = *p ? p + 1 : NULL) {
+        size_t length = strcspn(p, ",");
+        if (length == 0 || length >= CLI_NAME_SIZE)
+            return bb_fail(err, BB_E_ARG, "--types: expected names separated by commas, such as int8,q8_0,q4_0");
+        if (names->n == CLI_NAMES_MAX) return bb_fail(err, BB_E_ARG, "--types: at most %d", CLI_NAMES_MAX);
+        char *name = names->text[names->n];
+        memcpy(name, p, length);
+        name[length] = '\0';
+        names->list[names->n++] = name;
+        p += length;
+    }
+    return BB_OK;
+}
+
 bb_status cli_get_tokens(const cli_args *args, cli_id id, const char *name, const char *what, uint64_t *out,
                          bb_error *err) {
     if (!cli_has(args, id)) return BB_OK;

@@ -283,8 +283,13 @@ static bb_status check(const bb_model *m, const bb_kl_opts *o, bb_error *err) {
         return bb_fail(err, BB_E_UNSUPPORTED, "%s: its architecture is not clear%s%s", m->title, *m->note ? ": " : "",
                        m->note);
     if (m->file->names_only) return bb_fail(err, BB_E_OPEN, "%s: its shards are not there", m->title);
+    char safe[64];
     for (size_t i = 0; i < o->n_types; i++)
-        if (!bb_ftype_find(o->types[i], NULL) && !bb_dtype_find(o->types[i], NULL)) {
+        if (strchr(o->types[i], ':'))
+            return bb_fail(err, BB_E_UNSUPPORTED,
+                           "'%s': a model runs with a scale for each row of int8 and int4: give the name alone",
+                           bb_escape_buf(o->types[i], safe, sizeof safe));
+        else if (!bb_ftype_find(o->types[i], NULL) && !bb_dtype_find(o->types[i], NULL)) {
             (void)bb_ftype_find(o->types[i], err);
             return BB_E_NAME;
         }

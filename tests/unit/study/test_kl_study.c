@@ -336,6 +336,7 @@ static void nan_values(const bb_graph_tensor *t, float *x, uint64_t n, const voi
 START_TEST(bad_input) {
     made_change nan = {.values = nan_values};
     refused("q9_K", BB_E_NAME, "'q9_K'");
+    refused("int8:tensor", BB_E_UNSUPPORTED, "a scale for each row");
     refused("q8_1", BB_E_UNSUPPORTED, "no quantizer for q8_1");
     opts.ctx = 2;
     refused("q8_0", BB_E_ARG, "at least 3");
