@@ -323,12 +323,14 @@ bb_status cli_get_parameters(const cli_args *args, cli_id id, const char *name, 
 
 bb_status cli_get_isa(const cli_args *args, bb_isa *isa, bb_error *err) {
     bb_isa asked;
+    bool given = false; /* on the command line, not by the environment */
     if (!cli_has(args, OPT_ISA)) return BB_OK;
+    for (size_t i = 0; i < args->n_given; i++) given |= args->given[i].id == OPT_ISA;
     if (!bb_isa_find(args->value[OPT_ISA], &asked)) /* of the environment: an option's words are checked already */
         return bad_value("BITBUDGET_ISA", args->value[OPT_ISA], "auto, scalar, avx2 or avx512", err);
     if (!bb_isa_runs(asked))
-        return bb_fail(err, BB_E_UNSUPPORTED, "--isa %s: this processor or its system does not run it",
-                       bb_isa_name(asked));
+        return bb_fail(err, BB_E_UNSUPPORTED, "%s %s: this processor or its system does not run it",
+                       given ? "--isa" : "BITBUDGET_ISA", bb_isa_name(asked));
     *isa = asked;
     return BB_OK;
 }
