@@ -21,7 +21,7 @@ fi
 # Weights alone: the same products, only the order of fp32 sums differs, so a few chunks agree to 2e-5; 1e-3 is asked.
 # Through the kernels both round the inputs, each in its own way, and which predictions that moves is chance: the KL of
 # 510 positions has a standard error of 5 % (8 % of 255). The two lie within 6 %, 15 % is asked; perplexities within
-# 0.35 %, 1 % is asked.
+# 0.35 %, 1 % is asked. Of all chunks the error of the KL is 0.6 %, 3 % is asked.
 awk -F, -v chunks=$chunks '
 function near(a, b, limit, least) { d = a - b; if (d < 0) d = -d; m = limit * b; if (m < least) m = least; return d <= m }
 function say(fine, text) { printf "%sok %d - %s\n", fine ? "" : "not ", ++n, text }
@@ -32,14 +32,14 @@ file == 1 && all || file == 2 && !all && $at["chunks"] == chunks {
 }
 file < 3 { next }
 FNR == 2 { # the file as it is
-    say(near($4, ppl["f32"], all ? 5e-4 : 1e-5, 0), "perplexity " $4 ", libllama has " ppl["f32"])
+    say(near($4, ppl["f32"], 1e-5, 0), "perplexity " $4 ", libllama has " ppl["f32"])
     next
 }
 {
     t = tolower($1)
     say($2 == bytes[t] && near($3, bpw[t], 0, 1e-4), t " takes " $2 " bytes")
     say(near($4, ppl[t], 0.01, 0), t " through the kernels: perplexity " $4 ", libllama has " ppl[t])
-    say(near($6, kl[t], all ? 0.1 : 0.15, 3e-6), t " through the kernels: KL " $6 ", libllama has " kl[t])
-    say(near($9, wo[t], all ? 0.02 : 1e-3, all ? 3e-6 : 0), t ", weights alone: KL " $9 ", libllama has " wo[t])
+    say(near($6, kl[t], all ? 0.03 : 0.15, 3e-6), t " through the kernels: KL " $6 ", libllama has " kl[t])
+    say(near($9, wo[t], all ? 0.005 : 1e-3, all ? 3e-6 : 0), t ", weights alone: KL " $9 ", libllama has " wo[t])
 }
 END { print "1.." n }' all=$((chunks == 141)) $data/golden_demo.csv $data/golden_demo_chunks.csv "$T/kl.csv"
