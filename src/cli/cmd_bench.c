@@ -6,7 +6,7 @@
 #include "report/report.h"
 #include <string.h>
 
-enum { TYPES_MAX = 32, TOKENS_MAX = 16 };
+enum { TOKENS_MAX = 16 };
 
 static const cli_option options[] = {
     {OPT_TOKENS, "--tokens", "LIST", NULL, false, "rows of activations, separated by commas (1,8,64,512)"},
@@ -23,26 +23,17 @@ static const cli_option options[] = {
 };
 
 static bb_status get_types(const cli_args *a, const bb_dtype **types, size_t *n, bb_error *err) {
-    const char *list = a->value[OPT_TYPES];
-    for (const char *p = list; p; p = *p ? p + 1 : NULL) {
-        char name[32];
-        size_t length = strcspn(p, ",");
-        if (length == 0 || length >= sizeof name)
-            return bb_fail(err, BB_E_ARG, "--types: expected names separated by commas, such as int8,q8_0,q4_0");
-        if (*n == TYPES_MAX) return bb_fail(err, BB_E_ARG, "--types: at most %d", TYPES_MAX);
-        memcpy(name, p, length);
-        name[length] = '\0';
-        if (!(types[*n] = bb_dtype_find(name, err))) return BB_E_NAME;
-        ++*n;
-        p += length;
-    }
-    return BB_OK;
+    cli_names names;
+    bb_status s = cli_get_types(a, NULL, &names, err);
+    for (size_t i = 0; s == BB_OK && i < names.n; i++)
+        if (!(types[(*n)++] = bb_dtype_find(names.list[i], err))) return BB_E_NAME;
+    return s;
 }
 
 static bb_status run(cli_call *call, bb_error *err) {
     static const uint64_t usual[] = {1, 8, 64, 512};
     const cli_args *a = &call->args;
-    const bb_dtype *types[TYPES_MAX];
+    const bb_dtype *types[CLI_NAMES_MAX];
     uint64_t tokens[TOKENS_MAX];
     bb_bench_opts o = {.only = a->value[OPT_ONLY],
                        .seed = 1,

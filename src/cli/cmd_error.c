@@ -5,10 +5,9 @@
 #include "cli/error_kl.h"
 #include "cli/progress.h"
 #include "report/report.h"
+#include "report/svg.h"
 #include <stdio.h>
 #include <string.h>
-
-enum { TYPES_MAX = 16 };
 
 static const cli_option options[] = {
     {OPT_TYPES, "--types", "LIST", NULL, false,
@@ -41,22 +40,11 @@ static const cli_option options[] = {
     {0},
 };
 
-static bb_status read_types(const char *list, bb_error_type *types, size_t *n, bb_error *err) {
-    char name[64];
-    *n = 0;
-    for (const char *p = list;;) {
-        size_t len = strcspn(p, ",");
-        if (len == 0 || len >= sizeof name)
-            return bb_fail(err, BB_E_ARG, "--types: expected names separated by commas, such as int8,q8_0,q4_0");
-        if (*n == TYPES_MAX) return bb_fail(err, BB_E_ARG, "--types: at most %d", TYPES_MAX);
-        memcpy(name, p, len);
-        name[len] = '\0';
-        bb_status s = bb_error_type_find(name, &types[*n], err);
-        if (s != BB_OK) return s;
-        (*n)++;
-        if (!p[len]) return BB_OK;
-        p += len + 1;
-    }
+static bb_status read_types(const cli_args *a, bb_error_type *types, size_t *n, bb_error *err) {
+    cli_names names;
+    bb_status s = cli_get_types(a, "int8,q8_0,q4_0", &names, err);
+    for (size_t i = 0; s == BB_OK && i < names.n; i++) s = bb_error_type_find(names.list[i], &types[(*n)++], err);
+    return s;
 }
 
 /* ---- warnings ---- */
@@ -91,14 +79,12 @@ static void warn_odd(const cli_output *o, const bb_error_report *r) {
 
 /* ---- the picture ---- */
 
-/* Whether the file can be written, before long work. */
-static bb_status check_svg(const cli_call *call, const bb_model *model, bb_error *err) {
-    const cli_args *a = &call->args;
-    const char *svg = a->value[OPT_SVG];
-    static const cli_id inputs[] = {OPT_INPUTS, OPT_TEXT, OPT_VOCAB};
+/* Whether the file can be written and has a mark for each type, before long work. */
+static bb_status check_svg(const cli_call *call, const bb_model *model, size_t types, bb_error *err) {
+    const char *svg = call->args.value[OPT_SVG];
+    if (svg && types > BB_SVG_SERIES)
+        return bb_fail(err, BB_E_ARG, "--svg: a picture holds at most %d types", BB_SVG_SERIES);
     bb_status s = svg ? cli_error_refuse(svg, model, err) : BB_OK;
-    for (size_t i = 0; svg && i < sizeof inputs / sizeof *inputs && s == BB_OK; i++)
-        if (cli_has(a, inputs[i])) s = bb_sink_refuse_name(svg, a->value[inputs[i]], err);
     return svg && s == BB_OK ? bb_sink_probe(svg, call->out.force, err) : s;
 }
 
@@ -159,14 +145,14 @@ static bb_status study(cli_call *call, const bb_catalogue *cat, const bb_model *
 
 static bb_status run(cli_call *call, bb_error *err) {
     const cli_args *a = &call->args;
-    bb_error_type types[TYPES_MAX];
+    bb_error_type types[CLI_NAMES_MAX];
     bb_error_opts o = {.types = types, .only = a->value[OPT_ONLY], .skip_nonfinite = cli_has(a, OPT_SKIP_NONFINITE)};
     bb_catalogue *cat = NULL;
     bb_model *model = NULL;
     bool taken;
     bb_status s = cli_error_kl(call, &taken, err);
     if (s != BB_OK || taken) return s;
-    s = read_types(a->value[OPT_TYPES] ? a->value[OPT_TYPES] : "int8,q8_0,q4_0", types, &o.n_types, err);
+    s = read_types(a, types, &o.n_types, err);
     if (s == BB_OK) s = cli_get_count(a, OPT_TOKENS, "--tokens", &o.tokens, err);
     if (s == BB_OK) s = cli_get_count(a, OPT_ROWS, "--rows", &o.rows_max, err);
     if (s == BB_OK) s = cli_get_unsigned(a, OPT_THREADS, "--threads", 1024, &o.threads, err);
@@ -177,7 +163,7 @@ static bb_status run(cli_call *call, bb_error *err) {
         s = bb_fail(err, BB_E_VALUE, "error: %s holds no tensors to measure: expected a GGUF or safetensors file",
                     model->title);
     if (s == BB_OK) s = cli_error_inputs_check(call, model, err);
-    if (s == BB_OK) s = check_svg(call, model, err);
+    if (s == BB_OK) s = check_svg(call, model, o.n_types, err);
     if (s == BB_OK) s = cli_output_begin(&call->out, err);
     if (s == BB_OK) s = study(call, cat, model, &o, err);
     bb_model_free(model);

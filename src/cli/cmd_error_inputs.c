@@ -28,10 +28,21 @@ bb_status cli_error_inputs_check(const cli_call *call, const bb_model *model, bb
     for (size_t i = 0; i < sizeof of_text / sizeof *of_text && !cli_has(a, OPT_TEXT); i++)
         if (cli_has(a, of_text[i].id)) return bb_fail(err, BB_E_ARG, "%s goes with --text", of_text[i].name);
     bb_status s = BB_OK;
-    const char *imatrix = a->value[OPT_SAVE_IMATRIX];
+    const char *imatrix = a->value[OPT_SAVE_IMATRIX], *folder = a->value[OPT_SAVE_INPUTS];
     if (imatrix) s = cli_error_refuse(imatrix, model, err);
-    if (s == BB_OK && imatrix) s = bb_sink_refuse_name(imatrix, a->value[OPT_TEXT], err);
+    if (s == BB_OK && folder) s = cli_error_refuse(folder, model, err);
     return s == BB_OK && imatrix ? bb_sink_probe(imatrix, call->out.force, err) : s;
+}
+
+bb_status cli_error_text(cli_call *call, const bb_catalogue *cat, uint64_t *chunks, uint64_t *ctx, bb_model **vocab,
+                         bb_error *err) {
+    const cli_args *a = &call->args;
+    bb_status s = cli_get_count(a, OPT_CHUNKS, "--chunks", chunks, err);
+    if (s == BB_OK) s = cli_get_tokens(a, OPT_CTX, "--ctx", "tokens", ctx, err);
+    if (s != BB_OK || !cli_has(a, OPT_VOCAB)) return s;
+    s = bb_model_locate(cat, &call->stores, a->value[OPT_VOCAB], vocab, err);
+    if (s != BB_OK || ((*vocab)->file && strcmp(bb_file_format((*vocab)->file), "gguf") == 0)) return s;
+    return bb_fail(err, BB_E_VALUE, "--vocab: %s is no GGUF file", (*vocab)->title);
 }
 
 static bb_status from_text(cli_call *call, const bb_catalogue *cat, const bb_model *model, uint64_t rows,
@@ -45,16 +56,10 @@ static bb_status from_text(cli_call *call, const bb_catalogue *cat, const bb_mod
                       .save_inputs = a->value[OPT_SAVE_INPUTS],
                       .save_imatrix = a->value[OPT_SAVE_IMATRIX],
                       .force = call->out.force};
-    bb_status s = cli_get_count(a, OPT_CHUNKS, "--chunks", &o.chunks, err);
-    if (s == BB_OK) s = cli_get_tokens(a, OPT_CTX, "--ctx", "tokens", &o.ctx, err);
+    bb_status s = cli_error_text(call, cat, &o.chunks, &o.ctx, &vocab, err);
+    if (vocab) o.vocab = vocab->file;
     if (s == BB_OK) s = cli_get_unsigned(a, OPT_THREADS, "--threads", 1024, &o.threads, err);
     if (s == BB_OK) s = cli_get_isa(a, &o.isa, err);
-    if (s == BB_OK && cli_has(a, OPT_VOCAB)) {
-        s = bb_model_locate(cat, &call->stores, a->value[OPT_VOCAB], &vocab, err);
-        if (s == BB_OK && (!vocab->file || strcmp(bb_file_format(vocab->file), "gguf") != 0))
-            s = bb_fail(err, BB_E_VALUE, "--vocab: %s is no GGUF file", vocab->title);
-        if (s == BB_OK) o.vocab = vocab->file;
-    }
     if (s == BB_OK) {
         cli_progress_start(&progress, call->out.quiet);
         s = bb_inputs_from_text(&o, &progress.progress, inputs, err);

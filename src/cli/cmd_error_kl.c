@@ -1,34 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* cmd_error_kl.c - bitbudget error --kl. */
-#include "base/escape.h"
+#include "cli/error_inputs_options.h"
 #include "cli/error_kl.h"
 #include "cli/progress.h"
 #include "report/report.h"
-#include <string.h>
-
-enum { TYPES_MAX = 32, NAME_MAX_BYTES = 32 };
-
-/* Names of types out of a list. */
-typedef struct names {
-    char text[TYPES_MAX][NAME_MAX_BYTES];
-    const char *list[TYPES_MAX];
-    size_t n;
-} names;
-
-static bb_status read_names(const char *list, names *out, bb_error *err) {
-    for (const char *p = list;; p++) {
-        size_t len = strcspn(p, ",");
-        if (len == 0 || len >= NAME_MAX_BYTES)
-            return bb_fail(err, BB_E_ARG, "--types: expected names separated by commas, such as q8_0,q4_K_M");
-        if (out->n == TYPES_MAX) return bb_fail(err, BB_E_ARG, "--types: at most %d", TYPES_MAX);
-        memcpy(out->text[out->n], p, len);
-        out->text[out->n][len] = '\0';
-        out->list[out->n] = out->text[out->n];
-        out->n++;
-        p += len;
-        if (!*p) return BB_OK;
-    }
-}
 
 static bb_status check_options(const cli_args *a, bb_error *err) {
     static const struct {
@@ -54,23 +29,14 @@ static bb_status check_options(const cli_args *a, bb_error *err) {
     return s;
 }
 
-static bb_status read_options(const cli_args *a, names *types, bb_kl_opts *o, bb_error *err) {
-    bb_status s = read_names(a->value[OPT_TYPES] ? a->value[OPT_TYPES] : "q8_0,q6_K,q4_K_M,q4_0", types, err);
+static bb_status read_options(const cli_args *a, cli_names *types, bb_kl_opts *o, bb_error *err) {
+    bb_status s = cli_get_types(a, "q8_0,q6_K,q4_K_M,q4_0", types, err);
     o->types = types->list;
     o->n_types = types->n;
     o->text = a->value[OPT_TEXT];
     o->per_tensor = cli_has(a, OPT_PER_TENSOR);
-    if (s == BB_OK) s = cli_get_count(a, OPT_CHUNKS, "--chunks", &o->chunks, err);
-    if (s == BB_OK) s = cli_get_tokens(a, OPT_CTX, "--ctx", "tokens", &o->ctx, err);
     if (s == BB_OK) s = cli_get_unsigned(a, OPT_THREADS, "--threads", 1024, &o->threads, err);
     return s == BB_OK ? cli_get_isa(a, &o->isa, err) : s;
-}
-
-static bb_status find_vocab(cli_call *call, const bb_catalogue *cat, bb_model **vocab, bb_error *err) {
-    if (!cli_has(&call->args, OPT_VOCAB)) return BB_OK;
-    bb_status s = bb_model_locate(cat, &call->stores, call->args.value[OPT_VOCAB], vocab, err);
-    if (s != BB_OK || ((*vocab)->file && strcmp(bb_file_format((*vocab)->file), "gguf") == 0)) return s;
-    return bb_fail(err, BB_E_VALUE, "--vocab: %s is no GGUF file", (*vocab)->title);
 }
 
 static bb_status measure(cli_call *call, const bb_model *model, const bb_kl_opts *o, bb_error *err) {
@@ -86,7 +52,7 @@ static bb_status measure(cli_call *call, const bb_model *model, const bb_kl_opts
 
 bb_status cli_error_kl(cli_call *call, bool *taken, bb_error *err) {
     const cli_args *a = &call->args;
-    names types = {.n = 0};
+    cli_names types;
     bb_kl_opts o = {0};
     bb_catalogue *cat = NULL;
     bb_model *model = NULL, *vocab = NULL;
@@ -95,8 +61,8 @@ bb_status cli_error_kl(cli_call *call, bool *taken, bb_error *err) {
     if (s != BB_OK || !*taken) return s;
     s = read_options(a, &types, &o, err);
     if (s == BB_OK) s = bb_catalogue_load(a->value[OPT_MODELS], a->value[OPT_GPUS], &cat, err);
+    if (s == BB_OK) s = cli_error_text(call, cat, &o.chunks, &o.ctx, &vocab, err);
     if (s == BB_OK) s = bb_model_locate(cat, &call->stores, a->words[0], &model, err);
-    if (s == BB_OK) s = find_vocab(call, cat, &vocab, err);
     if (s == BB_OK) s = cli_output_begin(&call->out, err); /* before long work */
     if (vocab) o.vocab = vocab->file;
     if (s == BB_OK) s = measure(call, model, &o, err);

@@ -53,7 +53,6 @@ static const cli_option options[] = {
 /* What pointers of the options point to. */
 typedef struct request {
     bb_quantize_opts opts;
-    bb_ftype own; /* a storage type that is no file type */
     bb_type_rules *rules;
     bb_imatrix *imatrix;
     bb_model *vocab;
@@ -68,7 +67,6 @@ static void request_clear(request *r) {
 /* A storage type that is no file type stands for itself: every matrix gets it, and the file names the nearest file
  * type. */
 static bb_status read_type(const char *name, request *r, bb_error *err) {
-    static const char *const mixtures[] = {"q3_K_M", "q4_K_M", "q5_K_M", "mxfp4_moe"};
     const bb_ftype *f = bb_ftype_find(name, err);
     if (f) {
         r->opts.recipe.ftype = f;
@@ -80,14 +78,8 @@ static bb_status read_type(const char *name, request *r, bb_error *err) {
         return BB_E_ARG;
     }
     const bb_codec *codec = bb_codec_find(t, BB_ISA_SCALAR);
-    if (t->gguf_id == BB_NO_GGUF_ID || !codec || !codec->encode)
-        return bb_fail(err, BB_E_UNSUPPORTED, "there is no quantizer for %s", t->name);
-    r->own = (bb_ftype){t->name, 39 /* LLAMA_FTYPE_MOSTLY_NVFP4, the one without a mixture */, t->name};
-    for (size_t i = 0; i < sizeof mixtures / sizeof *mixtures; i++) {
-        const bb_ftype *m = bb_ftype_find(mixtures[i], NULL);
-        if (m && strcmp(m->base, t->name) == 0) r->own.number = m->number;
-    }
-    r->opts.recipe.ftype = &r->own;
+    r->opts.recipe.ftype = codec && codec->encode ? bb_ftype_pure(t) : NULL;
+    if (!r->opts.recipe.ftype) return bb_fail(err, BB_E_UNSUPPORTED, "there is no quantizer for %s", t->name);
     r->opts.recipe.pure = true;
     return BB_OK;
 }

@@ -275,6 +275,23 @@ bb_status cli_get_counts(const cli_args *args, cli_id id, const char *name, uint
     return BB_OK;
 }
 
+bb_status cli_get_types(const cli_args *args, const char *usual, cli_names *names, bb_error *err) {
+    const char *list = cli_has(args, OPT_TYPES) ? args->value[OPT_TYPES] : usual;
+    names->n = 0;
+    for (const char *p = list; p; p = *p ? p + 1 : NULL) {
+        size_t length = strcspn(p, ",");
+        if (length == 0 || length >= CLI_NAME_SIZE)
+            return bb_fail(err, BB_E_ARG, "--types: expected names separated by commas, such as int8,q8_0,q4_0");
+        if (names->n == CLI_NAMES_MAX) return bb_fail(err, BB_E_ARG, "--types: at most %d", CLI_NAMES_MAX);
+        char *name = names->text[names->n];
+        memcpy(name, p, length);
+        name[length] = '\0';
+        names->list[names->n++] = name;
+        p += length;
+    }
+    return BB_OK;
+}
+
 bb_status cli_get_tokens(const cli_args *args, cli_id id, const char *name, const char *what, uint64_t *out,
                          bb_error *err) {
     if (!cli_has(args, id)) return BB_OK;
@@ -306,12 +323,14 @@ bb_status cli_get_parameters(const cli_args *args, cli_id id, const char *name, 
 
 bb_status cli_get_isa(const cli_args *args, bb_isa *isa, bb_error *err) {
     bb_isa asked;
+    bool given = false; /* on the command line, not by the environment */
     if (!cli_has(args, OPT_ISA)) return BB_OK;
+    for (size_t i = 0; i < args->n_given; i++) given |= args->given[i].id == OPT_ISA;
     if (!bb_isa_find(args->value[OPT_ISA], &asked)) /* of the environment: an option's words are checked already */
         return bad_value("BITBUDGET_ISA", args->value[OPT_ISA], "auto, scalar, avx2 or avx512", err);
     if (!bb_isa_runs(asked))
-        return bb_fail(err, BB_E_UNSUPPORTED, "--isa %s: this processor or its system does not run it",
-                       bb_isa_name(asked));
+        return bb_fail(err, BB_E_UNSUPPORTED, "%s %s: this processor or its system does not run it",
+                       given ? "--isa" : "BITBUDGET_ISA", bb_isa_name(asked));
     *isa = asked;
     return BB_OK;
 }

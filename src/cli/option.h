@@ -162,6 +162,16 @@ bb_status cli_get_positive(const cli_args *args, cli_id id, const char *name, do
 bb_status cli_get_counts(const cli_args *args, cli_id id, const char *name, uint64_t *out, size_t most, size_t *n,
                          bb_error *err);
 
+/* Names out of a list, separated by commas. */
+enum { CLI_NAMES_MAX = 32, CLI_NAME_SIZE = 64 };
+typedef struct cli_names {
+    const char *list[CLI_NAMES_MAX]; /* [n] */
+    size_t n;
+    char text[CLI_NAMES_MAX][CLI_NAME_SIZE];
+} cli_names;
+/* --types; `usual` where it was not given, NULL = none then. */
+bb_status cli_get_types(const cli_args *args, const char *usual, cli_names *names, bb_error *err);
+
 /* --isa; BB_E_UNSUPPORTED for one that this machine does not run. */
 bb_status cli_get_isa(const cli_args *args, bb_isa *isa, bb_error *err);
 

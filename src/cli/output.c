@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool ends_with(const char *text, const char *end) {
@@ -46,19 +47,54 @@ void cli_output_init(cli_output *o, const cli_args *args) {
         o->color = !o->path && isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
 }
 
+/* Where the last name of a path begins, and in *end where it ends: '/' behind it say that it is a folder. */
+static size_t last_name(const char *path, size_t *end) {
+    size_t at;
+    *end = strlen(path);
+    while (*end > 1 && path[*end - 1] == '/') --*end;
+    for (at = *end; at && path[at - 1] != '/'; at--)
+        ;
+    return at;
+}
+
+/* Whether two paths name one entry of one folder; the entry need not be there. */
+static bool same_entry(const char *a, const char *b) {
+    char x[4096], y[4096];
+    struct stat s, t;
+    size_t a_end, b_end, n = last_name(a, &a_end), m = last_name(b, &b_end);
+    if (a_end - n != b_end - m || memcmp(a + n, b + m, a_end - n) != 0) return false;
+    int i = snprintf(x, sizeof x, "%.*s.", (int)n, a), k = snprintf(y, sizeof y, "%.*s.", (int)m, b);
+    if (i < 0 || k < 0 || (size_t)i >= sizeof x || (size_t)k >= sizeof y) return false;
+    return stat(x, &s) == 0 && stat(y, &t) == 0 && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+}
+
+static bool same_file(const char *a, const char *b) {
+    return strcmp(a, b) == 0 || bb_sink_refuse_name(a, b, NULL) != BB_OK || same_entry(a, b);
+}
+
 bb_status cli_output_refuse(const cli_output *o, const cli_args *args, bb_error *err) {
-    static const cli_id files[] = {OPT_OUTPUT, OPT_IMATRIX, OPT_VOCAB, OPT_MODELS,      OPT_GPUS,
-                                   OPT_TEXT,   OPT_INPUTS,  OPT_SVG,   OPT_SAVE_IMATRIX};
-    enum { N_FILES = sizeof files / sizeof *files };
-    bb_status s = BB_OK;
-    for (size_t i = 0; o->path && i < N_FILES + args->n_words && s == BB_OK; i++) {
-        const char *file = i < N_FILES ? args->value[files[i]] : args->words[i - N_FILES];
-        if (!file || (strcmp(file, o->path) != 0 && bb_sink_refuse_name(o->path, file, NULL) == BB_OK)) continue;
-        char safe[256];
-        s = bb_fail(err, BB_E_ARG, "--report %s: is another file of the same command",
-                    bb_escape_buf(o->path, safe, sizeof safe));
+    static const struct {
+        cli_id id;
+        const char *name;
+    } outputs[] = {{OPT_REPORT, "--report"},
+                   {OPT_SVG, "--svg"},
+                   {OPT_SAVE_IMATRIX, "--save-imatrix"},
+                   {OPT_SAVE_INPUTS, "--save-inputs"}};
+    static const cli_id files[] = {OPT_OUTPUT, OPT_IMATRIX, OPT_VOCAB, OPT_MODELS,       OPT_GPUS,
+                                   OPT_TEXT,   OPT_INPUTS,  OPT_SVG,   OPT_SAVE_IMATRIX, OPT_SAVE_INPUTS};
+    enum { N_OUTPUTS = sizeof outputs / sizeof *outputs, N_FILES = sizeof files / sizeof *files };
+    for (size_t k = 0; k < N_OUTPUTS; k++) {
+        cli_id id = outputs[k].id;
+        const char *path = id == OPT_REPORT ? o->path : args->value[id];
+        for (size_t i = 0; path && i < N_FILES + args->n_words; i++) {
+            const char *file = i < N_FILES ? args->value[files[i]] : args->words[i - N_FILES];
+            if (!file || (i < N_FILES && files[i] == id) || !same_file(file, path)) continue;
+            char safe[256];
+            return bb_fail(err, BB_E_ARG, "%s %s: is another file of the same command", outputs[k].name,
+                           bb_escape_buf(path, safe, sizeof safe));
+        }
     }
-    return s;
+    return BB_OK;
 }
 
 static bb_status write_fd(int fd, const char *data, size_t n) {

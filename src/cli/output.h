@@ -21,7 +21,8 @@ typedef struct cli_output {
 void cli_output_init(cli_output *o, const cli_args *args);
 /* Opens the report before long work, so that what is wrong with it shows first. */
 bb_status cli_output_begin(cli_output *o, bb_error *err);
-/* BB_E_ARG when --report names a file that the command reads or writes otherwise: --force would replace it. */
+/* BB_E_ARG when an output (--report, --svg, --save-imatrix, --save-inputs) names a file that the command reads or
+ * writes otherwise: --force would replace it, and of two outputs the second the first. */
 bb_status cli_output_refuse(const cli_output *o, const cli_args *args, bb_error *err);
 /* n bytes of the answer. */
 bb_status cli_output_write(cli_output *o, const char *data, size_t n, bb_error *err);

@@ -240,7 +240,7 @@ bb_status bb_capture_write_imatrix(const bb_capture *capture, const bb_infer *in
         st = describe(capture, infer, i, out, err);
     }
     if (!st) {
-        uint64_t chunks = most / chunk_size;
+        uint64_t chunks = most < chunk_size ? 1 : most / chunk_size; /* a text may be shorter than one */
         bool ok =
             bb_gguf_out_text(out, "general.type", "imatrix") == BB_OK &&
             bb_gguf_out_texts(out, "imatrix.datasets", &dataset, 1) == BB_OK &&

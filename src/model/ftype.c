@@ -4,6 +4,7 @@
 #include "base/escape.h"
 #include "base/str.h"
 #include "model/mixture.h"
+#include <string.h>
 
 /* Bases: llama_ftype_get_default_type of src/llama-quant.cpp, v0.5.0. */
 static const bb_ftype ftypes[] = {
@@ -47,6 +48,20 @@ enum { FTYPES = sizeof ftypes / sizeof *ftypes };
 
 size_t bb_ftype_count(void) { return FTYPES; }
 const bb_ftype *bb_ftype_at(size_t i) { return i < FTYPES ? &ftypes[i] : NULL; }
+
+const bb_ftype *bb_ftype_pure(const bb_dtype *type) {
+    /* storage types that name no file type, and the one that is mostly made of each */
+    static const bb_ftype nearest[] = {{"q3_K", FT_Q3_K_M, "q3_K"},
+                                       {"q4_K", FT_Q4_K_M, "q4_K"},
+                                       {"q5_K", FT_Q5_K_M, "q5_K"},
+                                       {"mxfp4", FT_MXFP4_MOE, "mxfp4"},
+                                       {"nvfp4", FT_NVFP4, "nvfp4"}};
+    for (size_t i = 0; i < FTYPES; i++)
+        if (strcmp(ftypes[i].name, type->name) == 0) return &ftypes[i];
+    for (size_t i = 0; i < sizeof nearest / sizeof *nearest; i++)
+        if (strcmp(nearest[i].name, type->name) == 0) return &nearest[i];
+    return NULL;
+}
 
 /* File types, then the storage types that are no file type. */
 static const char *candidate(const void *ctx, size_t i) {

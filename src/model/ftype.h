@@ -38,6 +38,7 @@ typedef enum ftype {
     FT_TQ1_0 = 36,
     FT_TQ2_0 = 37,
     FT_MXFP4_MOE = 38,
+    FT_NVFP4 = 39,
     FT_Q1_0 = 40,
     FT_Q2_0 = 41,
 } ftype;

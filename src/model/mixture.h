@@ -15,6 +15,9 @@ typedef struct bb_ftype { /* a row of a constant table */
 const bb_ftype *bb_ftype_find(const char *name, bb_error *err);
 size_t bb_ftype_count(void);
 const bb_ftype *bb_ftype_at(size_t i);
+/* What a file says to be whose matrices all have one storage type (bb_recipe.pure): its own file type, else the nearest
+ * one's number under the name of the storage type. NULL where GGUF has no file type for it. */
+const bb_ftype *bb_ftype_pure(const bb_dtype *type);
 
 typedef struct bb_mix_tensor {
     const char *name; /* GGUF name */

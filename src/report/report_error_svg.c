@@ -18,12 +18,8 @@ typedef struct chart {
     bool any;
 } chart;
 
-static double gops(const bb_error_row *r) {
-    return r->ns ? 2 * (double)r->tokens * (double)r->rows_checked * (double)r->cols / (double)r->ns : 0;
-}
-
 static bool shown(const bb_error_row *r) {
-    return !r->skipped[0] && r->total.rel > 0 && isfinite(r->total.rel) && gops(r) > 0;
+    return !r->skipped[0] && r->total.rel > 0 && isfinite(r->total.rel) && r->gops > 0;
 }
 
 typedef struct range {
@@ -43,7 +39,7 @@ static chart chart_of(const bb_error_report *r) {
         if (!shown(x)) continue;
         c.any = true;
         reach(&bits, x->bits_per_weight);
-        reach(&speed, gops(x));
+        reach(&speed, x->gops);
         reach(&error, x->total.rel);
     }
     if (!c.any) bits = speed = error = (range){1, 10};
@@ -99,7 +95,7 @@ static void panel(bb_str *out, const chart *c, const bb_svg_axis *x, const char 
         if (!shown(w)) continue;
         snprintf(tip, sizeof tip, "%s in %s: %s", bb_escape_buf(w->tensor->name, tensor, sizeof tensor),
                  bb_error_type_name(w->type, type), bb_show_ratio(w->total.rel, 1, value));
-        bb_svg_dot(out, (unsigned)(w->type - r->types), bb_svg_at(x, speed ? gops(w) : w->bits_per_weight),
+        bb_svg_dot(out, (unsigned)(w->type - r->types), bb_svg_at(x, speed ? w->gops : w->bits_per_weight),
                    bb_svg_at(&c->error, w->total.rel), tip);
     }
     for (size_t k = 0; k < r->n_types && k < BB_SVG_SERIES; k++) {

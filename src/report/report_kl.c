@@ -47,7 +47,7 @@ static void cells_of_price(bb_table *t, const bb_kl_row *r, bool si) {
         return;
     }
     bb_cell_text(t, bb_bytes_text((uint64_t)r->saved_bytes, si, buf));
-    bb_cell_text(t, bb_show_g(r->score.kl / (double)r->saved_bytes * 0x1p20, 3, shown));
+    bb_cell_text(t, bb_show_g(r->price, 3, shown));
 }
 
 static void add_row(bb_table *t, const bb_kl_row *r, bool by_tensor, bool si) {

@@ -73,13 +73,14 @@ void bb_inputs_tell(const bb_inputs *in, uint64_t tokens, bb_str *out) {
 
 /* ---- made ---- */
 
-/* Channels that are far larger than the rest: which, by the seed. The stream is that of another key than the values'.
- */
+/* Channels that are far larger than the rest, one in each CHANNELS columns: which, by the seed. The stream is that of
+ * another key than the values'. */
 static void make_outliers(uint64_t seed, float *x, size_t rows, size_t cols) {
     size_t n = cols / CHANNELS + (cols % CHANNELS != 0);
     for (size_t i = 0; i < n; i++) {
-        size_t channel = (size_t)(bb_random_unit(~seed, i) * (double)cols);
-        for (size_t r = 0; r < rows && channel < cols; r++) x[r * cols + channel] *= OUTLIER;
+        size_t left = cols - i * CHANNELS, width = left < CHANNELS ? left : CHANNELS;
+        size_t channel = i * CHANNELS + (size_t)(bb_random_unit(~seed, i) * (double)width);
+        for (size_t r = 0; r < rows; r++) x[r * cols + channel] *= OUTLIER;
     }
 }
 

@@ -3,12 +3,14 @@
  *
  * With W the matrix, x the activations, What and xhat what the kernel multiplies and y what it returns:
  *   y - W x = (What - W) x + What (xhat - x) + (y - What xhat)
- * All products but y are float64 sums in one order, whatever the instructions and the number of threads. */
+ * All products but y are float64 sums in one order, whatever the instructions and the number of threads: that of the
+ * reference is W x of reference_product.h, which `quantize --output-error` takes too. */
 #include "base/checked.h"
 #include "base/mem.h"
 #include "kernel/kernel.h"
 #include "quant/steps.h"
 #include "study/error_parts.h"
+#include "study/reference_product.h"
 #include "study/study_parts.h"
 #include <math.h>
 #include <stdlib.h>
@@ -35,11 +37,12 @@ typedef struct slab {
     const bb_error_matrix *m;
     const float *x; /* [tokens][cols] */
     size_t tokens, cols, count, capacity;
-    size_t checked; /* rows of all slabs */
-    size_t first;   /* number of the first of this one */
-    double *w;      /* [count][cols] as the file has them */
-    float *wf;      /* the same in fp32, which is what quantizers take */
-    double *ref;    /* [count][tokens] W x */
+    size_t checked;   /* rows of all slabs */
+    size_t first;     /* number of the first of this one */
+    double *w;        /* [count][cols] as the file has them */
+    float *wf;        /* the same in fp32, which is what quantizers take */
+    double *ref;      /* [count][tokens] W x */
+    double *wx, *wxq; /* the same of What x, What xhat */
     /* of a type */
     const bb_error_type *type;
     const bb_error_range *range;
@@ -55,24 +58,6 @@ typedef struct slab {
 } slab;
 
 /* ---- float64 sums ---- */
-
-static double dot_f64(const double *a, const float *b, size_t n) {
-    double s[4] = {0};
-    size_t k = 0;
-    for (; k + 4 <= n; k += 4)
-        for (size_t i = 0; i < 4; i++) s[i] += a[k + i] * (double)b[k + i];
-    for (; k < n; k++) s[0] += a[k] * (double)b[k];
-    return (s[0] + s[1]) + (s[2] + s[3]);
-}
-
-static double dot(const float *a, const float *b, size_t n) {
-    double s[4] = {0};
-    size_t k = 0;
-    for (; k + 4 <= n; k += 4)
-        for (size_t i = 0; i < 4; i++) s[i] += (double)a[k + i] * (double)b[k + i];
-    for (; k < n; k++) s[0] += (double)a[k] * (double)b[k];
-    return (s[0] + s[1]) + (s[2] + s[3]);
-}
 
 /* Of magnitudes. */
 static double dot_abs(const float *a, const float *b, size_t n) {
@@ -121,7 +106,8 @@ static void split_row(void *ctx, size_t r) {
     sums s = {0};
     for (size_t t = 0; t < b->tokens; t++) {
         const float *x = b->x + t * n, *xq = b->xhat + t * n, *xerror = b->xerror + t * n;
-        double ref = b->ref[r * b->tokens + t], wx = dot(wq, x, n), wxq = dot(wq, xq, n);
+        double ref = b->ref[r * b->tokens + t], wx = b->wx[r * b->tokens + t];
+        double wxq = b->wxq[r * b->tokens + t];
         double got = (double)b->y[t * b->count + r], all = dot_abs(mass, xq, n);
         double e = wx - ref, f = wxq - wx, g = got - wxq;
         if (!isfinite(got)) s.overflow = true;
@@ -205,10 +191,11 @@ static void round_token(void *ctx, size_t t) {
     }
 }
 
-static void multiply_exactly(void *ctx, size_t r) {
-    const slab *b = ctx;
-    for (size_t t = 0; t < b->tokens; t++)
-        b->ref[r * b->tokens + t] = dot_f64(b->w + r * b->cols, b->x + t * b->cols, b->cols);
+/* w: fp32 values, or NULL = the matrix as the file has it. */
+static void multiply_exactly(const slab *b, const float *w, const float *x, double *y) {
+    const bb_reference p = {
+        .w = w, .wide = w ? NULL : b->w, .x = x, .rows = b->count, .cols = b->cols, .tokens = b->tokens, .y = y};
+    bb_reference_run(&p, b->run->pool);
 }
 
 /* ---- one slab ---- */
@@ -224,7 +211,7 @@ static bb_status read_slab(const slab *b, bb_error *err) {
         for (size_t i = 0; i < b->cols; i++)
             if (!isfinite(x[i])) ref[i] = (double)(x[i] = 0);
     }
-    bb_pool_run(b->run->pool, b->count, multiply_exactly, (void *)(uintptr_t)b);
+    multiply_exactly(b, NULL, b->x, b->ref);
     return BB_OK;
 }
 
@@ -260,6 +247,8 @@ static bb_status do_type(slab *b, bb_error_row *row, sums *all, bb_error *err) {
     bb_pool_run(pool, b->tokens, round_token, b);
     status = multiply(b, row, err);
     if (status != BB_OK) return status;
+    multiply_exactly(b, b->what, b->x, b->wx);
+    multiply_exactly(b, b->what, b->xhat, b->wxq);
     bb_pool_run(pool, b->count, split_row, b);
     for (size_t r = 0; r < b->count; r++) merge(all, &b->sums[r]);
     return BB_OK;
@@ -271,6 +260,8 @@ static void slab_free(slab *b) {
     free(b->w);
     free(b->wf);
     free(b->ref);
+    free(b->wx);
+    free(b->wxq);
     free(b->blocks);
     free(b->what);
     free(b->mass);
@@ -290,6 +281,8 @@ static bb_status slab_alloc(slab *b, size_t row_bytes_max, bb_error *err) {
     b->w = bb_alloc(n, sizeof *b->w);
     b->wf = bb_alloc(n, sizeof *b->wf);
     b->ref = bb_alloc(l, sizeof *b->ref);
+    b->wx = bb_alloc(l, sizeof *b->wx);
+    b->wxq = bb_alloc(l, sizeof *b->wxq);
     b->blocks = bb_alloc(b->capacity, row_bytes_max);
     b->what = bb_alloc(n, sizeof *b->what);
     b->mass = bb_alloc(n, sizeof *b->mass);
@@ -299,19 +292,14 @@ static bb_status slab_alloc(slab *b, size_t row_bytes_max, bb_error *err) {
     b->y = bb_alloc(l, sizeof *b->y);
     b->sums = bb_alloc(b->capacity, sizeof *b->sums);
     b->status = bb_alloc(b->capacity, sizeof *b->status);
-    bool whole = b->w && b->wf && b->ref && b->blocks && b->what && b->mass && b->error && b->xhat && b->xerror &&
-                 b->y && b->sums && b->status;
+    bool whole = b->w && b->wf && b->ref && b->wx && b->wxq && b->blocks && b->what && b->mass && b->error && b->xhat &&
+                 b->xerror && b->y && b->sums && b->status;
     return whole ? BB_OK : bb_fail(err, BB_E_NOMEM, "out of memory");
-}
-
-/* A norm relative to that of the reference, both squared: a matrix of zeros has no error. */
-static double relative(double squares, double ref) {
-    return squares == 0 ? 0 : ref > 0 ? sqrt(squares / ref) : (double)INFINITY;
 }
 
 /* before: squares of the outputs without this rounding. */
 static bb_error_part figures(const part *p, double before, double ref) {
-    bb_error_part f = {.rel = relative(p->squares, ref), .max_abs = p->largest};
+    bb_error_part f = {.rel = bb_relative_norm(p->squares, ref), .max_abs = p->largest};
     f.cosine = before == 0 && p->with == 0 ? 1 : 0;
     if (before > 0 && p->with > 0) f.cosine = p->dot / sqrt(before) / sqrt(p->with);
     if (f.cosine > 1 || p->largest == 0) f.cosine = 1;
@@ -324,10 +312,10 @@ static void set_figures(const sums *s, bool steps, bb_error_row *row) {
     row->activations = figures(&s->activations, s->weights.with, s->ref);
     row->accumulation = figures(&s->accumulation, s->activations.with, s->ref);
     row->cross = s->cross == 0 ? 0 : s->ref > 0 ? s->cross / s->ref : (double)NAN;
-    row->bound = relative(s->bound, s->ref);
-    row->bound_sqrt = relative(s->bound_sqrt, s->ref);
-    row->bound_weights = steps ? relative(s->bound_weights, s->ref) : (double)NAN;
-    row->bound_activations = relative(s->bound_activations, s->ref);
+    row->bound = bb_relative_norm(s->bound, s->ref);
+    row->bound_sqrt = bb_relative_norm(s->bound_sqrt, s->ref);
+    row->bound_weights = steps ? bb_relative_norm(s->bound_weights, s->ref) : (double)NAN;
+    row->bound_activations = bb_relative_norm(s->bound_activations, s->ref);
 }
 
 static bool has_steps(const bb_dtype *t) { return bb_half_steps(t, NULL, 0, t->block, NULL) == BB_OK; }
@@ -380,9 +368,11 @@ bb_status bb_error_products(const bb_error_run *run, const bb_error_matrix *m, c
         row->tokens = tokens;
         row->kernel = k->family->name;
         row->isa = bb_level_name(k->level);
+        if (row->ns) row->gops = 2 * (double)tokens * (double)b.checked * (double)b.cols / (double)row->ns;
         if (all[i].overflow) {
             bb_error_row_skip(row, "the fp32 product overflows");
             row->ns = 0;
+            row->gops = 0;
         } else
             set_figures(&all[i], has_steps(row->type->dtype), row);
     }

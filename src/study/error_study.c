@@ -261,13 +261,24 @@ static bb_status judge_report(const bb_error_report *r, bb_error *err) {
                    first->skipped);
 }
 
+/* What a watcher shows, who may still read it when the study has ended: the file's own name of the tensor, which
+ * outlives it, where nothing of it is to be escaped. */
+static const char *shown_name(const bb_tensor *t) {
+    bb_str safe;
+    bb_str_init(&safe);
+    bb_escape(&safe, t->name, strlen(t->name), 0);
+    bool plain = !safe.failed && strcmp(bb_str_c(&safe), t->name) == 0;
+    bb_str_clear(&safe);
+    return plain ? t->name : "a tensor whose name is no plain text";
+}
+
 static bb_status measure_all(const bb_error_run *run, const bb_file *file, bb_error_report *r, bb_error *err) {
     const bb_error_opts *o = run->o;
     bb_status status = BB_OK;
     for (size_t i = 0; i < bb_file_tensor_count(file) && status == BB_OK; i++) {
         const bb_tensor *t = bb_file_tensor(file, i);
         if (!wanted(t, o)) continue;
-        if (run->progress) bb_escape_buf(t->name, run->progress->what, sizeof run->progress->what);
+        if (run->progress) atomic_store(&run->progress->now, shown_name(t));
         status = measure_tensor(run, file, t, r->rows + r->n_rows, err);
         r->n_rows += o->n_types;
     }
@@ -308,6 +319,7 @@ static bb_status study(const bb_file *file, bb_error_opts *o, bb_progress *progr
     if (progress) atomic_store(&progress->total, work);
     const bb_error_run run = {o, pool, progress, &r->dispatch};
     status = measure_all(&run, file, r, err);
+    if (progress) atomic_store(&progress->now, NULL);
     bb_pool_free(pool);
     return status;
 }

@@ -74,6 +74,7 @@ typedef struct bb_error_row {
     double bound, bound_sqrt, bound_weights, bound_activations;
     const char *kernel, *isa;
     uint64_t ns; /* of one product of all checked rows and tokens, the least of three */
+    double gops; /* of it: 2 a weight and token, in a nanosecond */
     /* bb_error_rank: elements times total.rel^2, over that of all rows of this type. */
     double share;
     bb_error_step larger, smaller;

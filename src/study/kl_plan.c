@@ -140,10 +140,9 @@ bb_status bb_kl_plan_make(const bb_model *model, const bb_infer *infer, const bb
         st = by_matrices(model, infer, t, &p, err);
         if (st == BB_OK) st = folder_bytes(model, t, opts, &p, err);
     } else {
-        /* a storage type that is no file type: every matrix gets it, as `quantize` does; nvfp4's number, which has no
-         * mixture */
-        bb_ftype own = {.name = p.title, .number = 39, .base = p.title};
-        st = by_mixture(model, infer, opts, f ? f : &own, !f, &p, err);
+        const bb_ftype *of = f ? f : bb_ftype_pure(t);
+        st = of ? by_mixture(model, infer, opts, of, !f, &p, err)
+                : bb_fail(err, BB_E_UNSUPPORTED, "GGUF has no file type for %s", t->name);
     }
     if (st != BB_OK) {
         bb_kl_plan_clear(&p);

@@ -99,11 +99,15 @@ static bb_status set_all(study *s, const bb_kl_plan *p, bb_infer_use use) {
 static bb_kl_row *new_row(study *s, const char *type, uint64_t file_bytes) {
     if (!bb_grow((void **)&s->r.rows, s->r.n_rows, &s->rows_cap, sizeof *s->r.rows)) return NULL;
     bb_kl_row *row = &s->r.rows[s->r.n_rows++];
-    *row = (bb_kl_row){.file_bytes = file_bytes, .kl_weights_only = (double)NAN};
+    *row = (bb_kl_row){.file_bytes = file_bytes, .price = (double)NAN, .kl_weights_only = (double)NAN};
     row->saved_bytes = (int64_t)(bb_kl_file_bytes(s->model->file) - file_bytes);
     row->matrices = bb_infer_linears(s->infer);
     snprintf(row->type, sizeof row->type, "%s", type);
     return row;
+}
+
+static void set_price(bb_kl_row *row) {
+    if (row->saved_bytes > 0) row->price = row->score.kl / (double)row->saved_bytes * 0x1p20;
 }
 
 static double bits_per_weight(const study *s, uint64_t tensor_bytes) {
@@ -155,6 +159,7 @@ static bb_status run_type(study *s, const bb_kl_plan *p) {
     bb_status st = set_all(s, p, BB_USE_KERNEL);
     if (st == BB_OK) st = score(s, p->name, NULL, &row->score);
     if (st != BB_OK) return st;
+    set_price(row);
     row->kl_weights_only = row->score.kl;
     if (!rounds_inputs(s, p)) return BB_OK;
     st = set_all(s, p, BB_USE_VALUES);
@@ -175,7 +180,9 @@ static bb_status add_tensor_row(study *s, const bb_kl_plan *p, const char *name,
     row->bits_per_weight = 8 * (double)bytes / (double)t->elements;
     snprintf(row->tensor, sizeof row->tensor, "%s", name);
     snprintf(row->stored_as, sizeof row->stored_as, "%s", type->name);
-    return score(s, p->name, NULL, &row->score);
+    bb_status st = score(s, p->name, NULL, &row->score);
+    set_price(row);
+    return st;
 }
 
 /* The rest of the model is the base. */
@@ -203,11 +210,16 @@ static bb_status run_embedding(study *s, const bb_kl_plan *p) {
     return st == BB_OK ? bb_infer_set_embedding(s->infer, NULL, s->err) : st;
 }
 
-/* What is lost for each byte saved; what saves none stands behind. */
+/* What is lost for each byte saved; what saves none stands behind. Predictions that are not finite (KL is NaN then) are
+ * the worst loss. */
+static double price_rank(const bb_kl_row *r) {
+    if (r->saved_bytes <= 0) return -1;
+    return isnan(r->price) ? (double)INFINITY : r->price;
+}
+
 static int by_price(const void *a, const void *b) {
     const bb_kl_row *x = a, *y = b;
-    double p = x->saved_bytes > 0 ? x->score.kl / (double)x->saved_bytes : -1;
-    double q = y->saved_bytes > 0 ? y->score.kl / (double)y->saved_bytes : -1;
+    double p = price_rank(x), q = price_rank(y);
     if (p > q || p < q) return p > q ? -1 : 1;
     return strcmp(x->tensor, y->tensor);
 }
@@ -271,8 +283,13 @@ static bb_status check(const bb_model *m, const bb_kl_opts *o, bb_error *err) {
         return bb_fail(err, BB_E_UNSUPPORTED, "%s: its architecture is not clear%s%s", m->title, *m->note ? ": " : "",
                        m->note);
     if (m->file->names_only) return bb_fail(err, BB_E_OPEN, "%s: its shards are not there", m->title);
+    char safe[64];
     for (size_t i = 0; i < o->n_types; i++)
-        if (!bb_ftype_find(o->types[i], NULL) && !bb_dtype_find(o->types[i], NULL)) {
+        if (strchr(o->types[i], ':'))
+            return bb_fail(err, BB_E_UNSUPPORTED,
+                           "'%s': a model runs with a scale for each row of int8 and int4: give the name alone",
+                           bb_escape_buf(o->types[i], safe, sizeof safe));
+        else if (!bb_ftype_find(o->types[i], NULL) && !bb_dtype_find(o->types[i], NULL)) {
             (void)bb_ftype_find(o->types[i], err);
             return BB_E_NAME;
         }

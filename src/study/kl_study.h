@@ -27,6 +27,7 @@ typedef struct bb_kl_row {
     int64_t saved_bytes;    /* less than the file that was given */
     double bits_per_weight; /* of all tensors; of that one */
     bb_score score;         /* through the kernels, against the base */
+    double price;           /* KL for each MiB that is saved; NaN where none is */
     double kl_weights_only; /* values decoded to fp32, inputs not rounded; NaN = not measured */
     /* of them, those in another type since no block divides their rows, those that stay as they were */
     size_t matrices, other, kept;
@@ -35,7 +36,7 @@ typedef struct bb_kl_row {
 /* The base: the values of the file, block types decoded, through the fp32 kernel. */
 typedef struct bb_kl_report {
     bb_kl_row *rows; /* [n_rows], owned: the file as it is, then each type, then by type each matrix, those first that
-                      * lose most for each byte that they save */
+                      * lose most for each byte that they save, before them those whose predictions are not finite */
     size_t n_rows;
     bb_score base;
     uint64_t tokens, ctx; /* of the text; of a chunk */

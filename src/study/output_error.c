@@ -3,6 +3,7 @@
 #include "study/output_error.h"
 #include "base/checked.h"
 #include "base/mem.h"
+#include "study/reference_product.h"
 #include "study/study_parts.h"
 #include <math.h>
 #include <stdlib.h>
@@ -60,86 +61,33 @@ bb_status bb_output_inputs(uint64_t seed, size_t tokens, size_t cols, float **x)
     return BB_OK;
 }
 
-/* Tokens whose sums go on side by side, values of k for which their activations stay in the first cache, and rows of
- * one worker. */
-enum { LANES = 8, DEPTH = 256, ROWS = 32 };
-
-typedef struct reference {
-    const bb_output_sample *s;
-    const float *x; /* [tokens][cols] */
-    size_t tokens, groups;
-    double (*y)[LANES]; /* [rows][groups] */
-} reference;
-
-/* Rows [first, end) times a group of tokens, x [depth][LANES] from k on: each sum over k in its order. The sums have
- * names because compilers keep those in registers. */
-static void add_products(const reference *ref, size_t first, size_t end, size_t group, size_t k, size_t depth,
-                         const double (*x)[LANES]) {
-    for (size_t r = first; r < end; r++) {
-        const float *w = ref->s->w + r * ref->s->cols + k;
-        double *y = ref->y[r * ref->groups + group];
-        double a = y[0], b = y[1], c = y[2], d = y[3], e = y[4], f = y[5], g = y[6], h = y[7];
-        for (size_t i = 0; i < depth; i++) {
-            double v = (double)w[i];
-            a += v * x[i][0];
-            b += v * x[i][1];
-            c += v * x[i][2];
-            d += v * x[i][3];
-            e += v * x[i][4];
-            f += v * x[i][5];
-            g += v * x[i][6];
-            h += v * x[i][7];
-        }
-        const double sums[LANES] = {a, b, c, d, e, f, g, h};
-        memcpy(y, sums, sizeof sums);
-    }
-}
-
-static void refer(void *ctx, size_t i) {
-    const reference *ref = ctx;
-    const bb_output_sample *s = ref->s;
-    size_t first = i * ROWS, end = s->rows - first < ROWS ? s->rows : first + ROWS;
-    double wide[DEPTH][LANES] = {{0}};
-    for (size_t g = 0; g < ref->groups; g++) {
-        size_t left = ref->tokens - g * LANES, tokens = left < LANES ? left : LANES;
-        for (size_t k = 0; k < s->cols; k += DEPTH) {
-            size_t depth = s->cols - k < DEPTH ? s->cols - k : DEPTH;
-            for (size_t t = 0; t < tokens; t++)
-                for (size_t d = 0; d < depth; d++) wide[d][t] = (double)ref->x[(g * LANES + t) * s->cols + k + d];
-            add_products(ref, first, end, g, k, depth, (const double(*)[LANES])wide);
-        }
-    }
-}
-
 /* got [tokens][rows]. */
-static double relative(const reference *ref, const float *got) {
+static double relative(const bb_reference *ref, const float *got) {
     double error = 0, whole = 0;
-    size_t rows = ref->s->rows;
-    for (size_t t = 0; t < ref->tokens; t++)
-        for (size_t r = 0; r < rows; r++) {
-            double y = ref->y[r * ref->groups + t / LANES][t % LANES], e = (double)got[t * rows + r] - y;
-            error += e * e;
-            whole += y * y;
+    for (size_t r = 0; r < ref->rows; r++) {
+        double row_error = 0, row = 0;
+        for (size_t t = 0; t < ref->tokens; t++) {
+            double y = ref->y[r * ref->tokens + t], e = (double)got[t * ref->rows + r] - y;
+            row_error += e * e;
+            row += y * y;
         }
-    if (!isfinite(error) || !isfinite(whole)) return (double)NAN;
-    return error == 0 ? 0 : whole > 0 ? sqrt(error / whole) : (double)INFINITY;
+        error += row_error;
+        whole += row;
+    }
+    return isfinite(error) && isfinite(whole) ? bb_relative_norm(error, whole) : (double)NAN;
 }
 
 bb_status bb_output_sample_error(const bb_output_sample *s, const float *x, size_t tokens, bb_isa isa, bb_pool *pool,
                                  bb_dispatch *dispatch, double *rel) {
     bb_packed *packed = NULL;
     const bb_matmul_opts how = {.isa = isa, .pool = pool, .dispatch = dispatch};
-    reference ref = {.s = s, .x = x, .tokens = tokens, .groups = tokens / LANES + (tokens % LANES != 0)};
-    size_t parts = s->rows / ROWS + (s->rows % ROWS != 0);
+    bb_reference ref = {.w = s->w, .x = x, .rows = s->rows, .cols = s->cols, .tokens = tokens};
     float *y = bb_alloc(tokens, s->rows * sizeof *y);
-    ref.y = bb_alloc(ref.groups, s->rows * sizeof *ref.y);
+    ref.y = bb_alloc(tokens, s->rows * sizeof *ref.y);
     bb_status status = y && ref.y ? bb_pack_as(s->type, s->data, s->rows, s->cols, pool, &packed, NULL) : BB_E_NOMEM;
     if (status == BB_OK) status = bb_matmul_as(packed, x, tokens, &how, y);
     if (status == BB_OK) {
-        if (pool)
-            bb_pool_run(pool, parts, refer, &ref);
-        else
-            for (size_t i = 0; i < parts; i++) refer(&ref, i);
+        bb_reference_run(&ref, pool);
         *rel = relative(&ref, y);
     }
     bb_packed_free(packed);

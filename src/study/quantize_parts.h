@@ -35,7 +35,7 @@ typedef struct bb_quantize_place {
 struct bb_quantize_job {
     const bb_model *model;
     bb_quantize_opts opts;
-    bb_ftype ftype; /* what general.file_type says; a storage type that is no file type has its own row here */
+    bb_ftype ftype; /* what general.file_type says */
     char title[64];
     bb_quantize_row *rows; /* [n] */
     bb_quantize_place *places;

@@ -165,6 +165,11 @@ START_TEST(imatrix) {
     ck_assert_ptr_eq(bb_capture_rows(t.capture, 0, &rows, &cols), NULL); /* none were to be kept */
     ck_assert_int_eq(bb_capture_write_npy(t.capture, t.infer, made_path("none"), false, &err), BB_E_VALUE);
     bb_imatrix_free(im);
+    /* a text shorter than a chunk is one */
+    ck_assert_int_eq(bb_capture_write_imatrix(t.capture, t.infer, "x", TOKENS + 1, path, true, &err), BB_OK);
+    ck_assert_int_eq(bb_imatrix_open(path, &im, &err), BB_OK);
+    ck_assert_uint_eq(bb_imatrix_chunks(im), 1);
+    bb_imatrix_free(im);
     end(&t);
     made_end();
 }

@@ -6,6 +6,7 @@
 #include "harness.h"
 #include "model/catalogue.h"
 #include "model/mixture.h"
+#include "quant/quant.h"
 #include <string.h>
 #include <strings.h>
 
@@ -299,6 +300,28 @@ START_TEST(any_order) {
 }
 END_TEST
 
+START_TEST(of_a_storage_type_alone) {
+    static const struct {
+        const char *type;
+        int32_t number;
+    } rows[] = {{"q8_0", 7}, {"q6_K", 18}, {"q3_K", 12}, {"q4_K", 15}, {"q5_K", 17}, {"mxfp4", 38}, {"nvfp4", 39}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const bb_ftype *ft = bb_ftype_pure(bb_dtype_find(rows[i].type, NULL));
+        ck_assert(ft != NULL);
+        ck_assert_str_eq(ft->base, rows[i].type);
+        ck_assert_str_eq(ft->name, rows[i].type);
+        ck_assert_int_eq(ft->number, rows[i].number);
+    }
+    ck_assert(bb_ftype_pure(bb_dtype_find("q8_1", NULL)) == NULL);
+    ck_assert(bb_ftype_pure(bb_dtype_find("nf4", NULL)) == NULL);
+    for (size_t i = 0; i < bb_dtype_count(); i++) { /* whatever can be written has one */
+        const bb_dtype *t = bb_dtype_at(i);
+        const bb_codec *c = bb_codec_find(t, BB_ISA_SCALAR);
+        if (t->gguf_id != BB_NO_GGUF_ID && c && c->encode) ck_assert_msg(bb_ftype_pure(t) != NULL, "%s", t->name);
+    }
+}
+END_TEST
+
 START_TEST(names) {
     bb_error err;
     ck_assert_int_eq(bb_ftype_find("Q4_K_M", NULL)->number, 15);
@@ -326,6 +349,7 @@ static Suite *make_suite(void) {
     tcase_add_test(t, families);
     tcase_add_test(t, with_imatrix);
     tcase_add_test(t, any_order);
+    tcase_add_test(t, of_a_storage_type_alone);
     tcase_add_test(t, names);
     suite_add_tcase(s, t);
     return s;

@@ -62,6 +62,28 @@ START_TEST(made) {
 }
 END_TEST
 
+/* One channel in each 1024 columns, and none twice: whatever the seed. */
+START_TEST(distinct_outliers) {
+    enum { WIDE = 8192 + 500 };
+    for (uint64_t seed = 10; seed < 30; seed++) {
+        bb_inputs *normal = NULL, *outliers = NULL;
+        ck_assert_int_eq(bb_inputs_make(BB_INPUTS_NORMAL, seed, &normal, NULL), BB_OK);
+        ck_assert_int_eq(bb_inputs_make(BB_INPUTS_OUTLIERS, seed, &outliers, NULL), BB_OK);
+        float *a = rows_of(normal, WIDE, 1), *c = rows_of(outliers, WIDE, 1);
+        size_t loud = 0;
+        for (size_t k = 0; k < WIDE; k++) {
+            ck_assert_msg(c[k] == a[k] || c[k] == 20 * a[k], "seed %d, channel %zu", (int)seed, k);
+            loud += c[k] != a[k];
+            if (k % 1024 == 1023 || k + 1 == WIDE) ck_assert_uint_eq(loud, k / 1024 + 1);
+        }
+        free(a);
+        free(c);
+        bb_inputs_free(normal);
+        bb_inputs_free(outliers);
+    }
+}
+END_TEST
+
 /* ---- read ---- */
 
 enum { IN = 8, OUT = 3 };
@@ -216,6 +238,7 @@ static Suite *suite(void) {
     TCase *t = tcase_create("inputs");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, made);
+    tcase_add_test(t, distinct_outliers);
     tcase_add_test(t, values_of_an_array);
     tcase_add_test(t, other_shapes);
     tcase_add_test(t, inputs_that_are_not_finite);

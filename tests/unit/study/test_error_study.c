@@ -3,6 +3,7 @@
 #include "harness.h"
 #include "study/error_study.h"
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
 static const char *const names[] = {"f32", "bf16", "int8", "q8_0", "q4_0"};
@@ -146,6 +147,8 @@ START_TEST(lost_weights) {
     ck_assert_str_eq(why, "magnitudes beyond its largest: 1 value lost");
     r = study(f, "int8", why, sizeof why);
     ck_assert(!why[0] && r.weight.rel > 0 && r.weight.rel < 0.01);
+    r = study(f, "f32", why, sizeof why); /* loses nothing: what is left is the adding */
+    ck_assert(!why[0] && r.weights.rel == 0 && r.activations.rel == 0 && r.accumulation.rel == r.total.rel);
     bb_file_close(f);
 }
 END_TEST
@@ -265,6 +268,46 @@ START_TEST(refusals_and_cancel) {
     atomic_store(&p.cancel, true);
     ck_assert_int_eq(bb_error_study(f, &(bb_error_opts){.types = &t, .n_types = 1}, &p, &r, &err), BB_E_CANCELLED);
     ck_assert_ptr_eq(r.rows, NULL);
+    bb_file_close(f);
+}
+END_TEST
+
+typedef struct watch {
+    bb_progress progress;
+    const bb_file *file;
+    const char *first, *odd; /* names that were seen */
+    atomic_bool stop;
+} watch;
+
+static void *look(void *ctx) {
+    watch *w = ctx;
+    while (!atomic_load(&w->stop)) {
+        const char *now = atomic_load(&w->progress.now);
+        if (!now) continue;
+        if (!w->first) w->first = now;
+        if (!bb_file_find(w->file, now)) w->odd = now;
+    }
+    return NULL;
+}
+
+/* The name of what is measured comes through `now`; `what` is not written while others read it. */
+START_TEST(watched) {
+    bb_file *f = NULL;
+    bb_error_report r = {0};
+    bb_error_type t = type_of("q4_0");
+    watch w = {.first = NULL};
+    pthread_t thread;
+    bb_progress_init(&w.progress);
+    memcpy(w.progress.what, "a leg", 6);
+    ck_assert_int_eq(bb_file_open("data/demo.gguf", &f, NULL), BB_OK);
+    w.file = f;
+    ck_assert_int_eq(pthread_create(&thread, NULL, look, &w), 0);
+    ck_assert_int_eq(bb_error_study(f, &(bb_error_opts){.types = &t, .n_types = 1}, &w.progress, &r, NULL), BB_OK);
+    atomic_store(&w.stop, true);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_str_eq(w.progress.what, "a leg");
+    ck_assert(w.first && !w.odd && !atomic_load(&w.progress.now));
+    bb_error_report_clear(&r);
     bb_file_close(f);
 }
 END_TEST
@@ -402,6 +445,7 @@ static Suite *suite(void) {
     tcase_add_test(t, zero_matrix);
     tcase_add_test(t, wide_types_are_the_reference);
     tcase_add_test(t, refusals_and_cancel);
+    tcase_add_test(t, watched);
     tcase_add_test(t, rows_too_long_for_int8);
     tcase_add_test(t, same_whatever_computes_it);
     tcase_add_test(t, ranking);

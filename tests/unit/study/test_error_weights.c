@@ -30,8 +30,7 @@ START_TEST(as_a_gguf_is_quantized) {
     bb_model *m = NULL;
     bb_quantize_job *job = NULL;
     bb_error err = {0};
-    bb_ftype ftype = {name, 39, name};
-    bb_quantize_opts o = {.recipe = {.ftype = &ftype, .pure = true}, .threads = 2};
+    bb_quantize_opts o = {.recipe = {.ftype = bb_ftype_pure(bb_dtype_find(name, NULL)), .pure = true}, .threads = 2};
     size_t compared = 0;
     begin();
     ck_assert_msg(bb_model_find("data/demo.gguf", &m, &err) == BB_OK, "%s", err.text);

@@ -252,9 +252,29 @@ START_TEST(each_matrix_alone) {
         ck_assert_int_eq(st, BB_OK);
         ck_assert(isnan(r->kl_weights_only) && r->saved_bytes > 0);
         ck_assert_str_eq(r->stored_as, t->name);
-        if (i > 2) ck_assert(r[-1].score.kl / (double)r[-1].saved_bytes >= r->score.kl / (double)r->saved_bytes);
+        ck_assert_double_eq_tol(r->price, r->score.kl / ((double)r->saved_bytes / 1048576), 1e-12 * r->price);
+        if (i > 2) ck_assert(r[-1].price >= r->price);
     }
     hand_close(&h);
+}
+END_TEST
+
+static void beyond_f16(const bb_graph_tensor *t, float *x, uint64_t n, const void *ctx) {
+    (void)ctx;
+    if (strcmp(t->name, "blk.1.ffn_up.weight") == 0) x[n / 2] = 70000;
+}
+
+/* A matrix that f16 makes infinite has no KL: the worst that can be lost, and the rest stays in its order. */
+START_TEST(no_kl_comes_first) {
+    static const char *const types[] = {"f16"};
+    made_change large = {.values = beyond_f16};
+    take_model("llama", &large);
+    opts.per_tensor = true;
+    study(types, 1);
+    ck_assert(report.n_rows > 4 && isnan(report.rows[2].score.kl) && isnan(report.rows[2].price));
+    ck_assert_str_eq(report.rows[2].tensor, "blk.1.ffn_up.weight");
+    for (size_t i = 3; i < report.n_rows; i++)
+        ck_assert(report.rows[i].price >= 0 && (i == 3 || report.rows[i - 1].price >= report.rows[i].price));
 }
 END_TEST
 
@@ -316,6 +336,7 @@ static void nan_values(const bb_graph_tensor *t, float *x, uint64_t n, const voi
 START_TEST(bad_input) {
     made_change nan = {.values = nan_values};
     refused("q9_K", BB_E_NAME, "'q9_K'");
+    refused("int8:tensor", BB_E_UNSUPPORTED, "a scale for each row");
     refused("q8_1", BB_E_UNSUPPORTED, "no quantizer for q8_1");
     opts.ctx = 2;
     refused("q8_0", BB_E_ARG, "at least 3");
@@ -359,6 +380,7 @@ static Suite *suite(void) {
     tcase_add_test(t, every_isa_gives_the_same);
     tcase_add_test(t, mixtures_and_rows_that_do_not_divide);
     tcase_add_test(t, each_matrix_alone);
+    tcase_add_test(t, no_kl_comes_first);
     tcase_add_test(t, an_output_tied_to_the_embedding);
     tcase_add_test(t, against_its_own_values);
     tcase_add_test(t, bad_input);

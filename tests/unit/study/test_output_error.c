@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "made_checkpoint.h"
 #include "study/coded_weight.h"
+#include "study/error_study.h"
 #include "study/output_error.h"
 #include "study/tensor_rows.h"
 
@@ -127,6 +128,43 @@ START_TEST(as_the_files_say) {
     ck_assert(n > 20 && ran == n);
     bb_quantize_free(job);
     bb_model_free(back);
+    bb_model_free(m);
+    end();
+}
+END_TEST
+
+/* What `error` says of the same rows and inputs, to the last bit. */
+START_TEST(as_error_says) {
+    static const char *const ftypes[] = {"q8_0", "q4_K_M", "bf16"};
+    static const char *const names[] = {"q8_0", "q4_K", "q6_K", "q5_0", "bf16"};
+    enum { TYPES = sizeof names / sizeof *names, TOKENS = 16 };
+    bb_error_type types[TYPES];
+    bb_error_opts o = {.types = types, .n_types = TYPES, .tokens = TOKENS, .rows_max = BB_OUTPUT_ROWS, .threads = 2};
+    bb_error_report r;
+    bb_inputs *inputs = NULL;
+    char path[256];
+    size_t same = 0;
+    begin();
+    bb_model *m = model_of("data/demo.gguf");
+    bb_quantize_job *job = quantized(m, ftypes[_i], TOKENS, 1, BB_ISA_AUTO, in_root("a.gguf", path));
+    for (size_t k = 0; k < TYPES; k++) ck_assert_int_eq(bb_error_type_find(names[k], &types[k], NULL), BB_OK);
+    ck_assert_int_eq(bb_inputs_make(BB_INPUTS_NORMAL, SEED, &inputs, NULL), BB_OK);
+    o.inputs = inputs;
+    ck_assert_int_eq(bb_error_study(m->file, &o, NULL, &r, NULL), BB_OK);
+    for (size_t i = 0; i < bb_quantize_count(job); i++) {
+        const bb_quantize_row *q = bb_quantize_at(job, i);
+        for (size_t k = 0; q->kernel && k < r.n_rows; k++) {
+            const bb_error_row *e = &r.rows[k];
+            if (e->type->dtype != q->to || e->skipped[0] || strcmp(e->tensor->name, q->name) != 0) continue;
+            ck_assert_msg(e->total.rel == q->output_rel, "%s in %s: %.17g, error says %.17g", q->name, q->to->name,
+                          q->output_rel, e->total.rel);
+            same++;
+        }
+    }
+    ck_assert_uint_ge(same, 10);
+    bb_error_report_clear(&r);
+    bb_inputs_free(inputs);
+    bb_quantize_free(job);
     bb_model_free(m);
     end();
 }
@@ -314,6 +352,7 @@ static Suite *make(void) {
     TCase *t = tcase_create("output_error");
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, as_the_files_say, 0, 4);
+    tcase_add_loop_test(t, as_error_says, 0, 3);
     tcase_add_test(t, same_for_all);
     tcase_add_test(t, parts);
     tcase_add_loop_test(t, folders, 0, LAYOUTS);
