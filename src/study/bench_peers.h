@@ -36,15 +36,24 @@ extern const bb_peer bb_peer_openblas, bb_peer_gslcblas, bb_peer_ggml;
 enum { BB_PEERS = 3 };
 typedef struct bb_peers {
     void *library[BB_PEERS]; /* NULL = not there */
+    /* Rows that a library did not give though it has a way for the type, and the first of them. */
+    struct {
+        size_t n;
+        const char *type;
+        uint64_t tokens;
+    } failed[BB_PEERS];
 } bb_peers;
 
 /* Opens what is there; a note for each that is or is not. */
 void bb_peers_open(bb_peers *peers, const char *ggml_dir, unsigned threads, bb_bench_report *report);
 void bb_peers_close(bb_peers *peers);
+/* A note for each that failed. */
+void bb_peers_tell(const bb_peers *peers, bb_bench_report *report);
 size_t bb_peers_ways(const bb_peers *peers, const bb_dtype *type);
 /* A row for every way and number of tokens, each given to `add` with the number of its sample. Of row, what the weights
- * are and what their arithmetic is: bb_bench_rate fills in the rest. */
-bb_status bb_peers_measure(const bb_peers *peers, const bb_peer_weights *w, const bb_bench_data *d,
+ * are and what their arithmetic is: bb_bench_rate fills in the rest. What a library fails at is counted, and no error.
+ */
+bb_status bb_peers_measure(bb_peers *peers, const bb_peer_weights *w, const bb_bench_data *d,
                            const bb_bench_clock *clock, bb_progress *progress, void *ctx,
                            bb_status (*add)(void *ctx, size_t sample, const bb_bench_row *row));
 

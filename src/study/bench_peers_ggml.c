@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* bench_peers_ggml.c - products by ggml's CPU backend, with the weights as they are and repacked. Its calls are those
  * of ggml.h, ggml-backend.h, ggml-alloc.h and ggml-cpu.h of ggml 0.25.1 (llama.cpp v0.5.0); nothing of it is linked. */
-#define _GNU_SOURCE /* dladdr, RTLD_NODELETE */
+#define _GNU_SOURCE /* dladdr, RTLD_NODELETE, strverscmp */
 #include "base/mem.h"
 #include "base/str.h"
 #include "study/bench_peers.h"
@@ -100,6 +100,7 @@ typedef struct ggml {
     void (*threadpool_free)(void *threadpool);
     void *bufts[1 + EXTRAS_MAX]; /* the plain one, then those that rearrange weights */
     size_t n_bufts;
+    char file[40];    /* its name in a folder; "" = the system's */
     char variant[24]; /* of the backend's file: "zen4" */
 } ggml;
 
@@ -119,16 +120,31 @@ static void quiet(int level, const char *text, void *data) {
 
 /* ---- finding it ---- */
 
-/* Its file in a folder: libggml.so, or with a version in the name (node-llama-cpp has libggml.v0.5.0.so). */
-static bool find_file(const char *folder, char *path, size_t size) {
+/* How much a file's name is the library's: libggml.so, then libggml.so.N, then with a version before the end
+ * (node-llama-cpp has libggml.v0.5.0.so); 0 = not at all. */
+static int name_rank(const char *name) {
+    if (strcmp(name, "libggml.so") == 0) return 3;
+    if (bb_starts_with(name, "libggml.so.")) {
+        const char *version = name + strlen("libggml.so.");
+        return *version && version[strspn(version, "0123456789.")] == '\0' ? 2 : 0;
+    }
+    return bb_starts_with(name, "libggml.v") && bb_ends_with(name, ".so") ? 1 : 0;
+}
+
+/* The name of its file in a folder, the best and newest that is there. */
+static bool find_file(const char *folder, char *name, size_t size) {
     DIR *d = opendir(folder);
-    bool found = false;
+    int best = 0;
     if (!d) return false;
-    for (const struct dirent *e; !found && (e = readdir(d));)
-        if (bb_starts_with(e->d_name, "libggml.") && strstr(e->d_name, "so"))
-            found = (size_t)snprintf(path, size, "%s/%s", folder, e->d_name) < size;
+    for (const struct dirent *e; (e = readdir(d));) {
+        int rank = name_rank(e->d_name);
+        if (rank == 0 || rank < best || strlen(e->d_name) >= size) continue;
+        if (rank == best && strverscmp(e->d_name, name) <= 0) continue;
+        best = rank;
+        (void)snprintf(name, size, "%s", e->d_name);
+    }
     (void)closedir(d);
-    return found;
+    return best > 0;
 }
 
 static bool get_calls(ggml *g) {
@@ -195,7 +211,8 @@ static void get_bufts(ggml *g, void *reg) {
 /* A reason when it does not work. */
 static const char *open_library(ggml *g, const char *where, unsigned threads) {
     char path[4096] = "libggml.so.0";
-    if (where && !find_file(where, path, sizeof path)) return "there is no libggml.so";
+    if (where && !find_file(where, g->file, sizeof g->file)) return "there is no libggml.so";
+    if (where && (size_t)snprintf(path, sizeof path, "%s/%s", where, g->file) >= sizeof path) return "too long a path";
     g->library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!g->library && !where) g->library = dlopen("libggml.so", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!g->library) return where ? "libggml.so cannot be loaded" : "libggml.so is not installed";
@@ -224,7 +241,8 @@ static void *ggml_open(const char *where, unsigned threads, char *note, size_t s
         (void)snprintf(note, size, "ggml with its CPU backend %s", g->variant);
         return g;
     }
-    (void)snprintf(note, size, "ggml: %s%s%.80s", why, where ? " in " : "", where ? where : "");
+    (void)snprintf(note, size, "ggml: %s%s%.80s%s%s", why, where ? " in " : "", where ? where : "",
+                   *g->file ? " as " : "", g->file);
     close_ggml(g);
     return NULL;
 }

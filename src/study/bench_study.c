@@ -269,13 +269,16 @@ typedef struct quantizing {
     const bb_bench_data *data;
     size_t row_bytes;
     unsigned char *blocks;
+    atomic_int status; /* of a slab that failed */
 } quantizing;
 enum { SLAB_ROWS = 16 };
 static void quantize_slab(void *ctx, size_t i) {
-    const quantizing *q = ctx;
+    quantizing *q = ctx;
     size_t from = i * SLAB_ROWS, left = q->data->out - from;
-    (void)bb_quantize_rows(q->e->type, q->data->w + from * q->data->in, left < SLAB_ROWS ? left : SLAB_ROWS,
-                           q->data->in, NULL, q->blocks + from * q->row_bytes);
+    bb_status status =
+        bb_quantize_rows(q->e->type, q->data->w + from * q->data->in, left < SLAB_ROWS ? left : SLAB_ROWS, q->data->in,
+                         NULL, q->blocks + from * q->row_bytes);
+    if (status != BB_OK) atomic_store(&q->status, (int)status);
 }
 
 static bb_status measure_type(bench *b, const entry *e) {
@@ -283,13 +286,14 @@ static bb_status measure_type(bench *b, const entry *e) {
     bb_pool *pool;
     bb_status status = bb_dtype_row_bytes(e->type, b->data.in, &row_bytes);
     if (status != BB_OK) return status;
-    quantizing q = {e, &b->data, (size_t)row_bytes, bb_alloc_aligned(b->data.out, (size_t)row_bytes)};
+    quantizing q = {e, &b->data, (size_t)row_bytes, bb_alloc_aligned(b->data.out, (size_t)row_bytes), BB_OK};
     if (!q.blocks) return BB_E_NOMEM;
     status = bb_pool_new(0, &pool);
     if (status == BB_OK) {
         bb_pool_run(pool, (b->data.out + SLAB_ROWS - 1) / SLAB_ROWS, quantize_slab, &q);
         bb_pool_free(pool);
-        status = measure_kernels(b, e, q.blocks);
+        status = (bb_status)atomic_load(&q.status);
+        if (status == BB_OK) status = measure_kernels(b, e, q.blocks);
     }
     bb_peer_weights w = {e->type, q.blocks, q.row_bytes, b->data.out, b->data.in};
     b->arith = strcmp(e->type->name, "f16") == 0 ? BB_ARITH_FP32 : bb_arith_of(e->kernels[0]->family->layout->act);
@@ -345,6 +349,7 @@ static bb_status run(bench *b, const uint64_t *tokens, size_t n, bb_bench_report
     status = prepare(b, tokens, n);
     if (b->progress) atomic_fetch_add(&b->progress->done, 1);
     for (size_t i = 0; i < b->n_entries && status == BB_OK; i++) status = measure_type(b, &b->entries[i]);
+    bb_peers_tell(&b->peers, r);
     if (status == BB_OK) status = look_again(b, r);
     if (status == BB_OK) status = take_rows(b, r);
     return status == BB_OK ? BB_OK : bb_fail(err, status, "%s", bb_status_text(status));

@@ -2,7 +2,7 @@
 /* test_bench_study.c - rows of the benchmark: which there are, in what order, and that their numbers belong together.
  */
 #include "harness.h"
-#include "study/bench_study.h"
+#include "study/bench_peers.h"
 #include <math.h>
 #include <string.h>
 
@@ -169,20 +169,45 @@ START_TEST(peers) {
     ck_assert_uint_ge(r.n_notes, 1);
     bb_bench_report_clear(&r);
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(file, sizeof file, "%s/libggml.so", dir);
     o.ggml_dir = dir;
     r = bench(&o);
     ck_assert(noted(&r, "there is no libggml.so in /tmp/bb_peer_"));
     bb_bench_report_clear(&r);
-    FILE *f = fopen(file, "w");
-    ck_assert_ptr_nonnull(f);
-    fputs("no library\n", f);
-    fclose(f);
-    r = bench(&o);
-    ck_assert(noted(&r, "libggml.so cannot be loaded in /tmp/bb_peer_"));
-    bb_bench_report_clear(&r);
-    unlink(file);
+    /* of several the newest, but for the plain name; what only begins alike is none */
+    static const char *const names[] = {"libggml.solo", "libggml.json-so", "libggml.v0.9.so",
+                                        "libggml.so.9", "libggml.so.10",   "libggml.so"};
+    enum { NAMES = sizeof names / sizeof *names };
+    for (size_t i = 0; i < NAMES; i++) {
+        snprintf(file, sizeof file, "%s/%s", dir, names[i]);
+        FILE *f = fopen(file, "w");
+        ck_assert_ptr_nonnull(f);
+        fputs("no library\n", f);
+        fclose(f);
+        r = bench(&o);
+        snprintf(file, sizeof file, "%s as %s", dir, names[i]);
+        ck_assert(i < 2 ? noted(&r, "there is no libggml.so in /tmp/bb_peer_") : noted(&r, file));
+        ck_assert(i < 2 || noted(&r, "libggml.so cannot be loaded in /tmp/bb_peer_"));
+        bb_bench_report_clear(&r);
+    }
+    for (size_t i = 0; i < NAMES; i++) {
+        snprintf(file, sizeof file, "%s/%s", dir, names[i]);
+        unlink(file);
+    }
     rmdir(dir);
+}
+END_TEST
+
+/* What a library failed at is told once for each, as far as there is room. */
+START_TEST(failures_are_told) {
+    bb_peers p = {.failed = {{1, "f32", 1}, {0, NULL, 0}, {3, "q4_0", 8}}};
+    bb_bench_report r = {.n_notes = 1};
+    bb_peers_tell(&p, &r);
+    ck_assert_uint_eq(r.n_notes, 3);
+    ck_assert_str_eq(r.notes[1], "OpenBLAS: 1 row left out, since it failed, the first of f32 with 1 token");
+    ck_assert(noted(&r, "ggml: 3 rows left out, since it failed, the first of q4_0 with 8 tokens"));
+    r.n_notes = sizeof r.notes / sizeof *r.notes;
+    bb_peers_tell(&p, &r);
+    ck_assert_uint_eq(r.n_notes, sizeof r.notes / sizeof *r.notes);
 }
 END_TEST
 
@@ -194,6 +219,7 @@ static Suite *suite(void) {
     tcase_add_test(t, lists);
     tcase_add_test(t, refusals);
     tcase_add_test(t, peers);
+    tcase_add_test(t, failures_are_told);
     suite_add_tcase(s, t);
     return s;
 }
