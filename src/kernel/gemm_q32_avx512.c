@@ -164,23 +164,23 @@ DOT_FN int_pair group_book(bb_q32_type type, int_pair s, const unsigned char *p,
     return s;
 }
 
-DOT_FN pair panel_one(const bb_acts *acts, bb_q32_type type, const unsigned char *block) {
-    const size_t groups = bb_q32_groups(type);
+DOT_FN pair panel_one(const bb_acts *acts, bb_q32_type type, const unsigned char *panel) {
     const signed char *x = acts->values;
+    const float *d = acts->scales;
+    const int32_t *start = acts->starts;
     pair y = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-    for (size_t g = 0; g < acts->blocks; block += bb_q32_block_bytes(type))
-        for (size_t i = 0; i < groups && g < acts->blocks; i++, g++, x += BB_Q32_GROUP) {
-            const unsigned char *p = bb_q32_codes(type, block, i), *scale = bb_q32_scales(type, block, i);
-            int_pair first = first_of_scales(type, scale);
-            int_pair s = {_mm512_set1_epi32(acts->starts[g]), _mm512_set1_epi32(acts->starts[g])};
-            if (type == BB_Q32_Q8_0)
-                s = group_8(s, p, x);
-            else if (type == BB_Q32_Q4_0)
-                s = group_q4_0(s, p, x);
-            else
-                s = group_book(type, s, p, x);
-            y = add(y, scales_of(type, first, scale), acts->scales[g], s);
-        }
+    for (size_t g = 0; g < acts->blocks; g++, x += BB_Q32_GROUP) {
+        const unsigned char *p = bb_q32_codes(type, panel, g), *scale = bb_q32_scales(type, panel, g);
+        int_pair first = first_of_scales(type, scale);
+        int_pair s = {_mm512_set1_epi32(start[g]), _mm512_set1_epi32(start[g])};
+        if (type == BB_Q32_Q8_0)
+            s = group_8(s, p, x);
+        else if (type == BB_Q32_Q4_0)
+            s = group_q4_0(s, p, x);
+        else
+            s = group_book(type, s, p, x);
+        y = add(y, scales_of(type, first, scale), d[g], s);
+    }
     return y;
 }
 
