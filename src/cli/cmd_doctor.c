@@ -3,6 +3,7 @@
 #include "base/escape.h"
 #include "base/pool.h"
 #include "cli/commands.h"
+#include "kernel/kernel.h"
 #include "report/report.h"
 #include <langinfo.h>
 #include <stdio.h>
@@ -49,6 +50,24 @@ static void features(bb_table *t) {
     row(t, "processor features", at ? found : "none of those that kernels could use");
 }
 
+/* Which kernels products run on: "avx512 of f32; avx512_vnni of q8_0, q4_0". */
+static void kernels(bb_table *t, bb_isa isa) {
+    bb_str text;
+    bb_str_init(&text);
+    for (int level = BB_LEVELS - 1; level >= 0; level--) {
+        size_t n = 0;
+        for (size_t i = 0; i < bb_kernel_count(); i++) {
+            const char *type = bb_kernel_at(i)->family->layout->type;
+            const bb_kernel *k = bb_kernel_find(bb_dtype_find(type, NULL), isa);
+            if (k != bb_kernel_at(i) || (int)k->level != level) continue;
+            if (n++ == 0) bb_str_addf(&text, "%s%s of ", text.len ? "; " : "", bb_level_name(k->level));
+            bb_str_addf(&text, "%s%s", n > 1 ? ", " : "", type);
+        }
+    }
+    row(t, "kernels", bb_str_c(&text));
+    bb_str_clear(&text);
+}
+
 /* Where other programs keep models, and how many are there. */
 static void stores(bb_table *t, const bb_stores *s) {
     for (size_t i = 0; i < s->n; i++) {
@@ -72,6 +91,12 @@ static bb_status run(cli_call *call, bb_error *err) {
     char text[640];
     bb_catalogue *cat = NULL;
     bb_error why = {0};
+    bb_isa isa = BB_ISA_AUTO;
+    bb_status status = cli_get_isa(&call->args, &isa, err);
+    if (status != BB_OK) {
+        bb_table_free(t);
+        return status;
+    }
     bb_table_column(t, "what", "WHAT", BB_COL_LEFT);
     bb_table_column(t, "value", "FOUND", BB_COL_LEFT);
     row(t, "version", BB_VERSION);
@@ -81,7 +106,7 @@ static bb_status run(cli_call *call, bb_error *err) {
     snprintf(text, sizeof text, "%ld", sysconf(_SC_NPROCESSORS_ONLN));
     row(t, "processors", text);
     features(t);
-    row(t, "kernels", "scalar");
+    kernels(t, isa);
     const char *term = getenv("TERM");
     row(t, "terminal",
         isatty(STDOUT_FILENO) ? term && *term ? term : "TERM is not set" : "standard output is no terminal");

@@ -3,6 +3,7 @@
 #include "cli/error_inputs_options.h"
 #include "cli/progress.h"
 #include "study/error_text.h"
+#include <inttypes.h>
 #include <string.h>
 
 bb_status cli_error_refuse(const char *path, const bb_model *model, bb_error *err) {
@@ -34,11 +35,14 @@ bb_status cli_error_inputs_check(const cli_call *call, const bb_model *model, bb
     return s == BB_OK && imatrix ? bb_sink_probe(imatrix, call->out.force, err) : s;
 }
 
-bb_status cli_error_text(cli_call *call, const bb_catalogue *cat, uint64_t *chunks, uint64_t *ctx, bb_model **vocab,
-                         bb_error *err) {
+bb_status cli_error_text(cli_call *call, const bb_catalogue *cat, const bb_model *model, uint64_t *chunks,
+                         uint64_t *ctx, bb_model **vocab, bb_error *err) {
     const cli_args *a = &call->args;
     bb_status s = cli_get_count(a, OPT_CHUNKS, "--chunks", chunks, err);
     if (s == BB_OK) s = cli_get_tokens(a, OPT_CTX, "--ctx", "tokens", ctx, err);
+    uint64_t most = model->arch ? model->arch->context : 0;
+    if (s == BB_OK && most && *ctx > most)
+        cli_warn(&call->out, "chunks of %" PRIu64 " tokens: the model was trained for %" PRIu64, *ctx, most);
     if (s != BB_OK || !cli_has(a, OPT_VOCAB)) return s;
     s = bb_model_locate(cat, &call->stores, a->value[OPT_VOCAB], vocab, err);
     if (s != BB_OK || ((*vocab)->file && strcmp(bb_file_format((*vocab)->file), "gguf") == 0)) return s;
@@ -56,7 +60,7 @@ static bb_status from_text(cli_call *call, const bb_catalogue *cat, const bb_mod
                       .save_inputs = a->value[OPT_SAVE_INPUTS],
                       .save_imatrix = a->value[OPT_SAVE_IMATRIX],
                       .force = call->out.force};
-    bb_status s = cli_error_text(call, cat, &o.chunks, &o.ctx, &vocab, err);
+    bb_status s = cli_error_text(call, cat, model, &o.chunks, &o.ctx, &vocab, err);
     if (vocab) o.vocab = vocab->file;
     if (s == BB_OK) s = cli_get_unsigned(a, OPT_THREADS, "--threads", 1024, &o.threads, err);
     if (s == BB_OK) s = cli_get_isa(a, &o.isa, err);

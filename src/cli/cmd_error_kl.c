@@ -61,8 +61,8 @@ bb_status cli_error_kl(cli_call *call, bool *taken, bb_error *err) {
     if (s != BB_OK || !*taken) return s;
     s = read_options(a, &types, &o, err);
     if (s == BB_OK) s = bb_catalogue_load(a->value[OPT_MODELS], a->value[OPT_GPUS], &cat, err);
-    if (s == BB_OK) s = cli_error_text(call, cat, &o.chunks, &o.ctx, &vocab, err);
     if (s == BB_OK) s = bb_model_locate(cat, &call->stores, a->words[0], &model, err);
+    if (s == BB_OK) s = cli_error_text(call, cat, model, &o.chunks, &o.ctx, &vocab, err);
     if (s == BB_OK) s = cli_output_begin(&call->out, err); /* before long work */
     if (vocab) o.vocab = vocab->file;
     if (s == BB_OK) s = measure(call, model, &o, err);

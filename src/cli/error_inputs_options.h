@@ -11,9 +11,10 @@ bb_status cli_error_inputs_check(const cli_call *call, const bb_model *model, bb
 /* --input, --inputs or --text with what goes with it. rows: kept of a text's. */
 bb_status cli_error_inputs(cli_call *call, const bb_catalogue *cat, const bb_model *model, uint64_t rows,
                            bb_inputs **inputs, bb_error *err);
-/* What goes with --text: --chunks, --ctx and the file of --vocab; *vocab, the caller's, stays as it is without. */
-bb_status cli_error_text(cli_call *call, const bb_catalogue *cat, uint64_t *chunks, uint64_t *ctx, bb_model **vocab,
-                         bb_error *err);
+/* What goes with --text: --chunks, --ctx and the file of --vocab; *vocab, the caller's, stays as it is without. Warns
+ * of chunks beyond what the model was trained for. */
+bb_status cli_error_text(cli_call *call, const bb_catalogue *cat, const bb_model *model, uint64_t *chunks,
+                         uint64_t *ctx, bb_model **vocab, bb_error *err);
 /* BB_E_ARG when an output is a file that the model is read from. */
 bb_status cli_error_refuse(const char *path, const bb_model *model, bb_error *err);
 #endif

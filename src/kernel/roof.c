@@ -156,11 +156,12 @@ static void do_slice(void *ctx, size_t i) {
 static double best_rate(const gauge *g, slice *s, double unit) {
     enum { REPEATS_MAX = 1 << 30 };
     static const double long_enough = 2e-4;
+    int least = 8; /* slices, however short the time */
     double best = 0, end = now() + g->seconds, t;
     for (s->repeats = 1; (t = time_of(g, do_slice, s)) < long_enough && s->repeats < REPEATS_MAX;) s->repeats *= 2;
     do {
         best = larger(best, unit * (double)s->repeats * g->threads / t);
-        if (now() >= end || cancelled(g)) return best;
+        if ((--least <= 0 && now() >= end) || cancelled(g)) return best;
         t = time_of(g, do_slice, s);
     } while (true);
 }
@@ -170,18 +171,20 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Of slices that follow one another through the memory, each thread in a part of its own. */
+/* Of slices that follow one another through the memory, each thread in a part of its own: once through at least, since
+ * the first ones may lie in a cache still. */
 static double memory_rate(const gauge *g, slice *s, size_t bytes, double *rates) {
     size_t n = 0;
     s->repeats = 1;
     s->part = bytes / g->threads / BB_READ_BYTES * BB_READ_BYTES;
     s->each = s->part < SLICE ? s->part : SLICE;
+    size_t least = s->part / s->each;
     double end = now() + g->seconds;
     do {
         rates[n++] = (double)s->each * g->threads / time_of(g, do_slice, s);
         s->at += s->each;
         if (s->at + s->each > s->part) s->at = 0;
-    } while (n < SLICES && now() < end && !cancelled(g));
+    } while (n < SLICES && (n < least || now() < end) && !cancelled(g));
     qsort(rates, n, sizeof *rates, ascending);
     return rates[(n - 1) * 9 / 10];
 }

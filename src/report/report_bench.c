@@ -113,6 +113,18 @@ static void add_row(bb_table *t, const bb_bench_row *k) {
     bb_cell_f64(t, k->roof_ns);
 }
 
+/* More threads that read or compute less than one, or a kernel faster than the roof: something else was running. */
+static bool disturbed(const bb_bench_report *r) {
+    const bb_ceilings *one = &r->roof.one, *all = &r->roof.all, *used = &r->roof.used;
+    for (int i = 0; i < BB_TIERS; i++)
+        if (all->read_gbps[i] < 0.9 * one->read_gbps[i] || used->read_gbps[i] < 0.9 * one->read_gbps[i]) return true;
+    for (int i = 0; i < BB_ARITHS; i++)
+        if (bb_ceilings_peak(all, (bb_arith)i) < 0.9 * bb_ceilings_peak(one, (bb_arith)i)) return true;
+    for (size_t i = 0; i < r->n_rows; i++)
+        if (r->rows[i].roof_fraction > 1.1) return true;
+    return false;
+}
+
 static void foot(bb_table *t, const bb_bench_report *r) {
     bool wide = false, cached = false;
     for (size_t i = 0; i < r->n_rows; i++) {
@@ -130,6 +142,10 @@ static void foot(bb_table *t, const bb_bench_report *r) {
     if (cached)
         bb_table_foot_wrapped(t, "A matrix so small stays in a cache all the same: its roof is that of the cache.");
     if (wide) bb_table_foot_wrapped(t, "\"as f32\": weights that were widened to fp32 when they were packed.");
+    if (disturbed(r))
+        bb_table_foot_wrapped(t,
+                              "The roof contradicts itself: other programs ran beside it. Measure again when they do "
+                              "not, and for longer (--seconds).");
     for (size_t i = 0; i < r->n_notes; i++) bb_table_foot_wrapped(t, r->notes[i]);
 }
 

@@ -54,7 +54,7 @@ static bb_status read_text(run *r, bb_error *err) {
     r->ids = t.ids;
     r->n = t.n;
     r->bos = t.bos;
-    if (r->n > 0) return BB_OK;
+    if (r->n > (r->bos >= 0 ? 1u : 0u)) return BB_OK; /* <s> alone is no text */
     return bb_fail(err, BB_E_INVALID, "%s: the text has no tokens", bb_escape_buf(r->o->text, safe, sizeof safe));
 }
 

@@ -73,7 +73,8 @@ START_TEST(picture) {
                                  .total = {.rel = i % 2 ? 0.3 : 0.08},
                                  .tokens = 1,
                                  .rows_checked = 4,
-                                 .ns = 100};
+                                 .ns = 100,
+                                 .gops = 2.56};
     rows[4].total.rel = 0; /* has no logarithm */
     for (size_t k = 0; k < 2; k++)
         totals[k] = (bb_error_total){
