@@ -164,24 +164,31 @@ DOT_FN int_pair group_book(bb_q32_type type, int_pair s, const unsigned char *p,
     return s;
 }
 
-DOT_FN pair panel_one(const bb_acts *acts, bb_q32_type type, const unsigned char *panel) {
-    const signed char *x = acts->values;
-    const float *d = acts->scales;
-    const int32_t *start = acts->starts;
+/* Group g, number i of its block. */
+DOT_FN pair group_one(const bb_acts *acts, bb_q32_type type, const unsigned char *block, int_pair first, size_t i,
+                      size_t g, pair y) {
+    const unsigned char *p = bb_q32_codes(type, block, i);
+    const signed char *x = (const signed char *)acts->values + g * BB_Q32_GROUP;
+    int_pair s = {_mm512_set1_epi32(acts->starts[g]), _mm512_set1_epi32(acts->starts[g])};
+    if (type == BB_Q32_Q8_0)
+        s = group_8(s, p, x);
+    else if (type == BB_Q32_Q4_0)
+        s = group_q4_0(s, p, x);
+    else
+        s = group_book(type, s, p, x);
+    return add(y, scales_of(type, first, bb_q32_scales(type, block, i)), acts->scales[g], s);
+}
+
+DOT_FN pair panel_one(const bb_acts *acts, bb_q32_type type, const unsigned char *block) {
+    const size_t n = bb_q32_groups(type);
     pair y = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-    for (size_t g = 0; g < acts->blocks; g++, x += BB_Q32_GROUP) {
-        const unsigned char *p = bb_q32_codes(type, panel, g), *scale = bb_q32_scales(type, panel, g);
-        int_pair first = first_of_scales(type, scale);
-        int_pair s = {_mm512_set1_epi32(start[g]), _mm512_set1_epi32(start[g])};
-        if (type == BB_Q32_Q8_0)
-            s = group_8(s, p, x);
-        else if (type == BB_Q32_Q4_0)
-            s = group_q4_0(s, p, x);
-        else
-            s = group_book(type, s, p, x);
-        y = add(y, scales_of(type, first, scale), d[g], s);
+    size_t g = 0;
+    for (; g + n <= acts->blocks; g += n, block += bb_q32_block_bytes(type)) {
+        int_pair first = first_of_scales(type, block);
+        y = group_one(acts, type, block, first, 0, g, y);
+        if (n == 2) y = group_one(acts, type, block, first, 1, g + 1, y);
     }
-    return y;
+    return g < acts->blocks ? group_one(acts, type, block, first_of_scales(type, block), 0, g, y) : y;
 }
 
 /* ---- several tokens ---- */
