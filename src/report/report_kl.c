@@ -33,6 +33,10 @@ static void columns(bb_table *t, bool by_tensor) {
 /* Six places: what llama.cpp shows; below them the first digits. */
 static void cell_kl(bb_table *t, double v) {
     char buf[BB_SHOW_SIZE];
+    if (isnan(v)) { /* of one position there is no error */
+        bb_cell_empty(t);
+        return;
+    }
     bb_cell_f64_as(t, v,
                    !isfinite(v)                ? bb_show_g(v, 3, buf)
                    : fabs(v) >= 1e-5 || v == 0 ? bb_show_fixed(v, 6, buf)
@@ -50,13 +54,14 @@ static void cells_of_price(bb_table *t, const bb_kl_row *r, bool si) {
     bb_cell_text(t, bb_show_g(r->price, 3, shown));
 }
 
-static void add_row(bb_table *t, const bb_kl_row *r, bool by_tensor, bool si) {
+static void add_row(bb_table *t, const bb_kl_row *r, bool base, bool by_tensor, bool si) {
     char name[160], buf[64];
     const bb_score *s = &r->score;
     bb_table_row(t);
     bb_escape_buf(r->tensor, name, sizeof name);
     if (by_tensor) bb_cell_text(t, *name ? name : "(all)");
-    bb_cell_text_as(t, r->type, *r->stored_as ? r->stored_as : r->type);
+    (void)snprintf(buf, sizeof buf, "%s%s", *r->stored_as ? r->stored_as : r->type, base ? " as it is" : "");
+    bb_cell_text_as(t, r->type, buf);
     bb_cell_u64_as(t, r->file_bytes, bb_bytes_text(r->file_bytes, si, buf));
     bb_cell_f64_as(t, r->bits_per_weight, bb_show_fixed(r->bits_per_weight, 3, buf));
     bb_cell_f64_as(t, s->ppl, bb_show_fixed(s->ppl, 3, buf));
@@ -105,19 +110,21 @@ bb_table *bb_report_kl(const bb_kl_report *r, bool si) {
     char a[BB_SHOW_SIZE], b[BB_SHOW_SIZE];
     bool by_tensor = false;
     for (size_t i = 0; i < r->n_rows; i++) by_tensor |= *r->rows[i].tensor != 0;
-    bb_table_head(t, "%" PRIu64 " chunk%s of %" PRIu64 " tokens%s, the second half of each scored: %" PRIu64 " tokens",
-                  r->base.chunks, r->base.chunks == 1 ? "" : "s", r->ctx, r->starts ? ", <s> first" : "", r->base.n);
+    bb_table_head(t, "%" PRIu64 " chunk%s of %" PRIu64 " tokens%s, the second half of each scored: %" PRIu64 " token%s",
+                  r->base.chunks, r->base.chunks == 1 ? "" : "s", r->ctx, r->starts ? ", <s> first" : "", r->base.n,
+                  r->base.n == 1 ? "" : "s");
     bb_table_head(t, "%s", "");
     columns(t, by_tensor);
     for (size_t i = 0; i < r->n_rows; i++) {
         const bb_kl_row *k = &r->rows[i];
         if (*k->tensor && (!*k[-1].tensor || strcmp(k->type, k[-1].type) != 0)) /* the file as it is comes first */
             bb_table_block(t, "%s, each matrix alone; what loses most for each byte saved comes first", k->type);
-        add_row(t, k, by_tensor, si);
+        add_row(t, k, i == 0, by_tensor, si);
     }
     bb_table_foot(t, "%s", "");
-    bb_table_foot(t, "base   perplexity %s +- %s: the file's values through the fp32 kernel",
-                  bb_show_fixed(r->base.ppl, 4, a), bb_show_fixed(r->base.ppl_err, 4, b));
+    bb_table_foot(t, "base   perplexity %s%s%s: the file's values through the fp32 kernel",
+                  bb_show_fixed(r->base.ppl, 4, a), isnan(r->base.ppl_err) ? "" : " +- ",
+                  isnan(r->base.ppl_err) ? "" : bb_show_fixed(r->base.ppl_err, 4, b));
     bb_table_foot_wrapped(t, "KL is the mean of sum p log(p / q) against the base, through the kernels, which round "
                              "inputs too; TOP1 how often both expect the same token. Measured.");
     add_notes(t, r);

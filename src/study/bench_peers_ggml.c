@@ -141,7 +141,7 @@ static bool find_file(const char *folder, char *name, size_t size) {
         if (rank == 0 || rank < best || strlen(e->d_name) >= size) continue;
         if (rank == best && strverscmp(e->d_name, name) <= 0) continue;
         best = rank;
-        (void)snprintf(name, size, "%s", e->d_name);
+        memcpy(name, e->d_name, strlen(e->d_name) + 1);
     }
     (void)closedir(d);
     return best > 0;
@@ -215,7 +215,7 @@ static const char *open_library(ggml *g, const char *where, unsigned threads) {
     if (where && (size_t)snprintf(path, sizeof path, "%s/%s", where, g->file) >= sizeof path) return "too long a path";
     g->library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!g->library && !where) g->library = dlopen("libggml.so", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (!g->library) return where ? "libggml.so cannot be loaded" : "libggml.so is not installed";
+    if (!g->library) return where ? "libggml.so cannot be loaded" : "libggml.so is not installed (--ggml DIR or GGML_DIR says where it is)";
     if (!get_calls(g) || !sizes_agree(g)) return "libggml.so has other calls than expected";
     g->f.log_set(quiet, NULL);
     g->dev = g->f.backend_dev_by_type(DEVICE_CPU); /* there already when it was opened before */

@@ -146,6 +146,9 @@ static bb_status read_rows(const bb_file *file, size_t cols, size_t most, float 
     const bb_tensor *t = bb_file_tensor(file, 0);
     size_t n = t->rows < most ? (size_t)t->rows : most, all;
     char why[96];
+    if (file->column_major)
+        return bb_fail(err, BB_E_UNSUPPORTED, "%s: it lies column by column (Fortran order): save it in C order",
+                       bb_file_part_path(file, 0));
     if (bb_tensor_unreadable(t, why, sizeof why))
         return bb_fail(err, BB_E_UNSUPPORTED, "%s: %s", bb_file_part_path(file, 0), why);
     if (!bb_mul_size(n, cols, &all)) return bb_fail(err, BB_E_OVERFLOW, "rows too long");
