@@ -215,7 +215,9 @@ static const char *open_library(ggml *g, const char *where, unsigned threads) {
     if (where && (size_t)snprintf(path, sizeof path, "%s/%s", where, g->file) >= sizeof path) return "too long a path";
     g->library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!g->library && !where) g->library = dlopen("libggml.so", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (!g->library) return where ? "libggml.so cannot be loaded" : "libggml.so is not installed (--ggml DIR or GGML_DIR says where it is)";
+    if (!g->library)
+        return where ? "libggml.so cannot be loaded"
+                     : "libggml.so is not installed (--ggml DIR or GGML_DIR says where it is)";
     if (!get_calls(g) || !sizes_agree(g)) return "libggml.so has other calls than expected";
     g->f.log_set(quiet, NULL);
     g->dev = g->f.backend_dev_by_type(DEVICE_CPU); /* there already when it was opened before */
