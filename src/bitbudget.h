@@ -211,10 +211,31 @@ void bb_arch_free(bb_arch *arch);
 typedef enum bb_evidence { BB_EXACT, BB_MODELLED, BB_ASSUMED, BB_MEASURED } bb_evidence;
 
 typedef enum bb_purpose { BB_FOR_LOAD, BB_FOR_INFER } bb_purpose;
-typedef enum bb_engine { BB_ENGINE_SIMPLE, BB_ENGINE_LLAMA_CPP, BB_ENGINE_HF } bb_engine;
+/* ollama runs llama.cpp with defaults of its own */
+typedef enum bb_engine {
+    BB_ENGINE_SIMPLE,
+    BB_ENGINE_LLAMA_CPP,
+    BB_ENGINE_HF,
+    BB_ENGINE_VLLM,
+    BB_ENGINE_OLLAMA
+} bb_engine;
 typedef enum bb_fit_answer { BB_FITS_UNKNOWN, BB_FITS_YES, BB_FITS_NO, BB_FITS_MAYBE } bb_fit_answer;
+/* How a device keeps buffers: CUDA pads rows of quantized tensors to 512 elements and tensors to 128 bytes, and
+ * computes large batches of weights that lie on the host; a generic device does neither. */
+typedef enum bb_backend { BB_BACKEND_CUDA, BB_BACKEND_GENERIC } bb_backend;
+typedef enum bb_split_mode { BB_SPLIT_LAYER, BB_SPLIT_ROW, BB_SPLIT_NONE } bb_split_mode;
 
-#define BB_ALL UINT64_MAX /* "all" for gpu_layers */
+#define BB_ALL UINT64_MAX    /* "all" for gpu_layers and cpu_moe_layers */
+enum { BB_PLAN_CARDS = 16 }; /* llama.cpp's own most (llama_max_devices) */
+
+typedef struct bb_plan_card {
+    char name[64];         /* shown name, "" = no more than a size is known */
+    uint64_t limit_bytes;  /* memory of it that a program can get; 0 = no verdict */
+    uint64_t driver_bytes; /* memory that its driver tells of in all; 0 = unknown */
+    bb_evidence limit_status;
+    double bandwidth_gbs, fp16_tflops, int8_tops; /* 0 = unknown */
+    double split; /* llama.cpp --tensor-split: its share; all 0 = by limit_bytes, equal where that is unknown */
+} bb_plan_card;
 
 /* What to plan. Zeroed members mean the engine's default; bb_plan writes back what it used (bb_plan.used). */
 typedef struct bb_plan_request {
@@ -231,13 +252,29 @@ typedef struct bb_plan_request {
     int flash_attn;      /* 0 = engine's default, 1 = on, -1 = off (hf: sdpa, flash, eager) */
     uint64_t gpu_layers; /* layers on the card counting the output layer; BB_ALL; only read when gpu_layers_set */
     bool gpu_layers_set;
-    uint64_t outputs;     /* rows of logits that one batch can ask for; 0 = batch */
-    bool no_gpu;          /* everything on the host */
-    char gpu[64];         /* shown name of the card, "" = none chosen */
-    uint64_t limit_bytes; /* memory of that card that a program can get; 0 = no verdict */
-    bb_evidence limit_status;
-    bool overhead_set; /* overhead_bytes replaces the table's interval (0 = leave it out) */
+    uint64_t outputs;                  /* rows of logits that one batch can ask for; 0 = batch */
+    bool no_gpu;                       /* everything on the host */
+    bb_plan_card cards[BB_PLAN_CARDS]; /* [n_cards] */
+    size_t n_cards;                    /* 0 = one, of which no more is known than cards[0] says */
+    bool overhead_set; /* overhead_bytes on each card replaces the table's interval (0 = leave it out) */
     uint64_t overhead_bytes;
+    bool imatrix; /* llama-quantize had an importance matrix: a few of its mixture rules differ */
+    /* llama.cpp and ollama */
+    bb_backend backend;
+    bb_split_mode split_mode;
+    uint64_t main_gpu;         /* the card of BB_SPLIT_NONE */
+    bool kv_on_host;           /* --no-kv-offload */
+    bool swa_full;             /* layers with a window keep the whole context */
+    bool no_op_offload;        /* large batches of host weights stay on the host */
+    bool no_mmap;              /* weights on the host are memory of the process, not pages of the file */
+    uint64_t cpu_moe_layers;   /* --n-cpu-moe: experts of that many first layers stay on the host; BB_ALL */
+    char override_tensor[192]; /* --override-tensor REGEX=BUFFER,...; "" = none */
+    bool dry_run_rule;         /* the compute buffer of a dry run (llama-fit-params), not of a real reservation */
+    /* vLLM */
+    double utilization;                          /* --gpu-memory-utilization, 0 = its default */
+    uint64_t tensor_parallel, pipeline_parallel; /* 0 = 1 */
+    uint64_t kv_block;                           /* --block-size, tokens; 0 = its default */
+    bool eager;                                  /* --enforce-eager: no CUDA graphs */
 } bb_plan_request;
 
 typedef struct bb_plan_line {
@@ -251,14 +288,32 @@ typedef struct bb_plan_line {
 
 enum { BB_PLAN_NOTES = 6 };
 
-typedef struct bb_plan {
-    bb_plan_line *lines; /* [n_lines], owned */
-    size_t n_lines;
-    uint64_t parameters;
-    uint64_t total_bytes, low_bytes, high_bytes; /* on the card, or on the host when there is no card */
-    uint64_t host_bytes;                         /* on the host beside the card; 0 when there is no card */
-    uint64_t limit_bytes;                        /* 0 = unknown */
+/* What one device takes: "gpu0", "gpu1", ..., "host". */
+typedef struct bb_plan_device {
+    char name[16];
+    uint64_t total_bytes, low_bytes, high_bytes;
+    uint64_t limit_bytes; /* 0 = unknown */
     bb_fit_answer fits;
+} bb_plan_device;
+
+/* Tokens per second that bandwidth and arithmetic allow, times an efficiency; 0 = not known. Modelled. */
+typedef struct bb_plan_speed {
+    double decode, decode_low, decode_high;    /* of all sequences together */
+    double prefill, prefill_low, prefill_high; /* of a prompt */
+    char decode_formula[160], prefill_formula[160];
+} bb_plan_speed;
+
+typedef struct bb_plan {
+    bb_plan_line *lines; /* [n_lines], owned, with room for cap_lines */
+    size_t n_lines, cap_lines;
+    uint64_t parameters;
+    bb_plan_device devices[BB_PLAN_CARDS + 1]; /* [n_devices] in the order of the cards, the host last */
+    size_t n_devices;
+    uint64_t total_bytes, low_bytes, high_bytes; /* on the cards together, or on the host when there is no card */
+    uint64_t host_bytes;                         /* on the host beside the cards; 0 when there is no card */
+    uint64_t limit_bytes;                        /* of the cards together; 0 = unknown */
+    bb_fit_answer fits;                          /* the worst of the cards */
+    bb_plan_speed speed;
     bb_plan_request used;          /* the request with every default filled in */
     char note[BB_PLAN_NOTES][384]; /* sentences that the reader must see; "" = none */
 } bb_plan;
@@ -276,17 +331,34 @@ void bb_model_free(bb_model *model);
 bb_status bb_plan_make(const bb_model *model, const bb_plan_request *request, bb_plan *plan, bb_error *err);
 void bb_plan_clear(bb_plan *plan);
 
+/* What the inverse looks for: the largest context, logical batch (llama.cpp: physical), number of sequences, of layers
+ * on the cards, of parameters, the widest weights, the fewest cards, the widest KV cache that fits. */
+typedef enum bb_solve {
+    BB_SOLVE_CTX,
+    BB_SOLVE_BATCH,
+    BB_SOLVE_SLOTS,
+    BB_SOLVE_LAYERS,
+    BB_SOLVE_PARAMS,
+    BB_SOLVE_WEIGHTS,
+    BB_SOLVE_GPUS,
+    BB_SOLVE_KV
+} bb_solve;
+
 typedef struct bb_fit {
-    uint64_t answer;      /* largest context (tokens) whose high end fits the limit; 0 = none */
+    bb_solve solve;
+    uint64_t answer;      /* the largest whose high end fits the limit (gpus: the fewest cards); 0 = none */
+    char answer_name[24]; /* of weights and kv: the type; "" = none */
     uint64_t total_bytes; /* high end of the need at the answer; 0 = none */
     uint64_t limit_bytes;
-    uint64_t next_total_bytes; /* high end at the next larger step; 0 when the model's own limit was reached */
-    bool model_limit;          /* the answer is the longest context that the model knows, in each sequence */
-    uint64_t next;             /* that step: without an answer the smallest context; 0 at the model's own limit */
+    uint64_t next_total_bytes; /* high end at the next step; 0 when there is none */
+    bool model_limit;          /* the answer is the most that the model or the engine knows */
+    uint64_t next;             /* the next step (without an answer the smallest that was tried); 0 = none */
+    char next_name[24];
 } bb_fit;
 
-/* The longest context that fits request->limit_bytes; BB_E_ARG without a limit. */
-bb_status bb_fit_ctx(const bb_model *model, const bb_plan_request *request, bb_fit *fit, bb_error *err);
+/* BB_E_ARG without a limit. */
+bb_status bb_fit_make(const bb_model *model, const bb_plan_request *request, bb_solve solve, bb_fit *fit,
+                      bb_error *err);
 
 /* ---- tables ---------------------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* cmd_fit.c - bitbudget fit. */
 #include "cli/plan_options.h"
+#include "plan/solve.h"
 #include "report/report.h"
 #include <string.h>
 
@@ -19,11 +20,11 @@ static bb_status run(cli_call *call, bb_error *err) {
     bb_fit fit = {0};
     bb_plan plan = {0};
     bb_status s = cli_plan_open(call, &p, err);
-    if (s == BB_OK && !p.request.limit_bytes)
+    if (s == BB_OK && !p.request.cards[0].limit_bytes)
         s = bb_fail(err, BB_E_ARG, "fit needs a limit: --gpu NAME or --memory SIZE");
     if (s == BB_OK && cli_has(&call->args, OPT_CTX))
         s = bb_fail(err, BB_E_ARG, "fit looks for --ctx, so that it cannot be given");
-    if (s == BB_OK) s = bb_fit_ctx_subject(&p.subject, &p.request, &fit, err);
+    if (s == BB_OK) s = bb_solve_subject(&p.subject, &p.request, BB_SOLVE_CTX, &fit, err);
     /* the defaults that were used are those of the plan at the answer, or of the smallest context that was tried */
     p.request.ctx = fit.answer ? fit.answer : fit.next;
     if (s == BB_OK) s = bb_plan_subject(&p.subject, &p.request, &plan, err);

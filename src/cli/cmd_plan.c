@@ -14,7 +14,7 @@ static bb_status run(cli_call *call, bb_error *err) {
     cli_plan p = {0};
     bb_plan plan = {0};
     bb_status s = cli_plan_open(call, &p, err);
-    if (s == BB_OK && cli_has(&call->args, OPT_CHECK) && !p.request.limit_bytes)
+    if (s == BB_OK && cli_has(&call->args, OPT_CHECK) && !p.request.cards[0].limit_bytes)
         s = bb_fail(err, BB_E_ARG, "plan: --check needs a limit: --gpu NAME or --memory SIZE");
     if (s == BB_OK) s = bb_plan_subject(&p.subject, &p.request, &plan, err);
     bb_plan_detail detail = call->out.verbose || cli_has(&call->args, OPT_EXPLAIN) ? BB_PLAN_PARTS

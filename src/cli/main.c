@@ -63,16 +63,6 @@ static bb_status print(cli_output *o, void (*help)(bb_str *), const cli_command 
     return status;
 }
 
-/* --gpus N is a number of cards, --gpus FILE rows of one's own: a file called 2 is ./2. */
-static bb_status read_gpus(cli_args *a, bb_error *err) {
-    uint64_t cards;
-    const char *gpus = a->value[OPT_GPUS];
-    if (!gpus || !bb_parse_u64(gpus, &cards)) return BB_OK;
-    if (cards != 1) return cli_no_several_cards("--gpus", gpus, err);
-    a->value[OPT_GPUS] = NULL;
-    return BB_OK;
-}
-
 static bb_status run_command(const cli_command *c, int argc, char **argv, int first, cli_call *call, bb_error *err) {
     char who[48];
     snprintf(who, sizeof who, "%s: ", c->name);
@@ -92,7 +82,6 @@ static bb_status run_command(const cli_command *c, int argc, char **argv, int fi
         return bb_fail(err, BB_E_ARG, "%sone word too many: '%s'", who,
                        bb_escape_buf(call->args.words[c->max_words], safe, sizeof safe));
     }
-    if ((s = read_gpus(&call->args, err)) != BB_OK) return s;
     if ((s = cli_output_refuse(&call->out, &call->args, err)) != BB_OK) return s;
     s = c->run(call, err);
     if (s == BB_OK)

@@ -3,8 +3,8 @@
 #include "cli/plan_options.h"
 #include "base/escape.h"
 #include "base/units.h"
-#include "cli/local_gpu.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bb_status copy(char *to, size_t size, const char *from, const char *name, bb_error *err) {
@@ -95,76 +95,53 @@ static bb_status read_numbers(const cli_args *a, bb_plan_request *r, bb_error *e
     return s;
 }
 
-/* "RTX 4090x2", "A,B": several cards. True when the name is a card and a number; then base is the card. */
-static bool several(const bb_catalogue *cat, const char *name, char *base, size_t size, uint64_t *cards) {
-    size_t n = strlen(name), digits = 0;
-    while (digits < n && name[n - digits - 1] >= '0' && name[n - digits - 1] <= '9') digits++;
-    const char *comma = strchr(name, ',');
-    size_t end = comma ? (size_t)(comma - name) : n > digits ? n - digits - 1 : 0;
-    bool counted = digits && end && (name[end] == 'x' || name[end] == 'X');
-    if ((!comma && !counted) || end >= size) return false;
-    memcpy(base, name, end);
-    while (end && base[end - 1] == ' ') end--;
-    base[end] = '\0';
-    if (comma)
-        *cards = 2;
-    else if (!bb_parse_u64(name + n - digits, cards))
-        *cards = UINT64_MAX;
-    return bb_gpu_find(cat, base, NULL) != NULL;
-}
-
-bb_status cli_no_several_cards(const char *option, const char *value, bb_error *err) {
+/* "3,1": the share of each card, in the order of the cards. */
+static bb_status read_split(const cli_args *a, bb_plan_request *r, bb_error *err) {
+    const char *p = a->value[OPT_TENSOR_SPLIT];
     char safe[96];
-    bb_fail(err, BB_E_UNSUPPORTED, "%s %s: several cards are not planned in this version", option,
-            bb_escape_buf(value, safe, sizeof safe));
-    bb_hint(err, "--memory SIZE plans one card as large as all of them");
-    return BB_E_UNSUPPORTED;
+    for (size_t i = 0; p && *p; i++) {
+        char *end;
+        double share = strtod(p, &end);
+        if (end == p || !(share >= 0) || share > 1e9 || (*end && *end != ',' && *end != '/'))
+            return bb_fail(err, BB_E_ARG, "--tensor-split '%s': expected numbers such as 3,1",
+                           bb_escape_buf(a->value[OPT_TENSOR_SPLIT], safe, sizeof safe));
+        if (i >= BB_PLAN_CARDS)
+            return bb_fail(err, BB_E_ARG, "--tensor-split: at most %d cards are planned", BB_PLAN_CARDS);
+        r->cards[i].split = share;
+        p = *end ? end + 1 : end;
+    }
+    return BB_OK;
 }
 
-static bb_status named_gpu(const cli_call *call, const char *name, const bb_catalogue *cat, const bb_gpu **gpu,
-                           bb_error *err) {
-    size_t cards = 1;
-    if (strcmp(name, "local") == 0) {
-        bb_status s = cli_local_gpu(CLI_GPU_ROOT, cat, gpu, &cards, err);
-        if (s == BB_OK && cards > 1)
-            cli_warn(&call->out, "this machine has %zu cards: planned is one, %s", cards, (*gpu)->name);
-        return s;
-    }
-    char base[64];
-    uint64_t number;
-    *gpu = bb_gpu_find(cat, name, err);
-    if (!*gpu && several(cat, name, base, sizeof base, &number)) {
-        if (number != 1)
-            return number ? cli_no_several_cards("--gpu", name, err)
-                          : bb_fail(err, BB_E_ARG, "--gpu %s: expected at least one card", base);
-        *gpu = bb_gpu_find(cat, base, err);
-    }
-    return *gpu ? BB_OK : BB_E_NAME;
+static bb_status read_llama(const cli_args *a, bb_plan_request *r, bb_error *err) {
+    const char *mode = a->value[OPT_SPLIT_MODE], *backend = a->value[OPT_BACKEND];
+    bb_status s = read_split(a, r, err);
+    if (mode) r->split_mode = !strcmp(mode, "row") ? BB_SPLIT_ROW : *mode == 'n' ? BB_SPLIT_NONE : BB_SPLIT_LAYER;
+    if (backend) r->backend = *backend == 'g' ? BB_BACKEND_GENERIC : BB_BACKEND_CUDA;
+    if (s == BB_OK) s = cli_get_u64(a, OPT_MAIN_GPU, "--main-gpu", &r->main_gpu, err);
+    r->kv_on_host = cli_has(a, OPT_KV_HOST);
+    r->swa_full = cli_has(a, OPT_SWA_FULL);
+    r->no_op_offload = cli_has(a, OPT_NO_OP_OFFLOAD);
+    r->no_mmap = cli_has(a, OPT_NO_MMAP);
+    r->dry_run_rule = cli_has(a, OPT_DRY_RUN_RULE);
+    r->imatrix = cli_has(a, OPT_WITH_IMATRIX);
+    if (cli_has(a, OPT_CPU_MOE)) r->cpu_moe_layers = BB_ALL;
+    if (s == BB_OK) s = cli_get_u64(a, OPT_N_CPU_MOE, "--n-cpu-moe", &r->cpu_moe_layers, err);
+    if (s == BB_OK && a->value[OPT_OVERRIDE_TENSOR])
+        s = copy(r->override_tensor, sizeof r->override_tensor, a->value[OPT_OVERRIDE_TENSOR], "--override-tensor",
+                 err);
+    return s;
 }
 
-static bb_status read_gpu(const cli_call *call, const bb_catalogue *cat, bb_plan_request *r, bb_error *err) {
-    const cli_args *a = &call->args;
-    const char *name = a->value[OPT_GPU];
-    const bb_gpu *g = NULL;
-    bb_status s = BB_OK;
-    if (name && strcmp(name, "none") == 0)
-        r->no_gpu = true;
-    else if (name) {
-        if ((s = named_gpu(call, name, cat, &g, err)) != BB_OK) return s;
-        snprintf(r->gpu, sizeof r->gpu, "%s", g->name);
-        r->limit_bytes = g->usable_bytes;
-        r->limit_status = g->usable_status;
-        if (!g->usable_bytes && !cli_has(a, OPT_MEMORY)) {
-            bb_fail(err, BB_E_NAME, "nobody published what a program can get of a %s", g->name);
-            bb_hint(err, "--memory SIZE says it");
-            return BB_E_NAME;
-        }
-    }
-    if (cli_has(a, OPT_MEMORY)) {
-        s = cli_get_bytes(a, OPT_MEMORY, "--memory", &r->limit_bytes, err);
-        if (s == BB_OK && r->limit_bytes == 0) s = bb_fail(err, BB_E_ARG, "--memory 0: expected some memory");
-        r->limit_status = BB_EXACT;
-    }
+static bb_status read_vllm(const cli_args *a, bb_plan_request *r, bb_error *err) {
+    bb_status s = cli_get_positive(a, OPT_UTILIZATION, "--gpu-memory-utilization", &r->utilization, err);
+    if (s == BB_OK && r->utilization > 1)
+        s = bb_fail(err, BB_E_ARG, "--gpu-memory-utilization %g: expected a part of the memory, such as 0.9",
+                    r->utilization);
+    if (s == BB_OK) s = cli_get_count(a, OPT_TENSOR_PARALLEL, "--tensor-parallel-size", &r->tensor_parallel, err);
+    if (s == BB_OK) s = cli_get_count(a, OPT_PIPELINE_PARALLEL, "--pipeline-parallel-size", &r->pipeline_parallel, err);
+    if (s == BB_OK) s = cli_get_count(a, OPT_BLOCK_SIZE, "--block-size", &r->kv_block, err);
+    r->eager = cli_has(a, OPT_EAGER);
     return s;
 }
 
@@ -194,8 +171,10 @@ bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
     if (s == BB_OK && a->value[OPT_WEIGHTS])
         s = copy(r->weights, sizeof r->weights, a->value[OPT_WEIGHTS], "--weights", err);
     if (s == BB_OK && a->value[OPT_ENGINE]) s = bb_engine_find(a->value[OPT_ENGINE], &r->engine, err);
-    if (s == BB_OK) s = bb_catalogue_load(a->value[OPT_MODELS], a->value[OPT_GPUS], &p->cat, err);
-    if (s == BB_OK) s = read_gpu(call, p->cat, r, err);
+    if (s == BB_OK) s = cli_plan_catalogue(a, &p->cat, err);
+    if (s == BB_OK) s = cli_plan_cards(call, p->cat, r, err);
+    if (s == BB_OK) s = read_llama(a, r, err);
+    if (s == BB_OK) s = read_vllm(a, r, err);
     if (s == BB_OK) s = bb_model_locate(p->cat, &call->stores, a->words[0], &p->model, err);
     if (s == BB_OK) s = bb_subject_init(&p->subject, p->model, p->cat, err);
     if (s == BB_OK) s = choose_engine(call, p, err);

@@ -11,7 +11,7 @@
      "PURPOSE", "load|infer|train|lora|qlora",                                                                         \
      false,     "what the memory is for (train, lora and qlora are not in this version)"},                             \
         {OPT_ENGINE, "--engine", "ENGINE",                                                                             \
-         NULL,       false,      "simple, llama.cpp or hf; by the model, the weights and the options when not given"}, \
+         NULL,       false,      "simple, llama.cpp, hf, vllm or ollama; by the model, the weights and the options"},  \
         {OPT_WEIGHTS, "--weights", "TYPE", NULL, false, "storage or file type: bf16, q8_0, q4_K_M"},                   \
         {OPT_CTX, "--ctx --seq -c --ctx-size --max-model-len", "TOKENS", NULL, false, "context"},                      \
         {OPT_BATCH, "--batch -b --batch-size --max-num-batched-tokens", "TOKENS", NULL, false, "logical batch"},       \
@@ -30,9 +30,30 @@
          false,                                                                                                        \
          "layers on the card, the output layer counted first; all"},                                                   \
         {OPT_OUTPUTS, "--outputs", "ROWS", NULL, false, "rows of logits that one batch may ask for"},                  \
-        {OPT_GPU, "--gpu", "NAME", NULL, false, "the card: a name of data gpus, local, or none"},                      \
-        {OPT_MEMORY, "--memory", "SIZE", NULL, false, "memory of the card, when it has no name"}, {                    \
-        OPT_OVERHEAD, "--overhead", "SIZE", NULL, false, "instead of the interval of data overheads; 0 leaves it out"  \
+        {OPT_GPU, "--gpu", "NAME",                                                                                     \
+         NULL,    false,   "the cards: names of data gpus, as in 'RTX 3090x2' or 'A,B'; local; none"},                 \
+        {OPT_MEMORY, "--memory", "SIZE", NULL, false, "memory of a card that has no name; --gpus N cards of it"},      \
+        {OPT_BANDWIDTH, "--bandwidth", "RATE", NULL, false, "its memory bandwidth, such as 1008GB/s"},                 \
+        {OPT_FLOPS, "--tflops", "N", NULL, false, "its 16-bit TFLOP/s"},                                               \
+        {OPT_BACKEND, "--backend", "WHICH", "cuda|generic", false, "how a card pads its buffers"},                     \
+        {OPT_SPLIT_MODE, "--split-mode -sm", "MODE", "layer|row|none", false, "how several cards share the model"},    \
+        {OPT_TENSOR_SPLIT, "--tensor-split -ts", "A,B,...", NULL, false, "share of each card"},                        \
+        {OPT_MAIN_GPU, "--main-gpu -mg", "N", NULL, false, "the card of --split-mode none"},                           \
+        {OPT_KV_HOST, "--no-kv-offload -nkvo", NULL, NULL, false, "the KV cache stays on the host"},                   \
+        {OPT_SWA_FULL, "--swa-full", NULL, NULL, false, "layers with a window keep the whole context"},                \
+        {OPT_NO_OP_OFFLOAD, "--no-op-offload", NULL, NULL, false, "host weights are computed on the host alone"},      \
+        {OPT_NO_MMAP, "--no-mmap", NULL, NULL, false, "host weights are memory of the process"},                       \
+        {OPT_CPU_MOE, "--cpu-moe -cmoe", NULL, NULL, false, "all experts stay on the host"},                           \
+        {OPT_N_CPU_MOE, "--n-cpu-moe -ncmoe", "N", NULL, false, "experts of the first N layers stay on the host"},     \
+        {OPT_OVERRIDE_TENSOR, "--override-tensor -ot", "REGEX=WHERE", NULL, false, "where tensors of that name lie"},  \
+        {OPT_DRY_RUN_RULE, "--dry-run-rule", NULL, NULL, false, "the compute buffer as llama.cpp's dry run has it"},   \
+        {OPT_WITH_IMATRIX, "--imatrix", NULL, NULL, false, "the mixture as made with an importance matrix"},           \
+        {OPT_UTILIZATION, "--gpu-memory-utilization", "PART", NULL, false, "what vLLM takes of a card"},               \
+        {OPT_TENSOR_PARALLEL, "--tensor-parallel-size -tp", "N", NULL, false, "cards that share each layer (vLLM)"},   \
+        {OPT_PIPELINE_PARALLEL, "--pipeline-parallel-size -pp", "N", NULL, false, "groups of layers (vLLM)"},          \
+        {OPT_BLOCK_SIZE, "--block-size", "TOKENS", NULL, false, "tokens of a block of vLLM's cache"},                  \
+        {OPT_EAGER, "--enforce-eager", NULL, NULL, false, "no CUDA graphs (vLLM)"}, {                                  \
+        OPT_OVERHEAD, "--overhead", "SIZE", NULL, false, "instead of the parts of data overheads; 0 leaves them out"   \
     }
 
 typedef struct cli_plan { /* what a command line asks about; clear in every case */
@@ -44,6 +65,8 @@ typedef struct cli_plan { /* what a command line asks about; clear in every case
 
 bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err);
 void cli_plan_clear(cli_plan *p);
-/* The sentence of BB_E_UNSUPPORTED for an option that names or counts several cards. */
-bb_status cli_no_several_cards(const char *option, const char *value, bb_error *err);
+/* What --gpu, --memory, --gpus N, --bandwidth and --tflops say of the cards (plan_cards.c). */
+bb_status cli_plan_cards(const cli_call *call, const bb_catalogue *cat, bb_plan_request *r, bb_error *err);
+/* The catalogue with the user's rows: --models, --gpus unless that is a number of cards. */
+bb_status cli_plan_catalogue(const cli_args *args, bb_catalogue **cat, bb_error *err);
 #endif

@@ -202,7 +202,9 @@ static bb_status read_overhead(const table *t, size_t row, void *out) {
     bb_overhead *o = out;
     bool empty;
     o->status = BB_ASSUMED;
-    bb_status st = read_text(t, row, "engine", true, o->engine, sizeof o->engine);
+    bb_status st = read_text(t, row, "name", true, o->name, sizeof o->name);
+    if (!st) st = read_text(t, row, "engine", true, o->engine, sizeof o->engine);
+    if (!st) st = read_text(t, row, "part", true, o->part, sizeof o->part);
     if (!st) st = read_u64(t, row, "low_bytes", REQUIRED, &o->low_bytes, &empty);
     if (!st) st = read_u64(t, row, "typical_bytes", REQUIRED, &o->typical_bytes, &empty);
     if (!st) st = read_u64(t, row, "high_bytes", REQUIRED, &o->high_bytes, &empty);
@@ -224,10 +226,11 @@ typedef struct kind {
 static const char *const model_columns[] = {"name",     "params", "layers", "hidden", "heads",
                                             "kv_heads", "ffn",    "vocab",  NULL};
 static const char *const gpu_columns[] = {"name", "memory_gib", "bandwidth_gbs", "fp16_tflops", "int8_tops", NULL};
-static const char *const overhead_columns[] = {"engine", "low_bytes", "typical_bytes", "high_bytes", NULL};
+static const char *const overhead_columns[] = {"name",          "engine",     "part", "low_bytes",
+                                               "typical_bytes", "high_bytes", NULL};
 static const kind models_kind = {"models", "name", model_columns, sizeof(model_row), read_model};
 static const kind gpus_kind = {"gpus", "name", gpu_columns, sizeof(bb_gpu), read_gpu};
-static const kind overheads_kind = {"overheads", "engine", overhead_columns, sizeof(bb_overhead), read_overhead};
+static const kind overheads_kind = {"overheads", "name", overhead_columns, sizeof(bb_overhead), read_overhead};
 
 typedef struct named {
     const char *name;

@@ -14,8 +14,10 @@ typedef struct bb_gpu {
     char source[128];
 } bb_gpu;
 
-typedef struct bb_overhead { /* what no buffer contains: context, kernels, workspaces, fragmentation */
+typedef struct bb_overhead { /* what no buffer contains: a driver's context, workspaces, fragmentation, a margin */
+    char name[48];           /* "llama.cpp driver context" */
     char engine[16];
+    char part[24]; /* "context": what its line of a plan is called, overhead:context */
     uint64_t low_bytes, typical_bytes, high_bytes;
     bb_evidence status;
     char source[96];

@@ -8,6 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Names of components and devices are short; snprintf would cost more than the sums of a plan do. */
+static void put(char *to, size_t size, const char *from) {
+    size_t n = strlen(from);
+    if (n >= size) n = size - 1;
+    memcpy(to, from, n);
+    to[n] = '\0';
+}
+
 void bb_draft_line(bb_draft *d, const char *component, const char *device, bb_span bytes, bb_evidence status,
                    const char *source, const char *fmt, ...) {
     if (d->st) return;
@@ -16,14 +24,21 @@ void bb_draft_line(bb_draft *d, const char *component, const char *device, bb_sp
         return;
     }
     if (bytes.bytes == 0 && bytes.high == 0) return;
-    if (!bb_grow((void **)&d->plan->lines, d->plan->n_lines, &d->cap, sizeof *d->plan->lines)) {
+    size_t cap = d->plan->cap_lines;
+    if (!bb_grow((void **)&d->plan->lines, d->plan->n_lines, &cap, sizeof *d->plan->lines)) {
         d->st = bb_fail(d->err, BB_E_NOMEM, "out of memory");
         return;
     }
+    d->plan->cap_lines = cap;
     bb_plan_line *l = &d->plan->lines[d->plan->n_lines++];
-    *l = (bb_plan_line){.bytes = bytes.bytes, .low_bytes = bytes.low, .high_bytes = bytes.high, .status = status};
-    (void)snprintf(l->component, sizeof l->component, "%s", component);
-    (void)snprintf(l->device, sizeof l->device, "%s", device);
+    l->bytes = bytes.bytes;
+    l->low_bytes = bytes.low;
+    l->high_bytes = bytes.high;
+    l->status = status;
+    l->formula[0] = l->source[0] = '\0';
+    put(l->component, sizeof l->component, component);
+    put(l->device, sizeof l->device, device);
+    if (d->numbers) return;
     (void)snprintf(l->source, sizeof l->source, "%s", source);
     va_list args;
     va_start(args, fmt);
@@ -32,6 +47,7 @@ void bb_draft_line(bb_draft *d, const char *component, const char *device, bb_sp
 }
 
 void bb_draft_note(bb_draft *d, const char *fmt, ...) {
+    if (d->numbers) return;
     for (size_t i = 0; i < BB_PLAN_NOTES; i++) {
         if (*d->plan->note[i]) continue;
         va_list args;
@@ -50,14 +66,31 @@ void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {
         bb_draft_line(d, "overhead", device, bb_span_exact(u->overhead_bytes), BB_ASSUMED, "--overhead", "as asked");
         return;
     }
+    bb_span all = {0};
+    bb_evidence status = BB_MEASURED;
+    const char *source = "data overheads";
+    size_t rows = 0;
     for (size_t i = 0; s->cat && i < bb_catalogue_overheads(s->cat); i++) {
         const bb_overhead *o = bb_catalogue_overhead(s->cat, i);
         if (!bb_name_eq(o->engine, bb_engine_name(u->engine))) continue;
-        char low[32], high[32];
+        all.bytes = bb_calc_add(&d->calc, all.bytes, o->typical_bytes);
+        all.low = bb_calc_add(&d->calc, all.low, o->low_bytes);
+        all.high = bb_calc_add(&d->calc, all.high, o->high_bytes);
+        if (o->status != BB_MEASURED) status = o->status;
+        source = o->source;
+        rows++;
+    }
+    char low[32], high[32];
+    bb_draft_line(d, "overhead", device, all, status, @ @rows, rows == 1 ? "" : "s", bb_bytes_text(all.low, false, low),
+                  bb_bytes_text(all.high, false, high));
+    for (size_t i = 0; s->cat && !d->numbers && rows > 1 && i < bb_catalogue_overheads(s->cat); i++) {
+        const bb_overhead *o = bb_catalogue_overhead(s->cat, i);
+        if (!bb_name_eq(o->engine, bb_engine_name(u->engine))) continue;
+        char part[40];
         bb_span span = {o->typical_bytes, o->low_bytes, o->high_bytes};
-        bb_draft_line(d, "overhead", device, span, o->status, o->source, "context, kernels, workspaces: %s to %s",
+        (void)snprintf(part, sizeof part, "overhead:%.30s", o->part);
+        bb_draft_line(d, part, device, span, o->status, o->source, "%s: %s to %s", o->name,
                       bb_bytes_text(o->low_bytes, false, low), bb_bytes_text(o->high_bytes, false, high));
-        return;
     }
 }
 
@@ -66,11 +99,11 @@ const char *bb_evidence_name(bb_evidence e) {
     return names[e];
 }
 
-static const char *const engines[] = {"simple", "llama.cpp", "hf"};
+static const char *const engines[] = {"simple", "llama.cpp", "hf", "vllm", "ollama"};
 const char *bb_engine_name(bb_engine e) { return engines[e]; }
 
 bb_status bb_engine_find(const char *name, bb_engine *e, bb_error *err) {
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof engines / sizeof *engines; i++)
         if (bb_name_eq(name, engines[i])) {
             *e = (bb_engine)i;
             return BB_OK;
@@ -79,15 +112,31 @@ bb_status bb_engine_find(const char *name, bb_engine *e, bb_error *err) {
         *e = BB_ENGINE_LLAMA_CPP;
         return BB_OK;
     }
-    if (bb_name_eq(name, "vllm"))
-        return bb_fail(err, BB_E_UNSUPPORTED,
-                       "engine vllm is not modelled in this version: simple, llama.cpp and hf are");
     char shown[48];
-    return bb_fail(err, BB_E_ARG, "'%s' is not an engine: expected simple, llama.cpp or hf",
+    return bb_fail(err, BB_E_ARG, "'%s' is not an engine: expected simple, llama.cpp, hf, vllm or ollama",
                    bb_escape_buf(name, shown, sizeof shown));
 }
 
 const char *bb_fits_name(bb_fit_answer f) {
     static const char *const names[] = {NULL, "yes", "no", "maybe"};
     return names[f];
+}
+
+static const char *card_name(const bb_plan_card *c) { return *c->name ? c->name : "memory"; }
+
+const char *bb_plan_cards_name(const bb_plan_request *u, char *buf, size_t size) {
+    size_t n = bb_plan_cards(u), at = 0;
+    if (u->no_gpu) {
+        (void)snprintf(buf, size, "host");
+        return buf;
+    }
+    buf[0] = '\0';
+    for (size_t i = 0, same = 1; i < n && at < size; i += same) {
+        for (same = 1; i + same < n && strcmp(u->cards[i].name, u->cards[i + same].name) == 0;) same++;
+        int wrote = same == 1
+                        ? snprintf(buf + at, size - at, "%s%s", i ? ", " : "", card_name(&u->cards[i]))
+                        : snprintf(buf + at, size - at, "%s%zu x %s", i ? ", " : "", same, card_name(&u->cards[i]));
+        at += wrote > 0 ? (size_t)wrote : 0;
+    }
+    return buf;
 }

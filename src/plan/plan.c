@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* plan.c - from a request to a plan: defaults, the engine's lines, totals and the verdict; and the inverse for ctx. */
+/* plan.c - from a request to a plan: defaults, the engine's lines, totals and the verdict. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "plan/kvcache.h"
@@ -90,136 +90,146 @@ static void drop_unused(bb_draft *d, const bb_plan_request *asked) {
 
 static bool is_part(const bb_plan_line *l) { return strchr(l->component, ':') != NULL; }
 
-static void totals(bb_draft *d) {
-    bb_plan *p = d->plan;
-    const char *target = bb_draft_device(d);
-    bb_calc *c = &d->calc;
-    for (size_t i = 0; i < p->n_lines; i++) {
-        const bb_plan_line *l = &p->lines[i];
-        if (is_part(l)) continue;
-        if (strcmp(l->device, target) == 0) {
-            p->total_bytes = bb_calc_add(c, p->total_bytes, l->bytes);
-            p->low_bytes = bb_calc_add(c, p->low_bytes, l->low_bytes);
-            p->high_bytes = bb_calc_add(c, p->high_bytes, l->high_bytes);
-        } else
-            p->host_bytes = bb_calc_add(c, p->host_bytes, l->bytes);
-    }
-    if (c->overflow) d->st = bb_fail(d->err, BB_E_OVERFLOW, "the total passes 2^64 bytes");
-    p->limit_bytes = p->used.limit_bytes;
-    if (p->limit_bytes)
-        p->fits = p->high_bytes <= p->limit_bytes ? BB_FITS_YES
-                  : p->low_bytes > p->limit_bytes ? BB_FITS_NO
-                                                  : BB_FITS_MAYBE;
+static bb_fit_answer verdict(uint64_t low, uint64_t high, uint64_t limit) {
+    if (!limit) return BB_FITS_UNKNOWN;
+    return high <= limit ? BB_FITS_YES : low > limit ? BB_FITS_NO : BB_FITS_MAYBE;
 }
 
-bb_status bb_plan_subject(bb_subject *s, const bb_plan_request *request, bb_plan *plan, bb_error *err) {
-    bb_plan made = {.parameters = s->parameters, .used = *request};
-    bb_draft d = {.plan = &made, .err = err};
-    bb_plan_request *u = &made.used;
+/* The worse of two: what does not fit on one card does not fit. */
+static bb_fit_answer worse(bb_fit_answer a, bb_fit_answer b) {
+    if (a == BB_FITS_UNKNOWN || b == BB_FITS_UNKNOWN) return BB_FITS_UNKNOWN;
+    if (a == BB_FITS_NO || b == BB_FITS_NO) return BB_FITS_NO;
+    return a == BB_FITS_MAYBE || b == BB_FITS_MAYBE ? BB_FITS_MAYBE : BB_FITS_YES;
+}
+
+static bb_plan_device *device_of(bb_plan *p, const char *name) {
+    for (size_t i = 0; i < p->n_devices; i++)
+        if (strcmp(p->devices[i].name, name) == 0) return &p->devices[i];
+    return NULL;
+}
+
+/* Cards and the host, with their limits; where there is no card, the limit is the host's. */
+static void list_devices(bb_plan *p) {
+    const bb_plan_request *u = &p->used;
+    p->n_devices = 0;
+    for (size_t i = 0; !u->no_gpu && i < bb_plan_cards(u); i++) {
+        bb_plan_device *d = &p->devices[p->n_devices++];
+        *d = (bb_plan_device){.limit_bytes = u->cards[i].limit_bytes};
+        (void)snprintf(d->name, sizeof d->name, "gpu%zu", i);
+    }
+    bb_plan_device *host = &p->devices[p->n_devices++];
+    *host = (bb_plan_device){.name = "host", .limit_bytes = u->no_gpu ? u->cards[0].limit_bytes : 0};
+}
+
+static void totals(bb_draft *d) {
+    bb_plan *p = d->plan;
+    bb_calc *c = &d->calc;
+    list_devices(p);
+    for (size_t i = 0; i < p->n_lines; i++) {
+        const bb_plan_line *l = &p->lines[i];
+        bb_plan_device *at = is_part(l) ? NULL : device_of(p, l->device);
+        if (!at) continue;
+        at->total_bytes = bb_calc_add(c, at->total_bytes, l->bytes);
+        at->low_bytes = bb_calc_add(c, at->low_bytes, l->low_bytes);
+        at->high_bytes = bb_calc_add(c, at->high_bytes, l->high_bytes);
+    }
+    p->limit_bytes = bb_plan_limit(&p->used);
+    p->fits = p->limit_bytes ? BB_FITS_YES : BB_FITS_UNKNOWN;
+    for (size_t i = 0; i < p->n_devices; i++) {
+        bb_plan_device *at = &p->devices[i];
+        at->fits = verdict(at->low_bytes, at->high_bytes, at->limit_bytes);
+        if (!p->used.no_gpu && i + 1 == p->n_devices) {
+            p->host_bytes = at->total_bytes;
+            break;
+        }
+        p->fits = worse(p->fits, at->fits);
+        p->total_bytes = bb_calc_add(c, p->total_bytes, at->total_bytes);
+        p->low_bytes = bb_calc_add(c, p->low_bytes, at->low_bytes);
+        p->high_bytes = bb_calc_add(c, p->high_bytes, at->high_bytes);
+    }
+    if (c->overflow) d->st = bb_fail(d->err, BB_E_OVERFLOW, "the total passes 2^64 bytes");
+}
+
+uint64_t bb_plan_limit(const bb_plan_request *u) {
+    uint64_t all = 0;
+    if (u->no_gpu) return u->cards[0].limit_bytes;
+    for (size_t i = 0; i < bb_plan_cards(u); i++) {
+        if (!u->cards[i].limit_bytes) return 0;
+        all += u->cards[i].limit_bytes; /* cli and tui take no card above 2^60 bytes */
+    }
+    return all;
+}
+
+void bb_plan_card_of(const bb_gpu *g, bb_plan_card *card) {
+    static const double mib = 1048576;
+    *card = (bb_plan_card){.limit_bytes = g->usable_bytes,
+                           .driver_bytes = (uint64_t)(g->driver_mib * mib),
+                           .limit_status = g->usable_status,
+                           .bandwidth_gbs = g->bandwidth_gbs,
+                           .fp16_tflops = g->fp16_tflops,
+                           .int8_tops = g->int8_tops};
+    (void)snprintf(card->name, sizeof card->name, "%s", g->name);
+}
+
+static void plan_engine(bb_draft *d, bb_subject *s) {
+    switch (d->plan->used.engine) {
+    case BB_ENGINE_SIMPLE:
+        bb_plan_simple(d, s);
+        break;
+    case BB_ENGINE_LLAMA_CPP:
+    case BB_ENGINE_OLLAMA:
+        bb_plan_llama(d, s);
+        break;
+    case BB_ENGINE_HF:
+        bb_plan_hf(d, s);
+        break;
+    case BB_ENGINE_VLLM:
+        d->st = bb_fail(d->err, BB_E_UNSUPPORTED, "engine vllm is not modelled yet");
+        break;
+    }
+}
+
+/* *plan: a cleared one, or one whose lines are written over. */
+static bb_status make(bb_subject *s, const bb_plan_request *request, bool numbers, bb_plan *plan, bb_error *err) {
+    bb_draft d = {.plan = plan, .numbers = numbers, .err = err};
+    bb_plan_request *u = &plan->used;
+    if (request->n_cards > BB_PLAN_CARDS)
+        return bb_fail(err, BB_E_ARG, "%zu cards: at most %d are planned", request->n_cards, BB_PLAN_CARDS);
+    plan->n_lines = 0;
+    plan->parameters = s->parameters;
+    plan->total_bytes = plan->low_bytes = plan->high_bytes = plan->host_bytes = 0;
+    plan->speed = (bb_plan_speed){0};
+    *u = *request;
     if (!u->gpu_layers_set) u->gpu_layers = BB_ALL;
     u->gpu_layers_set = u->engine == BB_ENGINE_LLAMA_CPP && !u->no_gpu;
     if (*s->model->note) bb_draft_note(&d, "%s: %s", s->model->title, s->model->note);
     note_params(&d, s);
     if (*s->differs) bb_draft_note(&d, "The file against its architecture: %s", s->differs);
     d.st = defaults(s, u, err);
-    if (!d.st) {
-        switch (u->engine) {
-        case BB_ENGINE_SIMPLE:
-            bb_plan_simple(&d, s);
-            break;
-        case BB_ENGINE_LLAMA_CPP:
-            bb_plan_llama(&d, s);
-            break;
-        case BB_ENGINE_HF:
-            bb_plan_hf(&d, s);
-            break;
-        }
-    }
+    if (!d.st) plan_engine(&d, s);
     if (!d.st) drop_unused(&d, request);
     if (!d.st) note_long_context(&d, s->model->arch);
     if (!d.st) totals(&d);
-    if (d.st)
+    return d.st;
+}
+
+bb_status bb_plan_subject(bb_subject *s, const bb_plan_request *request, bb_plan *plan, bb_error *err) {
+    bb_plan made = {0};
+    bb_status st = make(s, request, false, &made, err);
+    if (st)
         bb_plan_clear(&made);
     else
         *plan = made;
-    return d.st;
+    return st;
+}
+
+bb_status bb_plan_numbers(bb_subject *s, const bb_plan_request *request, bb_plan *plan, bb_error *err) {
+    return make(s, request, true, plan, err);
 }
 
 void bb_plan_clear(bb_plan *plan) {
     free(plan->lines);
     *plan = (bb_plan){0};
-}
-
-/* ---- the inverse ---- */
-
-/* High end of the need with ctx tokens. */
-static bb_status need(bb_subject *s, const bb_plan_request *request, uint64_t ctx, uint64_t *high, bb_error *err) {
-    bb_plan_request r = *request;
-    bb_plan p = {0};
-    r.ctx = ctx;
-    bb_status st = bb_plan_subject(s, &r, &p, err);
-    if (!st) *high = p.high_bytes;
-    bb_plan_clear(&p);
-    return st;
-}
-
-/* Contexts that are tried: multiples of the step, the last one what the model knows. */
-typedef struct ladder {
-    uint64_t step, bound, rungs;
-} ladder;
-
-static uint64_t ctx_at(const ladder *l, uint64_t rung) { return rung < l->rungs ? rung * l->step : l->bound; }
-
-/* llama.cpp divides its context among the sequences, in cells padded to 256, unless they share one pool; other engines
- * give each sequence its own and count single tokens. */
-static ladder make_ladder(const bb_arch *a, const bb_plan_request *r) {
-    uint64_t seqs = r->engine == BB_ENGINE_LLAMA_CPP && !r->kv_unified && r->parallel ? r->parallel : 1;
-    ladder l = {.step = r->engine == BB_ENGINE_LLAMA_CPP ? BB_KV_PAD : 1};
-    bb_calc c = {false};
-    l.bound = bb_calc_mul(&c, a->context ? a->context : UINT32_MAX, seqs);
-    l.step = bb_calc_mul(&c, l.step, seqs);
-    if (c.overflow) return (ladder){0};
-    l.rungs = l.bound / l.step + (l.bound % l.step != 0);
-    return l;
-}
-
-bb_status bb_fit_ctx_subject(bb_subject *s, const bb_plan_request *request, bb_fit *fit, bb_error *err) {
-    const bb_arch *a = s->model->arch;
-    if (!request->limit_bytes) return bb_fail(err, BB_E_ARG, "the longest context needs a limit: a card or a size");
-    if (request->engine == BB_ENGINE_SIMPLE || request->purpose != BB_FOR_INFER || !s->graph.n_nodes)
-        return bb_fail(err, BB_E_UNSUPPORTED, "%s: a context needs an architecture and an engine that keeps one",
-                       s->model->title);
-    ladder l = make_ladder(a, request);
-    if (!l.rungs)
-        return bb_fail(err, BB_E_OVERFLOW, "the context of %llu sequences passes 2^64 tokens",
-                       (unsigned long long)request->parallel);
-    bb_fit f = {.limit_bytes = request->limit_bytes};
-    uint64_t high = 0, low_rung = 0, high_rung = l.rungs; /* low_rung fits, high_rung does not */
-    bb_status st = need(s, request, l.bound, &high, err);
-    if (st) return st;
-    if (high <= request->limit_bytes) {
-        f.answer = l.bound;
-        f.total_bytes = high;
-        f.model_limit = a->context != 0;
-        *fit = f;
-        return BB_OK;
-    }
-    f.next_total_bytes = high;
-    while (high_rung - low_rung > 1) {
-        uint64_t mid = low_rung + (high_rung - low_rung) / 2;
-        if ((st = need(s, request, ctx_at(&l, mid), &high, err)) != BB_OK) return st;
-        if (high <= request->limit_bytes) {
-            low_rung = mid;
-            f.total_bytes = high;
-        } else {
-            high_rung = mid;
-            f.next_total_bytes = high;
-        }
-    }
-    f.answer = low_rung ? ctx_at(&l, low_rung) : 0;
-    f.next = ctx_at(&l, high_rung);
-    *fit = f;
-    return BB_OK;
 }
 
 /* ---- the public calls, over the shipped catalogue ---- */
@@ -232,20 +242,6 @@ bb_status bb_plan_make(const bb_model *model, const bb_plan_request *request, bb
     st = bb_subject_init(&s, model, cat, err);
     if (!st) {
         st = bb_plan_subject(&s, request, plan, err);
-        bb_subject_clear(&s);
-    }
-    bb_catalogue_free(cat);
-    return st;
-}
-
-bb_status bb_fit_ctx(const bb_model *model, const bb_plan_request *request, bb_fit *fit, bb_error *err) {
-    bb_catalogue *cat = NULL;
-    bb_subject s;
-    bb_status st = bb_catalogue_load(NULL, NULL, &cat, err);
-    if (st) return st;
-    st = bb_subject_init(&s, model, cat, err);
-    if (!st) {
-        st = bb_fit_ctx_subject(&s, request, fit, err);
         bb_subject_clear(&s);
     }
     bb_catalogue_free(cat);

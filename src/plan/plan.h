@@ -46,7 +46,15 @@ const char *bb_plan_only_llama(const bb_plan_request *request, char *buf);
  * combination), BB_E_NAME (weights, kv type), BB_E_ARG (ranges), BB_E_OVERFLOW. request->weights "file" is "as in the
  * file". */
 bb_status bb_plan_subject(bb_subject *s, const bb_plan_request *request, bb_plan *plan, bb_error *err);
-bb_status bb_fit_ctx_subject(bb_subject *s, const bb_plan_request *request, bb_fit *fit, bb_error *err);
+/* The same numbers without a text: no formula, source or note, which cost more than the sums. *plan may be one that
+ * such a call filled before: its memory is used again. */
+bb_status bb_plan_numbers(bb_subject *s, const bb_plan_request *request, bb_plan *plan, bb_error *err);
+/* Limit of all cards together; 0 when that of one is unknown. */
+uint64_t bb_plan_limit(const bb_plan_request *request);
+/* The cards as people write them: "RTX 4090", "2 x RTX 3090", "RTX 3090, RTX 4090", "host", "memory". */
+const char *bb_plan_cards_name(const bb_plan_request *request, char *buf, size_t size);
+/* What the catalogue knows of a card, into a request's. */
+void bb_plan_card_of(const bb_gpu *gpu, bb_plan_card *card);
 
 const char *bb_evidence_name(bb_evidence e);
 const char *bb_engine_name(bb_engine e);

@@ -9,7 +9,7 @@
 /* A plan being made; once `st` is set every further call does nothing. */
 typedef struct bb_draft {
     bb_plan *plan;
-    size_t cap;
+    bool numbers; /* no texts: no formula, source or note (bb_plan_numbers) */
     bb_calc calc;
     bb_status st;
     bb_error *err;
@@ -25,9 +25,10 @@ static inline bb_span bb_span_exact(uint64_t bytes) { return (bb_span){bytes, by
 void bb_draft_line(bb_draft *d, const char *component, const char *device, bb_span bytes, bb_evidence status,
                    const char *source, const char *fmt, ...) BB_PRINTF(7, 8);
 void bb_draft_note(bb_draft *d, const char *fmt, ...) BB_PRINTF(2, 3);
-/* The engine's interval of what no buffer holds, or the user's number. */
+/* The engine's rows of what no buffer holds, as parts of one line, or the user's number. */
 void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device);
 const char *bb_draft_device(const bb_draft *d); /* "gpu0", or "host" when the request has no card */
+static inline size_t bb_plan_cards(const bb_plan_request *u) { return u->n_cards ? u->n_cards : 1; }
 
 /* Makes the types of s->tensors stand for `weights` ("" or "file" = the file's own, else the llama.cpp default), and
  * writes what was taken into used[24]. */

@@ -168,15 +168,18 @@ static void answer(bb_table *t, const bb_plan *plan, bool si) {
     bb_plan_bar(plan, BB_TEXT_WIDTH, true, &s);
     if (s.len) bb_table_head(t, "%s", bb_str_c(&s));
     if (plan->limit_bytes) {
-        const char *name = *plan->used.gpu ? plan->used.gpu : plan->used.no_gpu ? "host" : "memory";
+        char name[128];
+        (void)bb_plan_cards_name(&plan->used, name, sizeof name);
         (void)bb_bytes_text(plan->limit_bytes, si, limit);
         bb_str_clear(&s);
         if (plan->total_bytes > plan->limit_bytes) {
             size_t at = (size_t)((double)plan->limit_bytes / (double)plan->total_bytes * BB_TEXT_WIDTH);
             bb_str_addc(&s, ' ', at < 50 ? at : 50);
-            bb_str_addf(&s, "^ %s of %s end here (%s)", limit, name, bb_evidence_name(plan->used.limit_status));
+            bb_str_addf(&s, "^ %s of %s end here (%s)", limit, name,
+                        bb_evidence_name(plan->used.cards[0].limit_status));
         } else
-            bb_str_addf(&s, "0%*s%s of %s (%s)", 20, "", limit, name, bb_evidence_name(plan->used.limit_status));
+            bb_str_addf(&s, "0%*s%s of %s (%s)", 20, "", limit, name,
+                        bb_evidence_name(plan->used.cards[0].limit_status));
         bb_table_head(t, "%s", bb_str_c(&s));
     } else
         bb_table_head(t, "No verdict without a limit: --gpu NAME or --memory SIZE gives one.");
@@ -225,7 +228,8 @@ static void json_options(bb_json *root, const bb_plan_request *u) {
     else
         json_text(o, "gpu_layers", !llama ? NULL : u->no_gpu ? "none" : "all");
     json_u64(o, "outputs", u->outputs);
-    json_text(o, "gpu", u->no_gpu ? "none" : u->gpu);
+    json_text(o, "gpu", u->no_gpu ? "none" : u->cards[0].name);
+    bb_json_add_u64(o, "gpus", u->no_gpu ? 0 : u->n_cards ? u->n_cards : 1);
     if (u->overhead_set)
         bb_json_add_u64(o, "overhead_bytes", u->overhead_bytes);
     else
@@ -234,24 +238,22 @@ static void json_options(bb_json *root, const bb_plan_request *u) {
 
 static void json_devices(bb_json *root, const bb_plan *plan) {
     bb_json *devices = bb_json_add_array(root, "devices");
-    for (size_t i = 0; i < plan->n_lines; i++) {
-        const char *device = plan->lines[i].device;
-        bool seen = false;
-        for (size_t k = 0; k < i; k++) seen = seen || !strcmp(plan->lines[k].device, device);
-        if (seen) continue;
-        uint64_t total = 0, low = 0, high = 0;
-        for (size_t k = i; k < plan->n_lines; k++) {
-            const bb_plan_line *l = &plan->lines[k];
-            if (is_part(l) || strcmp(l->device, device)) continue;
-            total += l->bytes; /* the plan has checked these sums */
-            low += l->low_bytes;
-            high += l->high_bytes;
-        }
+    for (size_t i = 0; i < plan->n_devices; i++) {
+        const bb_plan_device *from = &plan->devices[i];
+        if (!from->high_bytes && !from->limit_bytes) continue;
         bb_json *d = bb_json_add_object(devices, NULL);
-        bb_json_add_text(d, "device", device);
-        bb_json_add_u64(d, "total_bytes", total);
-        bb_json_add_u64(d, "low_bytes", low);
-        bb_json_add_u64(d, "high_bytes", high);
+        bb_json_add_text(d, "device", from->name);
+        bb_json_add_u64(d, "total_bytes", from->total_bytes);
+        bb_json_add_u64(d, "low_bytes", from->low_bytes);
+        bb_json_add_u64(d, "high_bytes", from->high_bytes);
+        if (from->limit_bytes)
+            bb_json_add_u64(d, "limit_bytes", from->limit_bytes);
+        else
+            bb_json_add_null(d, "limit_bytes");
+        if (bb_fits_name(from->fits))
+            bb_json_add_text(d, "fits", bb_fits_name(from->fits));
+        else
+            bb_json_add_null(d, "fits");
     }
 }
 
@@ -267,7 +269,7 @@ static void json_totals(bb_table *t, const bb_plan *plan, const bb_subject *subj
         bb_json_add_u64(root, "limit_bytes", plan->limit_bytes);
     else
         bb_json_add_null(root, "limit_bytes");
-    if (plan->limit_bytes) bb_json_add_text(root, "limit_status", bb_evidence_name(plan->used.limit_status));
+    if (plan->limit_bytes) bb_json_add_text(root, "limit_status", bb_evidence_name(plan->used.cards[0].limit_status));
     if (bb_fits_name(plan->fits))
         bb_json_add_text(root, "fits", bb_fits_name(plan->fits));
     else

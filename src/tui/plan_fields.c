@@ -31,9 +31,7 @@ bb_status bb_plan_screen_model(bb_plan_screen *s, const char *text, bb_error *er
 
 void bb_plan_screen_gpu(bb_plan_request *ask, const bb_gpu *g) {
     ask->no_gpu = false;
-    (void)snprintf(ask->gpu, sizeof ask->gpu, "%s", g->name);
-    ask->limit_bytes = g->usable_bytes;
-    ask->limit_status = g->usable_status;
+    bb_plan_card_of(g, &ask->cards[0]);
 }
 
 bool bb_plan_screen_has_layers(const bb_plan_screen *s) {
@@ -61,15 +59,12 @@ static bb_status set_card(bb_plan_screen *s, const char *text, bb_error *err) {
     if (strcmp(text, "none") == 0) {
         u->no_gpu = true;
         u->gpu_layers_set = false;
-        u->limit_bytes = 0;
-        u->gpu[0] = 0;
+        u->cards[0] = (bb_plan_card){0};
         return BB_OK;
     }
     if (bb_parse_bytes(text, &n, NULL) == BB_OK && n > 0) {
         u->no_gpu = u->gpu_layers_set = false;
-        u->gpu[0] = 0;
-        u->limit_bytes = n;
-        u->limit_status = BB_EXACT;
+        u->cards[0] = (bb_plan_card){.limit_bytes = n, .limit_status = BB_EXACT};
         return BB_OK;
     }
     const bb_gpu *g = bb_gpu_find(s->cat, text, err);
@@ -171,11 +166,11 @@ const char *bb_plan_screen_value(const bb_plan_screen *s, bb_plan_field field, c
     case BB_PLAN_FIELDS:
         if (u->no_gpu)
             (void)snprintf(buf, size, "none");
-        else if (!u->limit_bytes)
-            (void)snprintf(buf, size, "%s", *u->gpu ? u->gpu : "any");
+        else if (!u->cards[0].limit_bytes)
+            (void)snprintf(buf, size, "%s", *u->cards[0].name ? u->cards[0].name : "any");
         else
-            (void)snprintf(buf, size, "%s%s%s", u->gpu, *u->gpu ? "  " : "",
-                           bb_bytes_text(u->limit_bytes, false, bytes));
+            (void)snprintf(buf, size, "%s%s%s", u->cards[0].name, *u->cards[0].name ? "  " : "",
+                           bb_bytes_text(u->cards[0].limit_bytes, false, bytes));
         break;
     }
     return buf;
@@ -239,7 +234,7 @@ static const char *name_at(const bb_plan_screen *s, bool model, size_t i) {
 static void row_beside(const bb_plan_screen *s, bool model, int step, char *text, size_t size) {
     size_t n = model ? bb_catalogue_models(s->cat) : bb_catalogue_gpus(s->cat), at = 0;
     for (size_t i = 0; i < n; i++)
-        if (bb_name_eq(name_at(s, model, i), model ? s->model_text : s->ask.gpu)) at = i;
+        if (bb_name_eq(name_at(s, model, i), model ? s->model_text : s->ask.cards[0].name)) at = i;
     for (size_t tries = 0; tries < n; tries++) {
         at = (at + (step > 0 ? 1 : n - 1)) % n;
         if (model || bb_catalogue_gpu(s->cat, at)->usable_bytes) break;

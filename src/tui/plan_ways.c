@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* plan_ways.c - what follows from a plan: the longest context, ways to make it fit, other weights, other cards. */
 #include "base/units.h"
+#include "plan/solve.h"
 #include "tui/plan_screen.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ static bool add_way(bb_plan_screen *s, const bb_plan_request *ask, const char *t
     bb_fit_answer fits;
     if (s->n_ways == BB_WAYS || !bb_plan_screen_try(s, ask, &total, &high, &fits) || fits != BB_FITS_YES) return false;
     bb_way *w = &s->ways[s->n_ways++];
-    *w = (bb_way){.high_bytes = high, .limit_bytes = ask->limit_bytes, .ask = *ask};
+    *w = (bb_way){.high_bytes = high, .limit_bytes = ask->cards[0].limit_bytes, .ask = *ask};
     (void)snprintf(w->text, sizeof w->text, "%s", text);
     return true;
 }
@@ -86,9 +87,7 @@ static void find_ways(bb_plan_screen *s) {
     }
     if (best) {
         ask = s->ask;
-        (void)snprintf(ask.gpu, sizeof ask.gpu, "%s", best->name);
-        ask.limit_bytes = best->usable_bytes;
-        ask.limit_status = best->usable_status;
+        bb_plan_card_of(best, &ask.cards[0]);
         (void)snprintf(text, sizeof text, "card %s", best->name);
         (void)add_way(s, &ask, text);
     }
@@ -136,8 +135,9 @@ void bb_plan_screen_update(bb_plan_screen *s) {
     s->ask.engine = bb_engine_default(&s->subject, &s->ask);
     s->planned = bb_plan_subject(&s->subject, &s->ask, &s->plan, &s->why) == BB_OK;
     if (!s->planned) return;
-    if (s->ask.limit_bytes) s->fit_known = bb_fit_ctx_subject(&s->subject, &s->ask, &s->fit, NULL) == BB_OK;
-    if (s->ask.limit_bytes && s->plan.fits != BB_FITS_YES) find_ways(s);
+    if (s->ask.cards[0].limit_bytes)
+        s->fit_known = bb_solve_subject(&s->subject, &s->ask, BB_SOLVE_CTX, &s->fit, NULL) == BB_OK;
+    if (s->ask.cards[0].limit_bytes && s->plan.fits != BB_FITS_YES) find_ways(s);
     find_rungs(s);
     if (!s->ask.no_gpu) find_cards(s);
     size_t last = BB_PLAN_FIELDS + bb_plan_screen_lines(s) + s->n_ways;

@@ -132,7 +132,7 @@ static void choose_gpu(bb_app *app, const bb_plan_screen *s, bool plans) {
         bb_chooser_add(&app->chooser, g->name, shown);
     }
     bb_chooser_add(&app->chooser, "none", "none                        everything on the host");
-    bb_chooser_mark(&app->chooser, s->ask.no_gpu ? "none" : s->ask.gpu);
+    bb_chooser_mark(&app->chooser, s->ask.no_gpu ? "none" : s->ask.cards[0].name);
 }
 
 static void choose_words(bb_app *app, bb_plan_field f, const char *title, const char *const *words, const char *now) {
@@ -211,7 +211,7 @@ static void compose_formula(const bb_app *app, int w, bb_str *out) {
 
 static void solve_context(bb_app *app, bb_plan_screen *s) {
     if (!s->fit_known || !s->fit.answer) {
-        bb_app_say(app, BB_ROLE_WARN, s->ask.limit_bytes ? "no context fits this card" : "choose a GPU first");
+        bb_app_say(app, BB_ROLE_WARN, s->ask.cards[0].limit_bytes ? "no context fits this card" : "choose a GPU first");
         return;
     }
     keep_for_undo(s);
@@ -361,10 +361,10 @@ static void plan_command(void *state, bb_str *out) {
     }
     if (u->no_gpu)
         option(out, "--gpu", "none");
-    else if (*u->gpu)
-        option(out, "--gpu", u->gpu);
-    else if (u->limit_bytes) {
-        (void)snprintf(number, sizeof number, "%lluB", (unsigned long long)u->limit_bytes);
+    else if (*u->cards[0].name)
+        option(out, "--gpu", u->cards[0].name);
+    else if (u->cards[0].limit_bytes) {
+        (void)snprintf(number, sizeof number, "%lluB", (unsigned long long)u->cards[0].limit_bytes);
         option(out, "--memory", number);
     }
 }
@@ -390,7 +390,7 @@ static void plan_notes(void *state, bb_str *out) {
     if (!s->planned) return;
     for (size_t i = 0; i < BB_PLAN_NOTES; i++)
         if (*s->plan.note[i]) bb_str_addf(out, "%s\n", s->plan.note[i]);
-    if (s->plan.used.limit_bytes && s->plan.used.limit_status == BB_ASSUMED)
+    if (s->plan.used.cards[0].limit_bytes && s->plan.used.cards[0].limit_status == BB_ASSUMED)
         bb_str_add(out, "What a program can get of this card is assumed: 0.985 of what the driver shows.\n");
 }
 
@@ -402,10 +402,10 @@ static void plan_remember(void *state, bb_str *out) {
     }
     bb_str_addf(out, "model %s\n", s->model_text);
     bb_str_addf(out, "weights %s\n", *s->ask.weights ? s->ask.weights : "file");
-    if (*s->ask.gpu || !s->ask.limit_bytes)
-        bb_str_addf(out, "gpu %s\n", s->ask.no_gpu ? "none" : s->ask.gpu);
+    if (*s->ask.cards[0].name || !s->ask.cards[0].limit_bytes)
+        bb_str_addf(out, "gpu %s\n", s->ask.no_gpu ? "none" : s->ask.cards[0].name);
     else
-        bb_str_addf(out, "gpu %lluB\n", (unsigned long long)s->ask.limit_bytes);
+        bb_str_addf(out, "gpu %lluB\n", (unsigned long long)s->ask.cards[0].limit_bytes);
 }
 
 static void plan_recall(bb_app *app, void *state, const char *key, const char *value) {

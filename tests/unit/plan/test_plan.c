@@ -4,6 +4,7 @@
 #include "plan/measured.h"
 #include "plan/plan.h"
 #include "plan/rule.h"
+#include "plan/solve.h"
 #include <string.h>
 
 static bb_catalogue *cat;
@@ -114,24 +115,24 @@ START_TEST(longest_context) {
         bb_plan_request r = {.purpose = BB_FOR_INFER,
                              .engine = BB_ENGINE_LLAMA_CPP,
                              .weights = "q4_K_M",
-                             .limit_bytes = gib << 30,
+                             .cards[0].limit_bytes = gib << 30,
                              .parallel = gib % 3 + 1};
         bb_fit f;
         bb_plan p;
-        ck_assert_int_eq(bb_fit_ctx_subject(&o.subject, &r, &f, NULL), BB_OK);
+        ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_CTX, &f, NULL), BB_OK);
         uint64_t step = 256 * r.parallel;
         ck_assert_uint_eq(f.answer % step, 0);
         if (f.answer) {
             r.ctx = f.answer;
             ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
-            ck_assert_uint_le(p.high_bytes, r.limit_bytes);
+            ck_assert_uint_le(p.high_bytes, r.cards[0].limit_bytes);
             ck_assert_uint_eq(p.high_bytes, f.total_bytes);
             bb_plan_clear(&p);
         }
         if (f.model_limit) continue;
         r.ctx = f.answer + step;
         ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
-        ck_assert_uint_gt(p.high_bytes, r.limit_bytes);
+        ck_assert_uint_gt(p.high_bytes, r.cards[0].limit_bytes);
         ck_assert_uint_eq(p.high_bytes, f.next_total_bytes);
         bb_plan_clear(&p);
     }
@@ -155,8 +156,8 @@ START_TEST(context_of_each_sequence) {
                              .engine = want[i].engine,
                              .parallel = 4,
                              .kv_unified = want[i].unified,
-                             .limit_bytes = 8ull << 30};
-        ck_assert_int_eq(bb_fit_ctx_subject(&o.subject, &r, &f, NULL), BB_OK);
+                             .cards[0].limit_bytes = 8ull << 30};
+        ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_CTX, &f, NULL), BB_OK);
         ck_assert_uint_eq(f.answer, want[i].answer);
         ck_assert(f.model_limit);
         r.ctx = f.answer;
@@ -169,8 +170,9 @@ START_TEST(context_of_each_sequence) {
         bb_plan_clear(&p);
     }
     /* a limit below the smallest context */
-    bb_plan_request r = {.purpose = BB_FOR_INFER, .engine = BB_ENGINE_LLAMA_CPP, .parallel = 4, .limit_bytes = 1 << 20};
-    ck_assert_int_eq(bb_fit_ctx_subject(&o.subject, &r, &f, NULL), BB_OK);
+    bb_plan_request r = {
+        .purpose = BB_FOR_INFER, .engine = BB_ENGINE_LLAMA_CPP, .parallel = 4, .cards[0].limit_bytes = 1 << 20};
+    ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_CTX, &f, NULL), BB_OK);
     ck_assert_uint_eq(f.answer, 0);
     ck_assert_uint_eq(f.total_bytes, 0);
     ck_assert_uint_eq(f.next, 1024);
@@ -180,7 +182,7 @@ START_TEST(context_of_each_sequence) {
     ck_assert_uint_eq(p.high_bytes, f.next_total_bytes);
     bb_plan_clear(&p);
     r.parallel = UINT64_MAX / 2;
-    ck_assert_int_eq(bb_fit_ctx_subject(&o.subject, &r, &f, NULL), BB_E_OVERFLOW);
+    ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_CTX, &f, NULL), BB_E_OVERFLOW);
     close_model(&o);
 }
 END_TEST
@@ -281,7 +283,7 @@ START_TEST(lines_add_up) {
                                  .engine = BB_ENGINE_LLAMA_CPP,
                                  .gpu_layers = layers,
                                  .gpu_layers_set = true,
-                                 .limit_bytes = 1};
+                                 .cards[0].limit_bytes = 1};
             bb_plan p;
             ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
             uint64_t card = 0, host = 0, high = 0;
