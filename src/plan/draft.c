@@ -81,7 +81,8 @@ void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {
         rows++;
     }
     char low[32], high[32];
-    bb_draft_line(d, "overhead", device, all, status, @ @rows, rows == 1 ? "" : "s", bb_bytes_text(all.low, false, low),
+    bb_draft_line(d, "overhead", device, all, status, rows == 1 ? source : "data overheads",
+                  "context, kernels, workspaces: %s to %s", bb_bytes_text(all.low, false, low),
                   bb_bytes_text(all.high, false, high));
     for (size_t i = 0; s->cat && !d->numbers && rows > 1 && i < bb_catalogue_overheads(s->cat); i++) {
         const bb_overhead *o = bb_catalogue_overhead(s->cat, i);
