@@ -58,7 +58,14 @@ void bb_draft_note(bb_draft *d, const char *fmt, ...) {
     }
 }
 
-const char *bb_draft_device(const bb_draft *d) { return d->plan->used.no_gpu ? "host" : "gpu0"; }
+const char *bb_card_name(size_t card) {
+    static const char *const names[BB_PLAN_CARDS] = {"gpu0",  "gpu1",  "gpu2",  "gpu3", "gpu4",  "gpu5",
+                                                     "gpu6",  "gpu7",  "gpu8",  "gpu9", "gpu10", "gpu11",
+                                                     "gpu12", "gpu13", "gpu14", "gpu15"};
+    return names[card];
+}
+
+const char *bb_draft_device(const bb_draft *d) { return d->plan->used.no_gpu ? "host" : bb_card_name(0); }
 
 void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {
     const bb_plan_request *u = &d->plan->used;

@@ -29,7 +29,11 @@ typedef struct bb_subject {
     const bb_dtype **file_types; /* [n_tensors] when from_file */
     bb_graph_tensor *graph_names; /* owns the names when not from_file */
     char differs[224];            /* how a file differs from its architecture, "" = not at all (bb_graph_differences) */
-    char weights[24];             /* what the types of `tensors` stand for now */
+    char weights[24];             /* what the types of `tensors` stand for now ... */
+    bool imatrix;                 /* ... made with an importance matrix */
+    const bb_family *family;      /* of the architecture; NULL when there is none */
+    struct bb_weight_sets *sets;  /* types and sums of the last wishes (weight_set.h) */
+    uint8_t *layer_device;        /* [n_layers + 1] where the last plan put them */
 } bb_subject;
 
 bb_status bb_subject_init(bb_subject *s, const bb_model *model, const bb_catalogue *cat, bb_error *err);

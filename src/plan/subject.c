@@ -4,9 +4,12 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "plan/plan_parts.h"
+#include "plan/weight_set.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MAX_LAYERS = 1 << 20 }; /* numbers in the names of a damaged file go to 2^31 */
 
 static bool is_gguf(const bb_model *m) { return m->file && strcmp(bb_file_format(m->file), "gguf") == 0; }
 
@@ -120,7 +123,12 @@ static bb_status fill(bb_subject *s, bb_error *err) {
     for (size_t i = 0; i < s->n_tensors; i++)
         if (strcmp(s->tensors[i].name, "output.weight") == 0) s->has_output = true;
     strcpy(s->weights, s->from_file ? "file" : "");
-    return BB_OK;
+    s->family = m->arch ? bb_family_find(m->arch->family) : NULL;
+    if (s->n_layers > MAX_LAYERS)
+        return bb_fail(err, BB_E_LIMIT, "%s would have %llu layers: at most %d are planned", m->title,
+                       (unsigned long long)s->n_layers, MAX_LAYERS);
+    s->layer_device = bb_alloc(s->n_layers + 1, 1);
+    return s->layer_device ? BB_OK : bb_fail(err, BB_E_NOMEM, "no memory for the layers of %s", m->title);
 }
 
 bb_status bb_subject_init(bb_subject *s, const bb_model *model, const bb_catalogue *cat, bb_error *err) {
@@ -139,6 +147,8 @@ void bb_subject_clear(bb_subject *s) {
     free(s->layers);
     free(s->file_types);
     free(s->graph_names);
+    free(s->layer_device);
+    bb_weight_sets_free(s);
     *s = (bb_subject){0};
 }
 
@@ -173,7 +183,7 @@ bb_engine bb_engine_default(const bb_subject *s, const bb_plan_request *r) {
     return bb_ftype_find(r->weights, NULL) || (t && t->gguf_id != BB_NO_GGUF_ID) ? BB_ENGINE_LLAMA_CPP : BB_ENGINE_HF;
 }
 
-bb_status bb_subject_types(bb_subject *s, const char *weights, char *used, bb_error *err) {
+bb_status bb_subject_types(bb_subject *s, const char *weights, bool imatrix, char *used, bb_error *err) {
     bool own = !*weights || strcmp(weights, "file") == 0;
     char name[sizeof s->weights];
     if (own && s->from_file) {
@@ -190,13 +200,13 @@ bb_status bb_subject_types(bb_subject *s, const char *weights, char *used, bb_er
             return BB_E_NAME;
         }
         (void)snprintf(name, sizeof name, "%s", ft->name);
-        if (strcmp(name, s->weights) != 0) {
+        if (strcmp(name, s->weights) != 0 || imatrix != s->imatrix) {
             if (!s->graph.n_nodes)
                 return bb_fail(err, BB_E_UNSUPPORTED,
                                "%s: the types of '%s' need an architecture that is known; as in the file goes",
                                s->model->title, name);
             s->weights[0] = '\0';
-            bb_status st = bb_mixture(ft, s->model->arch, false, s->tensors, s->n_tensors, err);
+            bb_status st = bb_mixture(ft, s->model->arch, imatrix, s->tensors, s->n_tensors, err);
             if (st) return st;
         }
     }
@@ -205,6 +215,7 @@ bb_status bb_subject_types(bb_subject *s, const char *weights, char *used, bb_er
             for (size_t i = 0; i < s->n_tensors; i++) s->tensors[i].type = s->file_types[i];
         strcpy(s->weights, name);
     }
+    s->imatrix = imatrix;
     strcpy(used, name);
     return BB_OK;
 }

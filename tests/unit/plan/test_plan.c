@@ -50,8 +50,11 @@ START_TEST(measured_buffers) {
             open_model(&o, model);
         }
         bool card = cell(csv, i, "ndev") == 1;
-        bb_plan_request r = {
-            .purpose = BB_FOR_INFER, .engine = BB_ENGINE_LLAMA_CPP, .no_gpu = !card, .overhead_set = true};
+        bb_plan_request r = {.purpose = BB_FOR_INFER,
+                             .engine = BB_ENGINE_LLAMA_CPP,
+                             .backend = BB_BACKEND_GENERIC,
+                             .no_gpu = !card,
+                             .overhead_set = true};
         snprintf(r.weights, sizeof r.weights, "%s", text(csv, i, "type"));
         snprintf(r.kv_k, sizeof r.kv_k, "%s", text(csv, i, "k_type"));
         snprintf(r.kv_v, sizeof r.kv_v, "%s", text(csv, i, "v_type"));
