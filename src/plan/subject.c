@@ -159,7 +159,17 @@ const char *bb_plan_only_llama(const bb_plan_request *r, char *buf) {
     } options[] = {{"--gpu-layers", r->gpu_layers_set},
                    {"--batch", r->batch != 0},
                    {"--ubatch", r->ubatch != 0},
-                   {"--kv-unified", r->kv_unified}};
+                   {"--kv-unified", r->kv_unified},
+                   {"--split-mode", r->split_mode != BB_SPLIT_LAYER},
+                   {"--main-gpu", r->main_gpu != 0},
+                   {"--no-kv-offload", r->kv_on_host},
+                   {"--swa-full", r->swa_full},
+                   {"--no-op-offload", r->no_op_offload},
+                   {"--no-mmap", r->no_mmap},
+                   {"--n-cpu-moe", r->cpu_moe_layers != 0},
+                   {"--override-tensor", *r->override_tensor != '\0'},
+                   {"--dry-run-rule", r->dry_run_rule},
+                   {"--imatrix", r->imatrix}};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         if (options[i].asked) return options[i].option;
     const char *const kv[] = {r->kv_k, r->kv_v};
