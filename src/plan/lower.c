@@ -171,9 +171,17 @@ static int32_t keep_for_attention(bb_lower *l, const bb_node *n) {
     return l->k;
 }
 
+/* Products of heads belong to latent attention, which makes its whole chain where it attends. */
+static int32_t matmul(bb_lower *l, const bb_node *n) {
+    bool whole = l->g->weights[n->weights[0]].n_dims < 3;
+    if (whole) return bb_lower_matmul(l, n, bb_lower_input(l, n, 0));
+    return l->g->nodes[n->from[0]].op == BB_OP_ATTENTION ? bb_lower_input(l, n, 0) : l->stream;
+}
+
 static int32_t lower(bb_lower *l, size_t i) {
     const bb_node *n = &l->g->nodes[i];
     bb_gg_builder *b = &l->b;
+    bool latent = l->g->arch->mla_split;
     l->heads[i] = l->all_rows[i] = false;
     switch (n->op) {
     case BB_OP_EMBED:
@@ -181,15 +189,15 @@ static int32_t lower(bb_lower *l, size_t i) {
     case BB_OP_NORM:
         return norm(l, n, i);
     case BB_OP_MATMUL:
-        return bb_lower_matmul(l, n, bb_lower_input(l, n, 0));
+        return matmul(l, n);
     case BB_OP_SPLIT:
         return split(l, n, i);
     case BB_OP_ROPE:
-        return rope(l, n, i);
+        return latent ? l->stream : rope(l, n, i);
     case BB_OP_KV_STORE:
         return keep_for_attention(l, n);
     case BB_OP_ATTENTION:
-        return bb_lower_attention(l, n);
+        return latent ? bb_lower_latent(l, n) : bb_lower_attention(l, n);
     case BB_OP_ADD:
         return bb_gg_like(b, BB_GG_ADD, bb_lower_input(l, n, 0), bb_lower_input(l, n, 1));
     case BB_OP_ACTIVATION:
