@@ -160,15 +160,11 @@ static void add_attention(bb_builder *b, const char *in) {
         q = "q_rope";
         k = "k_rope";
     }
-    if (t->scaled_q) {
-        bb_add_node(b, BB_OP_SCALE, "q_scaled", q, NULL, -1, -1, q_width);
-        q = "q_scaled";
-    }
     bb_add_node(b, BB_OP_KV_STORE, "kv", k, "v", -1, -1, 0);
     int32_t sinks = t->sinks ? bb_add_weight(b, "attn_sinks.weight", "self_attn.sinks", (bb_dims){{a->heads}}) : -1;
     uint64_t values = a->heads * value_dim(a);
     bb_add_node(b, BB_OP_ATTENTION, "attn", q, "kv", sinks, -1, values);
-    if (t->capped_scores) b->g->nodes[b->g->n_nodes - 1].form = BB_FORM_SOFTCAP;
+    b->g->nodes[b->g->n_nodes - 1].form = t->attend;
     bb_add_linear(b, "attn_out", "attn", "attn_output", hf->out, bb_rule_on(t->out_bias, a->out_bias), values,
                   a->hidden);
 }

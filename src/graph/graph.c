@@ -106,13 +106,13 @@ static void build_output(bb_builder *b, int32_t embd) {
     if (classes) {
         bb_add_linear(b, "classes", in, NULL, hf->classes, tokens, a->embed_dim ? a->embed_dim : a->hidden, a->labels);
     } else if (a->head == BB_HEAD_LM) {
-        const char *name = b->t->capped_heads ? "scores" : "logits";
+        const char *name = b->t->capped_logits ? "scores" : "logits";
         uint64_t width = a->embed_dim ? a->embed_dim : a->hidden;
         if (a->tied)
             bb_add_node(b, BB_OP_MATMUL, name, in, NULL, embd, -1, a->vocab);
         else
             bb_add_linear(b, name, in, "output", hf->head, b->t->head_bias, width, a->vocab);
-        if (b->t->capped_heads) bb_add_node(b, BB_OP_SOFTCAP, "logits", name, NULL, -1, -1, a->vocab);
+        if (b->t->capped_logits) bb_add_node(b, BB_OP_SOFTCAP, "logits", name, NULL, -1, -1, a->vocab);
     }
 }
 

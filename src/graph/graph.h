@@ -21,7 +21,7 @@ typedef enum bb_op {
     BB_OP_ROUTE,      /* choose experts */
     BB_OP_MATMUL_EXPERTS,
     BB_OP_WEIGHTED_SUM,
-    BB_OP_SCALE,   /* times a number of the model: embeddings, queries, residuals, logits */
+    BB_OP_SCALE,   /* times a number of the model: embeddings, residuals, logits */
     BB_OP_SOFTCAP, /* c tanh(x / c) */
 } bb_op;
 
@@ -32,6 +32,7 @@ enum {
     BB_FORM_CHOSEN = 4,  /* ROUTE: a softmax over the chosen alone */
     BB_FORM_NORMED = 8,  /* ROUTE: weights of the chosen are divided by their sum */
     BB_FORM_SCALED = 16, /* ROUTE: weights are multiplied by a number */
+    BB_FORM_QUERY = 32,  /* ATTENTION: the query is scaled, not the scores */
 };
 
 enum { BB_GRAPH_NAME = 96, BB_GRAPH_KINDS = 4, BB_MAX_NODES = 128, BB_MAX_WEIGHTS = 128 };

@@ -211,7 +211,6 @@ static int32_t lower(bb_lower *l, size_t i) {
     case BB_OP_WEIGHTED_SUM:
         return bb_lower_weighted_sum(l, n);
     case BB_OP_SCALE:
-        l->heads[i] = n->from[0] >= 0 && l->heads[n->from[0]];
         return bb_gg_like(b, BB_GG_SCALE, bb_lower_input(l, n, 0), -1);
     case BB_OP_SOFTCAP:
         return softcap(l, bb_lower_input(l, n, 0));

@@ -157,6 +157,7 @@ int32_t bb_lower_attention(bb_lower *l, const bb_node *n) {
     const bb_arch *a = l->g->arch;
     const bb_lower_cache *io = cache_of(l);
     int32_t q = bb_lower_heads(l, n, 0, a->head_dim), k = l->k, v = l->v;
+    if (n->form & BB_FORM_QUERY) q = bb_gg_like(b, BB_GG_SCALE, q, -1);
     if (io->k_turn >= 0) {
         q = turn(l, q, io->k_turn);
         k = turn(l, k, io->k_turn);
