@@ -164,6 +164,7 @@ static void add_attention(bb_builder *b, const char *in) {
     int32_t sinks = t->sinks ? bb_add_weight(b, "attn_sinks.weight", "self_attn.sinks", (bb_dims){{a->heads}}) : -1;
     uint64_t values = a->heads * value_dim(a);
     bb_add_node(b, BB_OP_ATTENTION, "attn", q, "kv", sinks, -1, values);
+    b->g->nodes[b->g->n_nodes - 1].form = t->attend;
     bb_add_linear(b, "attn_out", "attn", "attn_output", hf->out, bb_rule_on(t->out_bias, a->out_bias), values,
                   a->hidden);
 }
@@ -249,7 +250,7 @@ void bb_build_layer(bb_builder *b, bool experts) {
         bb_add_norm(b, t->norm, "attn_post_norm", sum, "post_attention_norm", hf->post_attn_norm, a->hidden);
         sum = "attn_post_norm";
     }
-    bb_add_node(b, BB_OP_ADD, "ffn_inp", "inp", sum, -1, -1, a->hidden);
+    bb_add_node(b, BB_OP_ADD, "ffn_inp", sum, "inp", -1, -1, a->hidden);
     mlp_in = one_norm ? "attn_norm" : "ffn_inp";
     if (after) {
         bb_add_norm(b, t->norm, "attn_after_norm", "ffn_inp", "attn_output_norm", hf->attn_norm, a->hidden);
@@ -268,7 +269,8 @@ void bb_build_layer(bb_builder *b, bool experts) {
         bb_add_norm(b, t->norm, "ffn_post_norm", sum, "post_ffw_norm", hf->post_ffn_norm, a->hidden);
         sum = "ffn_post_norm";
     }
-    bb_add_node(b, BB_OP_ADD, after ? "ffn_sum" : "l_out", after ? "attn_after_norm" : "ffn_inp", sum, -1, -1,
+    const char *res = after ? "attn_after_norm" : "ffn_inp";
+    bb_add_node(b, BB_OP_ADD, after ? "ffn_sum" : "l_out", t->mlp_last ? res : sum, t->mlp_last ? sum : res, -1, -1,
                 a->hidden);
     if (after) bb_add_norm(b, t->norm, "l_out", "ffn_sum", "layer_output_norm", hf->ffn_norm, a->hidden);
 }

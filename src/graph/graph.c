@@ -59,6 +59,10 @@ static int32_t build_input(bb_builder *b) {
         if (!b->t->learned_positions) b->g->nodes[b->g->n_nodes - 1].name = made = "sum";
         bb_add_norm(b, BB_NORM_LAYER, "inp", made, "token_embd_norm", hf->embed_norm, a->hidden);
     }
+    if (b->t->scaled_embed) {
+        b->g->nodes[b->g->n_nodes - 1].name = "words";
+        bb_add_node(b, BB_OP_SCALE, "inp", "words", NULL, -1, -1, a->hidden);
+    }
     add_rope_tables(b);
     return embd;
 }
@@ -101,11 +105,29 @@ static void build_output(bb_builder *b, int32_t embd) {
     }
     if (classes) {
         bb_add_linear(b, "classes", in, NULL, hf->classes, tokens, a->embed_dim ? a->embed_dim : a->hidden, a->labels);
-    } else if (a->head == BB_HEAD_LM && a->tied) {
-        bb_add_node(b, BB_OP_MATMUL, "logits", in, NULL, embd, -1, a->vocab);
     } else if (a->head == BB_HEAD_LM) {
+        const char *name = b->t->capped_logits ? "scores" : "logits";
         uint64_t width = a->embed_dim ? a->embed_dim : a->hidden;
-        bb_add_linear(b, "logits", in, "output", hf->head, b->t->head_bias, width, a->vocab);
+        if (a->tied)
+            bb_add_node(b, BB_OP_MATMUL, name, in, NULL, embd, -1, a->vocab);
+        else
+            bb_add_linear(b, name, in, "output", hf->head, b->t->head_bias, width, a->vocab);
+        if (b->t->capped_logits) bb_add_node(b, BB_OP_SOFTCAP, "logits", name, NULL, -1, -1, a->vocab);
+    }
+}
+
+/* Which node makes what each one reads. */
+static void link_nodes(bb_graph *g) {
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        bb_node *n = &g->nodes[i];
+        for (size_t k = 0; k < 3; k++) {
+            n->from[k] = -1;
+            for (size_t j = i; n->inputs[k] && j-- > 0 && g->nodes[j].part == n->part && g->nodes[j].kind == n->kind;)
+                if (strcmp(g->nodes[j].name, n->inputs[k]) == 0) {
+                    n->from[k] = (int32_t)j;
+                    break;
+                }
+        }
     }
 }
 
@@ -132,6 +154,7 @@ bb_status bb_graph_build(const bb_arch *arch, bb_graph *graph, bb_error *err) {
         build_layers(&b);
         b.part = BB_PART_OUTPUT;
         build_output(&b, embd);
+        g.late_rows = b.t->late_rows;
     } else {
         bb_build_whisper(&b);
         whisper_layers(&b);
@@ -140,6 +163,7 @@ bb_status bb_graph_build(const bb_arch *arch, bb_graph *graph, bb_error *err) {
         bb_graph_clear(&g);
         return bb_fail(err, BB_E_BUG, "the graph of %s is larger than its arrays", arch->name);
     }
+    link_nodes(&g);
     *graph = g;
     return BB_OK;
 }

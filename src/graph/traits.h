@@ -3,6 +3,7 @@
 #ifndef BB_GRAPH_TRAITS_H
 #define BB_GRAPH_TRAITS_H
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Of a bias or norm: absent, as the architecture's flag says, always there. */
 typedef enum bb_rule { BB_NEVER, BB_FLAG, BB_ALWAYS } bb_rule;
@@ -71,6 +72,11 @@ typedef struct bb_traits {
     bb_rule one_norm;
     const char *gguf_ffn_norm; /* NULL = "ffn_norm" */
     bool learned_positions, sinks, head_bias, router_has_bias, shared_gate;
+    bool scaled_embed;      /* multiplied by a number of the model */
+    bool capped_logits;     /* c tanh(x / c) */
+    bool mlp_last;          /* llama.cpp adds the MLP to the residual, not the residual to the MLP */
+    bool late_rows;         /* bb_graph.late_rows */
+    uint32_t attend, route; /* BB_FORM_ bits of attention and router */
 } bb_traits;
 
 /* How the family of `arch` is built; NULL for a family whose builder is its own (whisper). */

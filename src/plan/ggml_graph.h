@@ -45,6 +45,7 @@ enum {
     BB_GG_OUTPUT = 2,
     BB_GG_LAYER_NORM = 4, /* an RMS_NORM of a layer, all but output_norm and post_ffw_norm (llama-graph.md 5) */
     BB_GG_ATTN_END = 8,   /* the CONT that ends an attention without flash attention */
+    BB_GG_LISTED = 16,    /* in nodes or leafs: tensors that nothing reads are in neither */
 };
 
 /* Where a tensor without an operation lives; the rest is owned by the compute buffer. */
