@@ -8,7 +8,7 @@
 
 enum { FIRST_ROOM = 1024, GGUF_F32 = 0, GGUF_F16 = 1, GGUF_I32 = 26, GGUF_I64 = 27 };
 
-static bool make_room(bb_gg_graph *g) {
+bool bb_gg_grow(bb_gg_graph *g) {
     size_t cap = g->cap ? 2 * g->cap : FIRST_ROOM;
     if (cap > INT32_MAX) return false;
     bb_gg_tensor *t = bb_realloc(g->t, cap, sizeof *g->t);
@@ -36,7 +36,7 @@ void bb_gg_begin(bb_gg_builder *b, bb_gg_graph *g) {
     b->i32 = bb_dtype_from_gguf(GGUF_I32);
     b->i64 = bb_dtype_from_gguf(GGUF_I64);
     g->n = g->n_nodes = g->n_leafs = 0;
-    b->no_memory = !g->cap && !make_room(g);
+    b->no_memory = !g->cap && !bb_gg_grow(g);
 }
 
 uint64_t bb_gg_row(bb_gg_builder *b, const bb_dtype *type, uint64_t n) {
@@ -46,7 +46,7 @@ uint64_t bb_gg_row(bb_gg_builder *b, const bb_dtype *type, uint64_t n) {
 /* Room for one more; a tensor that is there when memory ends, so that builders need not look at each result. */
 static int32_t next(bb_gg_builder *b) {
     bb_gg_graph *g = b->g;
-    if (g->n == g->cap && !make_room(g)) {
+    if (g->n == g->cap && !bb_gg_grow(g)) {
         b->no_memory = true;
         return 0;
     }
