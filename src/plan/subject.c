@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "plan/plan_parts.h"
+#include "plan/reserve.h"
 #include "plan/weight_set.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,41 @@ static bb_status compare(bb_subject *s, bb_error *err) {
     return st == BB_E_NOMEM ? st : BB_OK;
 }
 
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const bb_graph_tensor *)a)->name, ((const bb_graph_tensor *)b)->name);
+}
+
+/* Which weight of the graph each tensor of a file is. */
+static bb_status match_file(bb_subject *s) {
+    bb_graph_tensor *list, key;
+    size_t n;
+    bb_status st = bb_graph_tensors(&s->graph, false, &list, &n);
+    if (st) return st;
+    qsort(list, n, sizeof *list, by_name);
+    for (size_t i = 0; i < s->n_tensors; i++) {
+        (void)snprintf(key.name, sizeof key.name, "%s", s->tensors[i].name);
+        const bb_graph_tensor *t = bsearch(&key, list, n, sizeof *list, by_name);
+        s->weight_of[i] = t ? t->weight : BB_NO_WEIGHT;
+    }
+    free(list);
+    return BB_OK;
+}
+
+/* What planning writes into. */
+static bb_status make_room(bb_subject *s, bb_error *err) {
+    bb_status st = BB_OK;
+    if (s->n_layers > MAX_LAYERS)
+        return bb_fail(err, BB_E_LIMIT, "%s would have %llu layers: at most %d are planned", s->model->title,
+                       (unsigned long long)s->n_layers, MAX_LAYERS);
+    s->layer_device = bb_alloc(2 * (s->n_layers + 1), 1);
+    s->weight_of = bb_alloc(s->n_tensors, sizeof *s->weight_of);
+    s->homes = bb_alloc(s->graph.n_weights * (s->graph.n_layers + 1), sizeof *s->homes);
+    if (!s->layer_device || !s->weight_of || !s->homes) st = BB_E_NOMEM;
+    if (!st && s->from_file && s->graph.n_nodes) st = match_file(s);
+    for (size_t i = 0; !st && !s->from_file && i < s->n_tensors; i++) s->weight_of[i] = s->graph_names[i].weight;
+    return st ? bb_fail(err, st, "no memory for the layers of %s", s->model->title) : BB_OK;
+}
+
 static bb_status fill(bb_subject *s, bb_error *err) {
     const bb_model *m = s->model;
     bb_status st = BB_OK;
@@ -124,11 +160,7 @@ static bb_status fill(bb_subject *s, bb_error *err) {
         if (strcmp(s->tensors[i].name, "output.weight") == 0) s->has_output = true;
     strcpy(s->weights, s->from_file ? "file" : "");
     s->family = m->arch ? bb_family_find(m->arch->family) : NULL;
-    if (s->n_layers > MAX_LAYERS)
-        return bb_fail(err, BB_E_LIMIT, "%s would have %llu layers: at most %d are planned", m->title,
-                       (unsigned long long)s->n_layers, MAX_LAYERS);
-    s->layer_device = bb_alloc(s->n_layers + 1, 1);
-    return s->layer_device ? BB_OK : bb_fail(err, BB_E_NOMEM, "no memory for the layers of %s", m->title);
+    return make_room(s, err);
 }
 
 bb_status bb_subject_init(bb_subject *s, const bb_model *model, const bb_catalogue *cat, bb_error *err) {
@@ -148,6 +180,9 @@ void bb_subject_clear(bb_subject *s) {
     free(s->file_types);
     free(s->graph_names);
     free(s->layer_device);
+    free(s->weight_of);
+    free(s->homes);
+    bb_reserver_free(s->reserver);
     bb_weight_sets_free(s);
     *s = (bb_subject){0};
 }

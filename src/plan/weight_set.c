@@ -15,6 +15,7 @@ enum { SETS = 64, RULES = 18, CUDA_ROW = 512, CUDA_ALIGN = 128 };
 struct bb_weight_sets {
     bb_weight_set set[SETS];
     size_t n, next; /* next: the one that gives way when all are taken */
+    uint64_t serial;
 };
 
 static void clear(bb_weight_set *w) {
@@ -213,6 +214,7 @@ bb_status bb_weight_set_get(bb_subject *s, const bb_plan_request *u, const bb_we
     }
     size_t at = all->n < SETS ? all->n++ : all->next++ % SETS;
     clear(&all->set[at]);
+    made.serial = ++all->serial;
     all->set[at] = made;
     *set = &all->set[at];
     return BB_OK;

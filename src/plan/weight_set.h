@@ -12,6 +12,7 @@ typedef struct bb_weight_sum {
 
 /* What decides: the wish for types, an importance matrix, and which tensors are put elsewhere than their layer. */
 typedef struct bb_weight_set {
+    uint64_t serial; /* from 1: no two sets of a subject have the same */
     char weights[24];
     bool imatrix;
     char overrides[192];

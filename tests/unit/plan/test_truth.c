@@ -103,13 +103,17 @@ START_TEST(buffers) {
         r.flash_attn = cell(csv, i, "fa") ? 1 : -1;
         r.outputs = cell(csv, i, "n_outputs_max");
         r.kv_on_host = !cell(csv, i, "offload_kqv");
-        r.dry_run_rule = true;
+        r.dry_run_rule = !cell(csv, i, "real_alloc");
         ck_assert_msg(bb_plan_subject(&o.subject, &r, &p, &err) == BB_OK, "row %zu: %s", i + 2, err.text);
         uint64_t host_model = cell(csv, i, "host_model_B") + cell(csv, i, "repack_B");
         CHECK_BYTES(csv, i, "weights on the host", bytes_of(&p, "weights", true), host_model);
         CHECK_BYTES(csv, i, "weights on the devices", bytes_of(&p, "weights", false), cell(csv, i, "dev_model_B"));
         CHECK_BYTES(csv, i, "KV on the host", bytes_of(&p, "kv_cache", true), cell(csv, i, "host_kv_B"));
         CHECK_BYTES(csv, i, "KV on the devices", bytes_of(&p, "kv_cache", false), cell(csv, i, "dev_kv_B"));
+        CHECK_BYTES(csv, i, "compute on the host", bytes_of(&p, "compute_buffer", true),
+                    cell(csv, i, "host_compute_B"));
+        CHECK_BYTES(csv, i, "compute on the devices", bytes_of(&p, "compute_buffer", false),
+                    cell(csv, i, "dev_compute_B"));
         bb_plan_clear(&p);
     }
     ck_assert_uint_gt(bb_csv_rows(csv), 1000);
@@ -178,6 +182,9 @@ START_TEST(stand_in) {
         ck_assert_msg(bb_plan_subject(&o.subject, &r, &p, &err) == BB_OK, "row %zu: %s", i + 2, err.text);
         CHECK_BYTES(csv, i, "weights", on_device(&p, "weights", "gpu0"), cell(csv, i, "gpu0_model_bytes"));
         CHECK_BYTES(csv, i, "KV", on_device(&p, "kv_cache", "gpu0"), cell(csv, i, "gpu0_context_bytes"));
+        CHECK_BYTES(csv, i, "compute", on_device(&p, "compute_buffer", "gpu0"), cell(csv, i, "gpu0_compute_bytes"));
+        CHECK_BYTES(csv, i, "compute on the host", on_device(&p, "compute_buffer", "host"),
+                    cell(csv, i, "host_compute_bytes"));
         bb_plan_clear(&p);
     }
     ck_assert_uint_gt(bb_csv_rows(csv), 400);
