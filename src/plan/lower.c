@@ -81,7 +81,13 @@ static int32_t factors(bb_lower *l, int32_t weight) {
 
 static int32_t embed(bb_lower *l, const bb_node *n) {
     bb_gg_builder *b = &l->b;
-    int32_t x = bb_gg_get_rows(b, bb_lower_weight(l, n->weights[0]), l->tokens);
+    int32_t table = bb_lower_weight(l, n->weights[0]);
+    if (strcmp(n->name, "positions") == 0) return bb_gg_get_rows(b, table, l->positions);
+    if (strcmp(n->name, "segments") == 0) { /* those of the first kind: bert.cpp */
+        const bb_gg_tensor *t = bb_gg_at(b, table);
+        return bb_gg_view(b, table, (bb_gg_ne){{t->ne[0], 1, 1, 1}}, t->nb[1], t->nb[1], t->nb[1]);
+    }
+    int32_t x = bb_gg_get_rows(b, table, l->tokens);
     bb_gg_expand(b, x);
     /* the input of those who bring embeddings of their own stays in the graph */
     bb_gg_ne ne = {{n->width, l->s->tokens, 1, 1}};
@@ -93,10 +99,10 @@ static int32_t embed(bb_lower *l, const bb_node *n) {
 
 int32_t bb_lower_norm(bb_lower *l, const bb_node *n, int32_t x) {
     bb_gg_builder *b = &l->b;
-    bool layer_norm = n->weights[0] < 0 || n->weights[1] >= 0;
-    int32_t y = bb_gg_like(b, layer_norm ? BB_GG_NORM : BB_GG_RMS_NORM, x, -1);
-    if (n->part == BB_PART_LAYER && n->weights[0] >= 0 && strcmp(n->name, "ffn_post_norm") != 0)
-        bb_gg_at(b, y)->flags |= BB_GG_LAYER_NORM;
+    int32_t y = bb_gg_like(b, n->form & BB_FORM_CENTRED ? BB_GG_NORM : BB_GG_RMS_NORM, x, -1);
+    bool placed = n->part != BB_PART_OUTPUT && n->weights[0] >= 0 && strcmp(n->name, "ffn_post_norm") != 0;
+    if (placed) bb_gg_at(b, y)->flags |= BB_GG_LAYER_NORM;
+    if (placed && b->layer < 0) bb_gg_at(b, y)->layer = 0; /* of the embedding: with the first layer, bloom.cpp */
     if (n->weights[0] >= 0) y = bb_gg_like(b, BB_GG_MUL, y, bb_lower_weight(l, n->weights[0]));
     if (n->weights[1] >= 0) y = bb_gg_like(b, BB_GG_ADD, y, bb_lower_weight(l, n->weights[1]));
     return y;
@@ -134,9 +140,11 @@ static int32_t split(bb_lower *l, const bb_node *n, size_t i) {
 }
 
 static int32_t rope(bb_lower *l, const bb_node *n, size_t i) {
+    if (l->latent) return l->stream; /* a part of it, where it attends */
+    l->heads[i] = true;
+    if (l->g->layers[l->b.layer].unturned) return bb_lower_heads(l, n, 0, l->g->arch->head_dim);
     int32_t y = bb_gg_like(&l->b, BB_GG_ROPE, bb_lower_heads(l, n, 0, l->g->arch->head_dim), l->positions);
     bb_gg_source(&l->b, y, factors(l, n->weights[0]));
-    l->heads[i] = true;
     return y;
 }
 
@@ -192,7 +200,7 @@ static int32_t lower(bb_lower *l, size_t i) {
     case BB_OP_SPLIT:
         return split(l, n, i);
     case BB_OP_ROPE:
-        return l->latent ? l->stream : rope(l, n, i);
+        return rope(l, n, i);
     case BB_OP_KV_STORE:
         return keep_for_attention(l, n);
     case BB_OP_ATTENTION:
