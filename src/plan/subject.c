@@ -214,7 +214,7 @@ const char *bb_plan_only_llama(const bb_plan_request *r, char *buf) {
     for (size_t i = 0; i < 2; i++) {
         const bb_dtype *t = bb_dtype_find(kv[i], NULL);
         if (!t || t->block == 1 || t->gguf_id == BB_NO_GGUF_ID) continue;
-        (void)snprintf(buf, 32, "--kv %s", t->name);
+        (void)snprintf(buf, 32, "--kv %s", t->name); /* its size, by the header */
         return buf;
     }
     return NULL;
