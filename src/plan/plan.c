@@ -65,6 +65,8 @@ static void drop_unused(bb_draft *d, const bb_plan_request *asked) {
                    {"--parallel", asked->parallel != 0},
                    {"--kv-unified", asked->kv_unified},
                    {"--kv", *asked->kv_k || *asked->kv_v},
+                   {"--no-kv-offload", asked->kv_on_host},
+                   {"--swa-full", asked->swa_full},
                    {"--flash-attn", asked->flash_attn != 0},
                    {"--gpu-layers", asked->gpu_layers_set && simple},
                    {"--outputs", asked->outputs != 0}};
