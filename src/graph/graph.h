@@ -27,12 +27,13 @@ typedef enum bb_op {
 
 /* How an operation is done where families differ: bits of bb_node.form. */
 enum {
-    BB_FORM_SOFTCAP = 1, /* ATTENTION: scores go through c tanh(x / c) */
-    BB_FORM_SIGMOID = 2, /* ROUTE: a sigmoid gives each expert's probability, else a softmax over all */
-    BB_FORM_CHOSEN = 4,  /* ROUTE: a softmax over the chosen alone */
-    BB_FORM_NORMED = 8,  /* ROUTE: weights of the chosen are divided by their sum */
-    BB_FORM_SCALED = 16, /* ROUTE: weights are multiplied by a number */
-    BB_FORM_QUERY = 32,  /* ATTENTION: the query is scaled, not the scores */
+    BB_FORM_SOFTCAP = 1,  /* ATTENTION: scores go through c tanh(x / c) */
+    BB_FORM_SIGMOID = 2,  /* ROUTE: a sigmoid gives each expert's probability, else a softmax over all */
+    BB_FORM_CHOSEN = 4,   /* ROUTE: a softmax over the chosen alone */
+    BB_FORM_NORMED = 8,   /* ROUTE: weights of the chosen are divided by their sum */
+    BB_FORM_SCALED = 16,  /* ROUTE: weights are multiplied by a number */
+    BB_FORM_QUERY = 32,   /* ATTENTION: the query is scaled, not the scores */
+    BB_FORM_CENTRED = 64, /* NORM: a layer norm, which takes the mean off, else an RMS norm */
 };
 
 enum { BB_GRAPH_NAME = 96, BB_GRAPH_KINDS = 4, BB_MAX_NODES = 128, BB_MAX_WEIGHTS = 128 };
@@ -69,6 +70,7 @@ typedef struct bb_node {
 /* A layer in the order of computation: its number within its stack (an encoder counts for itself) and its kind. */
 typedef struct bb_layer {
     uint32_t number, kind;
+    bool unturned; /* without rotary positions: its ROPE operations are left out */
 } bb_layer;
 
 typedef struct bb_graph {

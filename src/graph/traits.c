@@ -237,7 +237,8 @@ static const bb_traits table[] = {
      .ffn = BB_FFN_PLAIN,
      .one_norm = BB_ALWAYS,
      .head_bias = true,
-     .attend = BB_FORM_QUERY},
+     .attend = BB_FORM_QUERY,
+     .sums = BB_ATTN_MLP_INP},
     {.family = "phi3",
      .hf = &hf_phi3,
      .qkv = BB_QKV_FUSED,
@@ -258,14 +259,16 @@ static const bb_traits table[] = {
      .qkv_bias = BB_FLAG,
      .out_bias = BB_FLAG,
      .mlp_bias = BB_ALWAYS,
-     .ffn = BB_FFN_PLAIN},
+     .ffn = BB_FFN_PLAIN,
+     .sums = BB_MLP_INP_ATTN},
     {.family = "falcon",
      .hf = &hf_falcon,
      .norm = BB_NORM_LAYER,
      .qkv = BB_QKV_FUSED,
      BIASES(BB_FLAG),
      .ffn = BB_FFN_PLAIN,
-     .one_norm = BB_FLAG},
+     .one_norm = BB_FLAG,
+     .sums = BB_MLP_ATTN_INP},
     {.family = "bloom",
      .hf = &hf_bloom,
      .norm = BB_NORM_LAYER,
@@ -295,13 +298,21 @@ static const bb_traits table[] = {
      .qk_when = BB_ALWAYS,
      .moe = BB_MOE_SPLIT},
     {.family = "internlm2", .hf = &hf_internlm2, .qkv = BB_QKV_FUSED_HF, .qkv_bias = BB_FLAG, .out_bias = BB_FLAG},
-    {.family = "granite", .hf = &hf_llama, BIASES(BB_FLAG)},
+    {.family = "granite",
+     .hf = &hf_llama,
+     BIASES(BB_FLAG),
+     .scaled_embed = true,
+     .scaled_branches = true,
+     .scaled_logits = true},
     {.family = "granitemoe",
      .hf = &hf_granitemoe,
      .qkv_bias = BB_FLAG,
      .out_bias = BB_FLAG,
      .moe = BB_MOE_FUSED,
-     .route = BB_FORM_NORMED},
+     .route = BB_FORM_NORMED,
+     .scaled_embed = true,
+     .scaled_branches = true,
+     .scaled_logits = true},
     {.family = "deepseek2", .hf = &hf_deepseek, .qkv_bias = BB_FLAG, .out_bias = BB_FLAG, .moe = BB_MOE_SPLIT},
     {.family = "gpt-oss",
      .hf = &hf_gpt_oss,
@@ -313,7 +324,7 @@ static const bb_traits table[] = {
      .router_has_bias = true,
      .route = BB_FORM_CHOSEN,
      .late_rows = true},
-    {.family = "smollm3", .hf = &hf_llama, BIASES(BB_FLAG)},
+    {.family = "smollm3", .hf = &hf_llama, BIASES(BB_FLAG), .unturned = 4},
     {.family = "chatglm", .hf = &hf_chatglm, .qkv = BB_QKV_FUSED, BIASES(BB_FLAG), .ffn = BB_FFN_FUSED_GATED},
     {.family = "bert",
      .hf = &hf_bert,
@@ -338,13 +349,21 @@ static const bb_traits falcon_new = {.family = "falcon",
                                      .qkv = BB_QKV_FUSED,
                                      BIASES(BB_FLAG),
                                      .ffn = BB_FFN_PLAIN,
-                                     .gguf_ffn_norm = "attn_norm_2"};
+                                     .gguf_ffn_norm = "attn_norm_2",
+                                     .sums = BB_MLP_ATTN_INP,
+                                     .attn_second_norm = true};
+/* falcon-rw: branches follow each other; llama.cpp does not run it so */
+static const bb_traits falcon_serial = {.family = "falcon",
+                                        .hf = &hf_falcon,
+                                        .norm = BB_NORM_LAYER,
+                                        .qkv = BB_QKV_FUSED,
+                                        BIASES(BB_FLAG),
+                                        .ffn = BB_FFN_PLAIN};
 
 const bb_traits *bb_traits_of(const bb_arch *a) {
     if (strcmp(a->family, "llama") == 0 && a->experts) return &mixtral;
-    /* a norm for each branch is the new decoder's, but for falcon-rw, whose branches follow each other and have biases
-     */
-    if (strcmp(a->family, "falcon") == 0 && !a->one_norm && !a->mlp_bias) return &falcon_new;
+    /* a norm for each branch is the new decoder's, but for falcon-rw, which has biases */
+    if (strcmp(a->family, "falcon") == 0 && !a->one_norm) return a->mlp_bias ? &falcon_serial : &falcon_new;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(table[i].family, a->family) == 0) return &table[i];
     return NULL;

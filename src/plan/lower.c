@@ -81,7 +81,13 @@ static int32_t factors(bb_lower *l, int32_t weight) {
 
 static int32_t embed(bb_lower *l, const bb_node *n) {
     bb_gg_builder *b = &l->b;
-    int32_t x = bb_gg_get_rows(b, bb_lower_weight(l, n->weights[0]), l->tokens);
+    int32_t table = bb_lower_weight(l, n->weights[0]);
+    if (strcmp(n->name, "positions") == 0) return bb_gg_get_rows(b, table, l->positions);
+    if (strcmp(n->name, "segments") == 0) { /* those of the first kind: bert.cpp */
+        const bb_gg_tensor *t = bb_gg_at(b, table);
+        return bb_gg_view(b, table, (bb_gg_ne){{t->ne[0], 1, 1, 1}}, t->nb[1], t->nb[1], t->nb[1]);
+    }
+    int32_t x = bb_gg_get_rows(b, table, l->tokens);
     bb_gg_expand(b, x);
     /* the input of those who bring embeddings of their own stays in the graph */
     bb_gg_ne ne = {{n->width, l->s->tokens, 1, 1}};
@@ -93,10 +99,10 @@ static int32_t embed(bb_lower *l, const bb_node *n) {
 
 int32_t bb_lower_norm(bb_lower *l, const bb_node *n, int32_t x) {
     bb_gg_builder *b = &l->b;
-    bool layer_norm = n->weights[0] < 0 || n->weights[1] >= 0;
-    int32_t y = bb_gg_like(b, layer_norm ? BB_GG_NORM : BB_GG_RMS_NORM, x, -1);
-    if (n->part == BB_PART_LAYER && n->weights[0] >= 0 && strcmp(n->name, "ffn_post_norm") != 0)
-        bb_gg_at(b, y)->flags |= BB_GG_LAYER_NORM;
+    int32_t y = bb_gg_like(b, n->form & BB_FORM_CENTRED ? BB_GG_NORM : BB_GG_RMS_NORM, x, -1);
+    bool placed = n->part != BB_PART_OUTPUT && n->weights[0] >= 0 && strcmp(n->name, "ffn_post_norm") != 0;
+    if (placed) bb_gg_at(b, y)->flags |= BB_GG_LAYER_NORM;
+    if (placed && b->layer < 0) bb_gg_at(b, y)->layer = 0; /* of the embedding: with the first layer, bloom.cpp */
     if (n->weights[0] >= 0) y = bb_gg_like(b, BB_GG_MUL, y, bb_lower_weight(l, n->weights[0]));
     if (n->weights[1] >= 0) y = bb_gg_like(b, BB_GG_ADD, y, bb_lower_weight(l, n->weights[1]));
     return y;
@@ -134,9 +140,11 @@ static int32_t split(bb_lower *l, const bb_node *n, size_t i) {
 }
 
 static int32_t rope(bb_lower *l, const bb_node *n, size_t i) {
+    if (l->latent) return l->stream; /* a part of it, where it attends */
+    l->heads[i] = true;
+    if (l->g->layers[l->b.layer].unturned) return bb_lower_heads(l, n, 0, l->g->arch->head_dim);
     int32_t y = bb_gg_like(&l->b, BB_GG_ROPE, bb_lower_heads(l, n, 0, l->g->arch->head_dim), l->positions);
     bb_gg_source(&l->b, y, factors(l, n->weights[0]));
-    l->heads[i] = true;
     return y;
 }
 
@@ -161,7 +169,7 @@ static int32_t gate(bb_lower *l, const bb_node *n) {
 
 static int32_t keep_for_attention(bb_lower *l, const bb_node *n) {
     const bb_arch *a = l->g->arch;
-    if (bb_family_find(a->family)->mla) {
+    if (l->latent) {
         l->k = bb_lower_input(l, n, 0);
         l->v = bb_lower_input(l, n, 1);
     } else {
@@ -181,7 +189,6 @@ static int32_t matmul(bb_lower *l, const bb_node *n) {
 static int32_t lower(bb_lower *l, size_t i) {
     const bb_node *n = &l->g->nodes[i];
     bb_gg_builder *b = &l->b;
-    bool latent = l->g->arch->mla_split;
     l->heads[i] = l->all_rows[i] = false;
     switch (n->op) {
     case BB_OP_EMBED:
@@ -193,11 +200,11 @@ static int32_t lower(bb_lower *l, size_t i) {
     case BB_OP_SPLIT:
         return split(l, n, i);
     case BB_OP_ROPE:
-        return latent ? l->stream : rope(l, n, i);
+        return rope(l, n, i);
     case BB_OP_KV_STORE:
         return keep_for_attention(l, n);
     case BB_OP_ATTENTION:
-        return latent ? bb_lower_latent(l, n) : bb_lower_attention(l, n);
+        return l->latent ? bb_lower_latent(l, n) : bb_lower_attention(l, n);
     case BB_OP_ADD:
         return bb_gg_like(b, BB_GG_ADD, bb_lower_input(l, n, 0), bb_lower_input(l, n, 1));
     case BB_OP_ACTIVATION:
@@ -234,12 +241,11 @@ static void cache_inputs(bb_lower *l, bb_lower_cache *c, uint64_t cells) {
     const bb_gg_shape *s = l->s;
     const bb_arch *a = l->g->arch;
     bb_calc *calc = &l->b.calc;
-    bool mla = bb_family_find(a->family)->mla;
     uint64_t values = s->flash ? 1 : bb_calc_mul(calc, a->kv_heads, a->v_head_dim);
     *c = (bb_lower_cache){.cells = cells, .v_rows = -1, .k_turn = -1, .v_turn = -1};
     c->k_rows = new_input(l, l->b.i64, (bb_gg_ne){{s->tokens, 1, 1, 1}});
     c->mask = new_input(l, s->flash ? l->b.f16 : l->b.f32, (bb_gg_ne){{cells, s->tokens / s->streams, 1, s->streams}});
-    if (mla) return;
+    if (l->latent) return;
     c->v_rows = new_input(l, l->b.i64, (bb_gg_ne){{bb_calc_mul(calc, s->tokens, values), 1, 1, 1}});
     uint64_t r = TURN;
     while (a->head_dim % (2 * r) == 0) r *= 2;
@@ -252,6 +258,7 @@ static void inputs(bb_lower *l) {
     l->tokens = new_input(l, l->b.i32, (bb_gg_ne){{l->s->tokens, 1, 1, 1}});
     l->positions = new_input(l, l->b.i32, (bb_gg_ne){{l->s->tokens, 1, 1, 1}});
     l->rows = new_input(l, l->b.i32, (bb_gg_ne){{l->s->outputs, 1, 1, 1}});
+    l->latent = bb_family_find(a->family)->mla && a->mla_split;
     l->windows = a->sliding_window && a->swa_period > 1;
     cache_inputs(l, &l->cache[0], l->s->cells);
     if (l->windows) cache_inputs(l, &l->cache[1], l->s->window_cells);

@@ -17,6 +17,7 @@ typedef struct bb_lower {
     const bb_graph *g;
     const bb_gg_shape *s;
     bool windows;              /* two caches */
+    bool latent;               /* attention to latent vectors, absorbed into the query */
     bb_lower_cache cache[2];   /* whole, window */
     int32_t tokens, positions; /* inputs */
     int32_t rows;              /* of the tokens with output */

@@ -2,6 +2,8 @@
 /* test_ggml_graph.c - graphs of llama.cpp node by node against the lists that its library gave (llama-nodes.txt). */
 #include "base/str.h"
 #include "harness.h"
+#include "model/catalogue.h"
+#include "model/locate.h"
 #include "plan/ggml_graph.h"
 #include <ctype.h>
 #include <stdbool.h>
@@ -327,10 +329,110 @@ START_TEST(lists_of_the_library) {
 }
 END_TEST
 
+/* ---- real models ---- */
+
+static bb_gg_shape ordinary(bool flash) {
+    const bb_dtype *f16 = bb_dtype_from_gguf(1);
+    return (bb_gg_shape){.tokens = 512,
+                         .outputs = 512,
+                         .sequences = 1,
+                         .cells = 2048,
+                         .window_cells = 1536,
+                         .streams = 1,
+                         .flash = flash,
+                         .k = f16,
+                         .v = f16};
+}
+
+/* Sources stand before what reads them, and nothing twice. */
+static void check_order(const bb_gg_graph *g) {
+    int32_t *at = calloc(g->n, sizeof *at);
+    ck_assert_ptr_nonnull(at);
+    for (size_t i = 0; i < g->n_leafs; i++) {
+        ck_assert_int_eq(at[g->leafs[i]], 0);
+        at[g->leafs[i]] = 1;
+    }
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const bb_gg_tensor *t = &g->t[g->nodes[i]];
+        ck_assert_int_eq(at[g->nodes[i]], 0);
+        at[g->nodes[i]] = 1;
+        for (int k = 0; k < t->n_src; k++) ck_assert_int_eq(at[t->src[k]], 1);
+    }
+    free(at);
+}
+
+typedef struct counted {
+    const char *model;
+    size_t nodes[2], leafs; /* without and with flash attention */
+} counted;
+
+/* Of the library's own graphs: specs/llama-graph.md 9. */
+static const counted counts[] = {
+    {"llama-2-7b", {1158, 998}, 362},        {"qwen2.5-0.5b", {942, 822}, 345},  {"qwen3-30b-a3b", {3270, 3030}, 682},
+    {"gemma-2-9b", {1858, 1522}, 558},       {"gemma-3-4b", {1537, 1367}, 522},  {"phi-3-mini-4k", {1094, 934}, 266},
+    {"deepseek-v2-lite", {1818, 1764}, 437}, {"gpt-oss-20b", {1469, 1349}, 517}, {"mixtral-8x7b", {1670, 1510}, 394},
+};
+
+static bb_catalogue *cat;
+static void setup(void) { ck_assert_int_eq(bb_catalogue_load(NULL, NULL, &cat, NULL), BB_OK); }
+static void teardown(void) { bb_catalogue_free(cat); }
+
+START_TEST(counts_of_real_models) {
+    const counted *c = &counts[_i];
+    bb_model *m = NULL;
+    bb_graph graph;
+    bb_gg_graph g = {0};
+    ck_assert_int_eq(bb_model_locate(cat, NULL, c->model, &m, NULL), BB_OK);
+    ck_assert_int_eq(bb_graph_build(m->arch, &graph, NULL), BB_OK);
+    for (int flash = 0; flash < 2; flash++) {
+        bb_gg_shape s = ordinary(flash);
+        ck_assert_int_eq(bb_gg_build(&graph, &s, &g, NULL), BB_OK);
+        ck_assert_msg(g.n_nodes == c->nodes[flash], "%s: %zu nodes", c->model, g.n_nodes);
+        ck_assert_msg(g.n_leafs == c->leafs, "%s: %zu leafs", c->model, g.n_leafs);
+        check_order(&g);
+    }
+    bb_gg_clear(&g);
+    bb_graph_clear(&graph);
+    bb_model_free(m);
+}
+END_TEST
+
+/* Sizes that no memory holds are told, in every family and at every place where they can pass 64 bits. */
+START_TEST(sizes_beyond_64_bits) {
+    const counted *c = &counts[_i];
+    bb_model *m = NULL;
+    bb_graph graph;
+    bb_gg_graph g = {0};
+    ck_assert_int_eq(bb_model_locate(cat, NULL, c->model, &m, NULL), BB_OK);
+    ck_assert_int_eq(bb_graph_build(m->arch, &graph, NULL), BB_OK);
+    for (int flash = 0; flash < 2; flash++) {
+        bb_gg_shape s = ordinary(flash);
+        s.tokens = UINT64_C(1) << 60;
+        ck_assert_int_eq(bb_gg_build(&graph, &s, &g, NULL), BB_E_OVERFLOW);
+        s = ordinary(flash);
+        s.cells = s.window_cells = UINT64_C(1) << 60;
+        ck_assert_int_eq(bb_gg_build(&graph, &s, &g, NULL), BB_E_OVERFLOW);
+        s = ordinary(flash);
+        s.outputs = UINT64_C(1) << 60;
+        ck_assert_int_eq(bb_gg_build(&graph, &s, &g, NULL), BB_E_OVERFLOW);
+        s.outputs = 0;
+        ck_assert_int_eq(bb_gg_build(&graph, &s, &g, NULL), BB_E_ARG);
+    }
+    bb_gg_clear(&g);
+    bb_graph_clear(&graph);
+    bb_model_free(m);
+}
+END_TEST
+
 static Suite *make_suite(void) {
     Suite *s = suite_create("ggml_graph");
     TCase *t = tcase_create("lists");
     tcase_add_test(t, lists_of_the_library);
+    suite_add_tcase(s, t);
+    t = tcase_create("models");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_loop_test(t, counts_of_real_models, 0, sizeof counts / sizeof *counts);
+    tcase_add_loop_test(t, sizes_beyond_64_bits, 0, sizeof counts / sizeof *counts);
     suite_add_tcase(s, t);
     return s;
 }
