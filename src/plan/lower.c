@@ -144,7 +144,7 @@ static int32_t rope(bb_lower *l, const bb_node *n, size_t i) {
     l->heads[i] = true;
     if (l->g->layers[l->b.layer].unturned) return bb_lower_heads(l, n, 0, l->g->arch->head_dim);
     int32_t y = bb_gg_like(&l->b, BB_GG_ROPE, bb_lower_heads(l, n, 0, l->g->arch->head_dim), l->positions);
-    bb_gg_source(&l->b, y, factors(l, n->weights[0]));
+    bb_gg_source(&l->b, y, factors(l, n->weights[0])); /* a table for short contexts has the same size */
     return y;
 }
 
@@ -323,8 +323,12 @@ typedef struct known_family {
 } known_family;
 
 static const known_family known[] = {
-    {"llama", true},  {"qwen2", true}, {"qwen3", true},     {"qwen3moe", true}, {"gemma2", true},
-    {"gemma3", true}, {"phi3", true},  {"deepseek2", true}, {"gpt-oss", true},
+    {"llama", true},    {"qwen2", true},     {"qwen3", true},     {"qwen3moe", true},   {"gemma2", true},
+    {"gemma3", true},   {"phi3", true},      {"deepseek2", true}, {"gpt-oss", true},    {"qwen", true},
+    {"qwen2moe", true}, {"gemma", true},     {"phi2", true},      {"gpt2", true},       {"gptneox", true},
+    {"falcon", true},   {"bloom", true},     {"stablelm", true},  {"olmo", true},       {"olmo2", true},
+    {"olmoe", true},    {"internlm2", true}, {"granite", true},   {"granitemoe", true}, {"smollm3", true},
+    {"chatglm", true},
 };
 
 bool bb_gg_known(const bb_arch *arch, bool *proven) {
