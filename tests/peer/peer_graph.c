@@ -12,6 +12,11 @@ enum { TOKENS = 48, OUTPUTS = 5, CELLS = 256, SOURCES = 10, DIMS = 4, VOCAB = 32
 
 /* ---- the models ---- */
 
+#define LATENT                                                                                                         \
+    .hidden = 128, .heads = 4, .kv_heads = 4, .head_dim = 64, .nope_dim = 32, .rope_dim = 32, .v_head_dim = 96,        \
+    .kv_lora = 64, .ffn = 192, .vocab = VOCAB, .context = CELLS, EXPERTS, .shared_experts = 2, .shared_ffn = 192,      \
+    .dense_layers = 1
+
 typedef struct made {
     const char *name;
     bb_arch a;
@@ -63,13 +68,16 @@ static const made models[] = {
     {"olmo", {.family = "olmo", SHAPE}},
     {"olmo2", {.family = "olmo2", SHAPE_OF(4), .qk_norm = true}},
     {"olmo3", {.family = "olmo2", SHAPE_OF(4), .qk_norm = true, .sliding_window = 32, .swa_period = 4}},
-    {"olmoe", {.family = "olmoe", SHAPE_OF(4), EXPERTS, .qk_norm = true}},
+    {"olmoe", {.family = "olmoe", SHAPE_OF(4), MIXED, .qk_norm = true}},
     {"internlm2", {.family = "internlm2", SHAPE}},
     {"granite", {.family = "granite", SHAPE}},
     {"granitemoe", {.family = "granitemoe", SHAPE, MIXED}},
     {"granitemoe-shared", {.family = "granitemoe", SHAPE, MIXED, .shared_ffn = 160}},
     {"gpt-oss",
      {.family = "gpt-oss", SHAPE, EXPERTS, .qkv_bias = true, .out_bias = true, .sliding_window = 32, .swa_period = 2}},
+    {"deepseek2-lite", {.family = "deepseek2", LATENT, .layers = 27, .mla_split = true}},
+    {"deepseek2-lite-decompressed", {.family = "deepseek2", LATENT, .layers = 27}},
+    {"deepseek2-q-lora", {.family = "deepseek2", LATENT, .layers = 3, .q_lora = 48, .mla_split = true}},
     {"smollm3", {.family = "smollm3", SHAPE, .tied = true}},
     {"chatglm", {.family = "chatglm", SHAPE, .qkv_bias = true}},
 };
