@@ -58,7 +58,7 @@ typedef struct state {
     const bb_dtype *types[QTYPES];
     ftype ft;
     qtype base;
-    bool imatrix, tied;
+    bool imatrix, tied, old;
     int64_t layers; /* block_count: n of the ffn_* rules */
     int64_t experts, gqa;
     bool is_70b, falcon;
@@ -389,6 +389,15 @@ static bb_status ffn_type(state *s, const item *it, qtype *q, bb_error *err) {
 
 static bool is_ffn(part role) { return role == FFN_DOWN || role == FFN_GATE || role == FFN_UP; }
 
+/* Q2_K as it was before Q2_K_S took its place (llama.cpp's examples/quantize of August 2023 to January 2024): 3 bits
+ * for all but the queries, the keys and the embedding; a fused attn_qkv had no rule. Dense models; the sizes of
+ * thebloke.csv and 3.35 bits of Llama-2-7B are reproduced. */
+static qtype old_q2_type(const state *s, const item *it) {
+    bool fused = has(it->t->name, "attn_qkv.weight");
+    if (it->role == ATTN_V && !fused) return s->is_70b ? Q5_K : Q3_K;
+    return it->role == ATTN_OUTPUT || is_ffn(it->role) ? Q3_K : s->base;
+}
+
 /* llama_tensor_get_type_impl. */
 static bb_status wanted_type(state *s, const item *it, const bb_dtype **type, bb_error *err) {
     qtype q = s->base;
@@ -399,7 +408,9 @@ static bb_status wanted_type(state *s, const item *it, const bb_dtype **type, bb
             return BB_OK;
         }
         q = output_type(s, dim(it->t, 0));
-    } else if (s->ft == FT_MXFP4_MOE)
+    } else if (s->old)
+        q = old_q2_type(s, it);
+    else if (s->ft == FT_MXFP4_MOE)
         q = dim(it->t, 2) > 1 && (!s->only_ffn_experts || is_ffn(it->role)) ? MXFP4 : Q8_0;
     else if (it->role == TOKEN_EMBD)
         q = embedding_type(s);
@@ -523,6 +534,7 @@ static bb_status begin(state *s, const bb_arch *arch, bool sources, bb_error *er
     while (s->base < QTYPES && strcmp(type_names[s->base], r->ftype->base) != 0) s->base++;
     if (s->base == QTYPES) return bb_fail(err, BB_E_BUG, "no mixture has the base %s", r->ftype->base);
     s->imatrix = r->has_imatrix;
+    s->old = r->ftype->old;
     s->tied = true;
     s->layers = (int64_t)(arch->layers + (sources ? arch->mtp_layers : 0)); /* a file's block_count has them too */
     s->experts = (int64_t)arch->experts;
