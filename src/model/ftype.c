@@ -6,7 +6,8 @@
 #include "model/mixture.h"
 #include <string.h>
 
-/* Bases: llama_ftype_get_default_type of src/llama-quant.cpp, v0.5.0. */
+/* old: as llama-quantize made them from August 2023 to January 2024, where that differs (mixture.c, old_type).
+ * Bases: llama_ftype_get_default_type of src/llama-quant.cpp, v0.5.0. */
 static const bb_ftype ftypes[] = {
     {"f32", FT_F32, "f32", false},
     {"f16", FT_F16, "f16", false},
@@ -14,10 +15,12 @@ static const bb_ftype ftypes[] = {
     {"q8_0", FT_Q8_0, "q8_0", false},
     {"q6_K", FT_Q6_K, "q6_K", false},
     {"q5_K_M", FT_Q5_K_M, "q5_K", false},
+    {"q5_K_M_old", FT_Q5_K_M, "q5_K", true},
     {"q5_K_S", FT_Q5_K_S, "q5_K", false},
     {"q5_1", FT_Q5_1, "q5_1", false},
     {"q5_0", FT_Q5_0, "q5_0", false},
     {"q4_K_M", FT_Q4_K_M, "q4_K", false},
+    {"q4_K_M_old", FT_Q4_K_M, "q4_K", true},
     {"q4_K_S", FT_Q4_K_S, "q4_K", false},
     {"q4_1", FT_Q4_1, "q4_1", false},
     {"q4_0", FT_Q4_0, "q4_0", false},
@@ -25,14 +28,16 @@ static const bb_ftype ftypes[] = {
     {"iq4_xs", FT_IQ4_XS, "iq4_xs", false},
     {"mxfp4_moe", FT_MXFP4_MOE, "mxfp4", false},
     {"q3_K_L", FT_Q3_K_L, "q3_K", false},
+    {"q3_K_L_old", FT_Q3_K_L, "q3_K", true},
     {"q3_K_M", FT_Q3_K_M, "q3_K", false},
+    {"q3_K_M_old", FT_Q3_K_M, "q3_K", true},
     {"q3_K_S", FT_Q3_K_S, "q3_K", false},
     {"iq3_m", FT_IQ3_M, "iq3_s", false},
     {"iq3_s", FT_IQ3_S, "iq3_s", false},
     {"iq3_xs", FT_IQ3_XS, "iq3_s", false},
     {"iq3_xxs", FT_IQ3_XXS, "iq3_xxs", false},
     {"q2_K", FT_Q2_K, "q2_K", false},
-    {"q2_K_old", FT_Q2_K, "q2_K", true}, /* files from August 2023 to January 2024 */
+    {"q2_K_old", FT_Q2_K, "q2_K", true},
     {"q2_K_S", FT_Q2_K_S, "q2_K", false},
     {"iq2_m", FT_IQ2_M, "iq2_s", false},
     {"iq2_s", FT_IQ2_S, "iq2_xs", false},

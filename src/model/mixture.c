@@ -389,13 +389,21 @@ static bb_status ffn_type(state *s, const item *it, qtype *q, bb_error *err) {
 
 static bool is_ffn(part role) { return role == FFN_DOWN || role == FFN_GATE || role == FFN_UP; }
 
-/* Q2_K as it was before Q2_K_S took its place (llama.cpp's examples/quantize of August 2023 to January 2024): 3 bits
- * for all but the queries, the keys and the embedding; a fused attn_qkv had no rule. Dense models; the sizes of
- * thebloke.csv and 3.35 bits of Llama-2-7B are reproduced. */
-static qtype old_q2_type(const state *s, const item *it) {
-    bool fused = has(it->t->name, "attn_qkv.weight");
-    if (it->role == ATTN_V && !fused) return s->is_70b ? Q5_K : Q3_K;
-    return it->role == ATTN_OUTPUT || is_ffn(it->role) ? Q3_K : s->base;
+/* A type as it was before Q2_K_S came (llama.cpp's k_quants of August 2023 to January 2024): Q2_K had 3 bits for all
+ * but the queries, the keys and the embedding, and a fused attn_qkv was no attn_v but had rules of its own. Dense
+ * models; with it the sizes of thebloke.csv and the 3.35 bits of Llama-2-7B are reproduced. False where nothing
+ * changed. */
+static bool old_type(const state *s, const item *it, qtype *q) {
+    if (has(it->t->name, "attn_qkv.weight")) {
+        *q = s->ft == FT_Q3_K_M || s->ft == FT_Q3_K_L ? Q4_K
+             : s->ft == FT_Q4_K_M                     ? Q5_K
+             : s->ft == FT_Q5_K_M                     ? Q6_K
+                                                      : s->base;
+        return true;
+    }
+    if (s->ft != FT_Q2_K || it->role == OUTPUT || it->role == TOKEN_EMBD) return false;
+    *q = it->role == ATTN_V ? s->is_70b ? Q5_K : Q3_K : it->role == ATTN_OUTPUT || is_ffn(it->role) ? Q3_K : s->base;
+    return true;
 }
 
 /* llama_tensor_get_type_impl. */
@@ -408,8 +416,8 @@ static bb_status wanted_type(state *s, const item *it, const bb_dtype **type, bb
             return BB_OK;
         }
         q = output_type(s, dim(it->t, 0));
-    } else if (s->old)
-        q = old_q2_type(s, it);
+    } else if (s->old && old_type(s, it, &q))
+        st = BB_OK;
     else if (s->ft == FT_MXFP4_MOE)
         q = dim(it->t, 2) > 1 && (!s->only_ffn_experts || is_ffn(it->role)) ? MXFP4 : Q8_0;
     else if (it->role == TOKEN_EMBD)

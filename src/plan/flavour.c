@@ -101,6 +101,7 @@ static const kind *kind_of(const char *name, const char **rest) {
 static bool read_numbers(const kind *k, const char *rest, bb_quantization *q) {
     uint64_t numbers[2];
     size_t n = 0;
+    bool head = false;
     while (*rest) {
         char word[12];
         size_t length = strcspn(++rest, "-_");
@@ -110,8 +111,8 @@ static bool read_numbers(const kind *k, const char *rest, bb_quantization *q) {
         rest += length;
         if (bb_name_eq(word, "head")) {
             if (*rest || !k->has_head_choice) return false;
-            q->head = true;
-        } else if (q->head || n == 2 || !bb_parse_u64(word, &numbers[n++]))
+            q->head = head = true;
+        } else if (head || n == 2 || !bb_parse_u64(word, &numbers[n++]))
             return false;
     }
     size_t at = 0;

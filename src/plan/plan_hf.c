@@ -173,8 +173,10 @@ static void add_activations(bb_draft *d, const bb_subject *s, const hf_model *m)
     uint64_t rows = bb_calc_mul(c, u->outputs, u->parallel);
     uint64_t logits = bb_calc_mul(c, bb_calc_mul(c, a->vocab, rows), e + 4);
     uint64_t bytes = bb_max_u64(layer, logits);
-    /* half when the allocator reuses the gate in place, half again more for what it cannot give back at once */
-    bb_span span = {bytes, bytes / 2, bb_calc_add(c, bytes, bytes / 2)};
+    /* low: all but one token of the context are generated, one at a time; high: half again more for what the allocator
+     * cannot give back at once */
+    uint64_t least = bb_max_u64(u->ctx ? layer / u->ctx : 0, logits);
+    bb_span span = {bytes, least, bb_calc_add(c, bytes, bytes / 2)};
     bb_span decoded = dequantized(d, s, m), all = span;
     if (decoded.high) {
         all.bytes = bb_calc_add(c, span.bytes, decoded.bytes);
