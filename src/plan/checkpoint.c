@@ -21,7 +21,10 @@ static bb_status choose_type(const bb_subject *s, const char *asked, bb_weights_
     if (own_types(asked)) name = s->model->arch && *s->model->arch->dtype ? s->model->arch->dtype : "bf16";
     c->kind = BB_WEIGHTS_TYPE;
     c->type = bb_dtype_find(name, err);
-    if (!c->type) return BB_E_NAME;
+    if (!c->type) {
+        if (err && !*err->hint) bb_hint(err, "beside storage types: gptq, awq, nf4, llm.int8, mlx, fp8, w4a16, w8a8");
+        return BB_E_NAME;
+    }
     (void)snprintf(c->name, sizeof c->name, "%s", c->type->name);
     if (c->type->block == 1 && !c->type->row_bytes && c->type->block_bytes >= 2 && c->type->block_bytes <= 8)
         (void)snprintf(c->dtype, sizeof c->dtype, "%s", c->type->name);
@@ -138,6 +141,8 @@ static bb_status sum_graph(const bb_graph *g, const bb_subject *s, const bb_weig
     bb_status st = bb_stored_sum(g, bb_weights_quant(s, c), dtype, &list, err);
     if (!st) st = absent(g, first, last, &tensors, &missing);
     if (st) return st == BB_E_OVERFLOW ? bb_fail(err, st, "the bytes of the weights pass 2^64") : st;
+    if (c->kind == BB_WEIGHTS_FLAVOUR && !list.widest)
+        return bb_fail(err, BB_E_UNSUPPORTED, "%s has no matrix that %s is known to store", s->model->title, c->name);
     sum->parameters = list.parameters - missing;
     missing *= bb_dtype_find(dtype, NULL)->block_bytes; /* part of list.bytes */
     sum->bytes = list.bytes - missing;

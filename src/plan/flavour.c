@@ -20,7 +20,7 @@ enum { W2 = 1 << 2, W3 = 1 << 3, W4 = 1 << 4, W5 = 1 << 5, W6 = 1 << 6, W8 = 1 <
 
 /* Defaults are those of the tools: AutoGPTQ and GPTQModel (4 bits, group 128), AutoAWQ (likewise, 4 bits alone),
  * bitsandbytes (blocks of 64), mlx_lm.convert (4 bits, group 64), vLLM's fp8 and the blocks of DeepSeek-V3,
- * llm-compressor's W4A16 and W8A8. The layouts: specs/methods.md 4, graph/stored.c. */
+ * gpt-oss's experts in mxfp4, llm-compressor's W4A16 and W8A8. The layouts: specs/methods.md 4, graph/stored.c. */
 static const kind kinds[] = {
     {"gptq", NULL, BB_QUANT_GPTQ, W2 | W3 | W4 | W8, true, true, {.bits = 4, .group = 128, .symmetric = true}},
     {"awq", NULL, BB_QUANT_AWQ, W4, true, true, {.bits = 4, .group = 128}},
@@ -51,6 +51,7 @@ static const kind kinds[] = {
      true,
      {.bits = 8, .group = 0, .symmetric = true, .pack = BB_PACK_FP8}},
     {"fp8-block", NULL, BB_QUANT_FP8, 0, false, true, {.bits = 8, .group = 128, .block_rows = 128}},
+    {"mxfp4", NULL, BB_QUANT_MXFP4, 0, false, false, {.bits = 4, .group = 32}},
     {"w4a16",
      NULL,
      BB_QUANT_COMPRESSED,

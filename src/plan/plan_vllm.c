@@ -21,6 +21,7 @@ typedef struct vllm_rank {
     bb_arch arch;
     uint64_t first;
     bb_vllm_cache cache;
+    uint64_t wide;   /* values of a token where the layer is widest */
     uint64_t logits; /* of a token; only the last stage makes them */
     bb_span values;  /* of the profile run */
     uint64_t kv_need;
@@ -90,10 +91,11 @@ static bb_status choose_kv(bb_draft *d, const bb_subject *s, vllm_model *m) {
 /* ---- one rank ---- */
 
 /* Peak of the profile run: one step of `batch` tokens without attention's cache, then logits and sampling of the last
- * token of each sequence, `logits` each. The larger of the two counts: the first is free when the second runs. */
-static bb_span profile_run(bb_calc *c, const bb_plan_request *u, uint64_t logits, const bb_arch *r, uint64_t e) {
+ * token of each sequence. The larger of the two counts: the first is free when the second runs. */
+static bb_span profile_run(bb_calc *c, const bb_plan_request *u, vllm_rank *rank, uint64_t e) {
     static const uint64_t hidden[] = {HIDDEN_LEAST, HIDDEN_LIKELY, HIDDEN_MOST};
     static const uint64_t logit[] = {LOGIT_LEAST, LOGIT_LIKELY, LOGIT_MOST};
+    const bb_arch *r = &rank->arch;
     uint64_t peak[3];
     uint64_t mlp = bb_calc_mul(c, 3, bb_arch_mlp_width(r));
     /* the experts' inputs and outputs are kept for each one that a token uses (fused_moe.py: intermediate_cache1..3) */
@@ -101,10 +103,11 @@ static bb_span profile_run(bb_calc *c, const bb_plan_request *u, uint64_t logits
     if (r->experts) mlp = bb_max_u64(mlp, bb_calc_mul(c, r->experts_used, expert));
     uint64_t v = r->v_head_dim ? r->v_head_dim : r->head_dim, each = bb_calc_add(c, r->head_dim, v);
     uint64_t attention = bb_calc_mul(c, bb_calc_add(c, r->heads, r->kv_heads), each);
-    uint64_t wide = bb_max_u64(mlp, attention), rows = bb_min_u64(u->outputs, u->batch);
+    uint64_t rows = bb_min_u64(u->outputs, u->batch);
+    rank->wide = bb_max_u64(mlp, attention);
     for (size_t i = 0; i < 3; i++) {
-        uint64_t step = bb_calc_mul(c, bb_calc_mul(c, bb_calc_fma(c, hidden[i], r->hidden, wide), u->batch), e);
-        uint64_t sampler = bb_calc_mul(c, bb_calc_mul(c, rows, logits), logit[i]);
+        uint64_t step = bb_calc_mul(c, bb_calc_mul(c, bb_calc_fma(c, hidden[i], r->hidden, rank->wide), u->batch), e);
+        uint64_t sampler = bb_calc_mul(c, bb_calc_mul(c, rows, rank->logits), logit[i]);
         peak[i] = bb_max_u64(step, sampler);
     }
     return (bb_span){peak[1], peak[0], peak[2]};
@@ -118,7 +121,7 @@ static void make_rank(bb_draft *d, const bb_subject *s, const vllm_model *m, uin
     d->st = bb_rank_arch(a, u->tensor_parallel, u->pipeline_parallel, stage, true, &r->arch, &r->first, d->err);
     if (d->st) return;
     r->logits = stage + 1 == u->pipeline_parallel ? a->vocab : 0;
-    r->values = profile_run(c, u, r->logits, &r->arch, m->compute->block_bytes);
+    r->values = profile_run(c, u, r, m->compute->block_bytes);
     if (!m->kv) return;
     d->st = bb_vllm_cache_make(a, r->first, r->arch.layers, r->arch.kv_heads, m->kv, u->kv_block, u->batch, &r->cache);
     if (d->st) {
@@ -156,9 +159,9 @@ static void rank_lines(bb_draft *d, const bb_subject *s, const vllm_model *m, co
                           (ull)bb_vllm_blocks(&d->calc, k, u->ctx), (ull)k->block, (ull)k->group_layers,
                           (ull)k->page_bytes);
         bb_draft_line(d, "activations", device, r->values, BB_MODELLED, "vLLM: profile_run of gpu_model_runner.py",
-                      "max(%llu tokens x (3 x %llu + %u x %llu) x %u B, %llu rows of %llu logits x %u B)",
-                      (ull)u->batch, (ull)bb_arch_mlp_width(&r->arch), HIDDEN_LIKELY, (ull)r->arch.hidden,
-                      (unsigned)m->compute->block_bytes, (ull)u->outputs, (ull)r->logits, LOGIT_LIKELY);
+                      "max(%llu tokens x (%llu + %u x %llu) x %u B, %llu rows of %llu logits x %u B)", (ull)u->batch,
+                      (ull)r->wide, HIDDEN_LIKELY, (ull)r->arch.hidden, (unsigned)m->compute->block_bytes,
+                      (ull)u->outputs, (ull)r->logits, LOGIT_LIKELY);
     }
     uint64_t blocks = sum->allocated - sum->bytes;
     bb_overhead_own own = {.part = "allocator",
