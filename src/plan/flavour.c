@@ -16,6 +16,7 @@ typedef struct kind {
     bb_quantization q;
 } kind;
 
+/* Widths as bits of a set. */
 enum { W2 = 1 << 2, W3 = 1 << 3, W4 = 1 << 4, W5 = 1 << 5, W6 = 1 << 6, W8 = 1 << 8 };
 
 /* Defaults are those of the tools: AutoGPTQ and GPTQModel (4 bits, group 128), AutoAWQ (likewise, 4 bits alone),
@@ -67,7 +68,9 @@ static const kind kinds[] = {
      true,
      {.bits = 8, .group = 0, .symmetric = true, .pack = BB_PACK_INT8}},
 };
-enum { KINDS = sizeof kinds / sizeof *kinds, LEAST_GROUP = 8, MOST_GROUP = 1 << 20 };
+enum { KINDS = sizeof kinds / sizeof *kinds };
+/* Groups that are taken: a word of 4-bit codes, and more inputs than a matrix has. */
+enum { LEAST_GROUP = 8, MOST_GROUP = 1 << 20 };
 
 const char *bb_flavour_at(size_t i) { return i < KINDS ? kinds[i].name : NULL; }
 

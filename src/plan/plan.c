@@ -11,40 +11,9 @@
 /* ---- defaults: the table "Options of plan and fit" in bitbudget(1) ---- */
 
 enum { HF_CTX = 4096 }; /* ours: transformers has no context of its own */
-/* vLLM: EngineArgs and SchedulerConfig (vllm/engine/arg_utils.py), CacheConfig's block of CUDA; 8192 tokens a step is
- * LLM()'s own and that of a server on a card of 70 GiB or more, 2048 of a server on a smaller one. */
-enum { VLLM_BATCH = 8192, VLLM_SEQS = 256, VLLM_BLOCK = 16 };
-static const double VLLM_UTILIZATION = 0.9;
 
 static void default_text(char *text, size_t size, const char *value) {
     if (!*text) (void)snprintf(text, size, "%s", value);
-}
-
-/* vLLM's own names of cache types. */
-static void vllm_kv_name(char *type, size_t size) {
-    static const char *const names[][2] = {
-        {"", "bf16"}, {"auto", "bf16"}, {"fp8", "e4m3fn"}, {"fp8_e4m3", "e4m3fn"}, {"fp8_e5m2", "e5m2"}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(type, names[i][0]) == 0) (void)snprintf(type, size, "%s", names[i][1]);
-}
-
-static bb_status vllm_defaults(const bb_arch *a, bb_plan_request *u, bb_error *err) {
-    if (!u->ctx) u->ctx = a && a->context ? a->context : HF_CTX;
-    if (!u->parallel) u->parallel = 1;
-    if (!u->batch) u->batch = VLLM_BATCH;
-    if (!u->outputs) u->outputs = bb_min_u64(VLLM_SEQS, u->batch);
-    if (!u->kv_block) u->kv_block = VLLM_BLOCK;
-    if (!(u->utilization > 0)) u->utilization = VLLM_UTILIZATION;
-    if (!u->tensor_parallel) u->tensor_parallel = 1;
-    if (!u->pipeline_parallel) u->pipeline_parallel = 1;
-    vllm_kv_name(u->kv_k, sizeof u->kv_k);
-    if (!*u->kv_v) strcpy(u->kv_v, u->kv_k);
-    vllm_kv_name(u->kv_v, sizeof u->kv_v);
-    u->ubatch = 0;
-    if (u->outputs <= u->batch) return BB_OK;
-    return bb_fail(err, BB_E_ARG,
-                   "vLLM stops: max_num_batched_tokens (%llu) must be greater than or equal to max_num_seqs (%llu)",
-                   (unsigned long long)u->batch, (unsigned long long)u->outputs);
 }
 
 static bb_status defaults(const bb_subject *s, bb_plan_request *u, bb_error *err) {
@@ -52,7 +21,7 @@ static bb_status defaults(const bb_subject *s, bb_plan_request *u, bb_error *err
     uint64_t known = a && a->context ? a->context : UINT64_MAX;
     if (u->purpose == BB_FOR_LOAD || u->engine == BB_ENGINE_SIMPLE) return BB_OK;
     if (u->engine == BB_ENGINE_LLAMA_CPP || u->engine == BB_ENGINE_OLLAMA) return bb_llama_defaults(s, u, err);
-    if (u->engine == BB_ENGINE_VLLM) return vllm_defaults(a, u, err);
+    if (u->engine == BB_ENGINE_VLLM) return bb_vllm_defaults(s, u, err);
     if (!u->ctx) u->ctx = bb_min_u64(HF_CTX, known);
     if (!u->parallel) u->parallel = 1;
     default_text(u->kv_k, sizeof u->kv_k, "bf16");
@@ -177,11 +146,7 @@ static void totals(bb_draft *d) {
 }
 
 uint64_t bb_plan_card_limit(const bb_plan_request *u, size_t card) {
-    const bb_plan_card *at = &u->cards[card];
-    if (u->engine != BB_ENGINE_VLLM || !at->limit_bytes) return at->limit_bytes;
-    double part = u->utilization > 0 ? u->utilization : VLLM_UTILIZATION;
-    uint64_t total = at->driver_bytes ? at->driver_bytes : at->limit_bytes;
-    return bb_min_u64((uint64_t)((double)total * part), at->limit_bytes);
+    return u->engine == BB_ENGINE_VLLM ? bb_vllm_limit(u, card) : u->cards[card].limit_bytes;
 }
 
 uint64_t bb_plan_limit(const bb_plan_request *u) {

@@ -68,6 +68,9 @@ void bb_tally_text(const bb_type_tally *t, char *out, size_t size);
 
 /* Context, batches, sequences, cache types and flash attention as llama.cpp or ollama takes them. */
 bb_status bb_llama_defaults(const bb_subject *s, bb_plan_request *u, bb_error *err);
+/* The same for vLLM, and what it may take of a card; 0 = unknown. */
+bb_status bb_vllm_defaults(const bb_subject *s, bb_plan_request *u, bb_error *err);
+uint64_t bb_vllm_limit(const bb_plan_request *u, size_t card);
 /* The engines: each adds its lines for plan->used, whose defaults are filled in. */
 void bb_plan_simple(bb_draft *d, bb_subject *s);
 void bb_plan_llama(bb_draft *d, bb_subject *s);

@@ -27,13 +27,58 @@ typedef struct vllm_rank {
     uint64_t kv_need;
 } vllm_rank;
 
-/* Bytes for each logit of the sampler's profile run: the logits themselves and in fp32; with top-p and top-k also
- * their order, probabilities and sums. 40 is the most that logs show: 2.38 GiB for 2048 sequences of llama-2-7b, 1.78
- * GiB of a 0.5B (train_logs.csv 89); newer samplers skip the sorting in this run. */
+/* Bytes for each logit of the sampler's profile run (v1/sample/sampler.py, topk_topp_sampler.py). Least, as in newer
+ * runners that skip top-p and top-k there: 2 of the logits and 4 in fp32. Likely: sorted values and their indices (12)
+ * and a mask beside them. Most: probabilities, their sums, what is scattered back and the noise as well (16). */
 enum { LOGIT_LEAST = 6, LOGIT_LIKELY = 20, LOGIT_MOST = 40 };
 /* Hidden states that live beside the MLP's values: input, output, residual and one being made. train_logs.csv 87: 2.02
  * GiB for 32768 tokens are 3 x 8960 + 4.05 x 1536 values each. */
 enum { HIDDEN_LEAST = 2, HIDDEN_LIKELY = 4, HIDDEN_MOST = 6 };
+
+/* ---- defaults ---- */
+
+/* vLLM: EngineArgs and SchedulerConfig (vllm/engine/arg_utils.py), CacheConfig's block of CUDA; 8192 tokens a step is
+ * LLM()'s own and that of a server on a card of 70 GiB or more, 2048 of a server on a smaller one. */
+enum { BATCH = 8192, SEQS = 256, BLOCK = 16 };
+enum { NO_CTX = 4096 }; /* ours, for a model that does not tell */
+static const double UTILIZATION = 0.9;
+
+/* vLLM's own names of cache types. */
+static void vllm_kv_name(char *type, size_t size) {
+    static const char *const names[][2] = {
+        {"", "bf16"}, {"auto", "bf16"}, {"fp8", "e4m3fn"}, {"fp8_e4m3", "e4m3fn"}, {"fp8_e5m2", "e5m2"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(type, names[i][0]) == 0) (void)snprintf(type, size, "%s", names[i][1]);
+}
+
+bb_status bb_vllm_defaults(const bb_subject *s, bb_plan_request *u, bb_error *err) {
+    const bb_arch *a = s->model->arch;
+    if (!u->ctx) u->ctx = a && a->context ? a->context : NO_CTX;
+    if (!u->parallel) u->parallel = 1;
+    if (!u->batch) u->batch = BATCH;
+    if (!u->outputs) u->outputs = bb_min_u64(SEQS, u->batch);
+    if (!u->kv_block) u->kv_block = BLOCK;
+    if (!(u->utilization > 0)) u->utilization = UTILIZATION;
+    if (!u->tensor_parallel) u->tensor_parallel = 1;
+    if (!u->pipeline_parallel) u->pipeline_parallel = 1;
+    vllm_kv_name(u->kv_k, sizeof u->kv_k);
+    if (!*u->kv_v) strcpy(u->kv_v, u->kv_k);
+    vllm_kv_name(u->kv_v, sizeof u->kv_v);
+    u->ubatch = 0;
+    if (u->outputs <= u->batch) return BB_OK;
+    return bb_fail(err, BB_E_ARG,
+                   "vLLM stops: max_num_batched_tokens (%llu) must be greater than or equal to max_num_seqs (%llu)",
+                   (unsigned long long)u->batch, (unsigned long long)u->outputs);
+}
+
+/* The part of the driver's total that it takes; it does not start where less is free. */
+uint64_t bb_vllm_limit(const bb_plan_request *u, size_t card) {
+    const bb_plan_card *at = &u->cards[card];
+    if (!at->limit_bytes) return 0;
+    double part = u->utilization > 0 ? u->utilization : UTILIZATION;
+    uint64_t total = at->driver_bytes ? at->driver_bytes : at->limit_bytes;
+    return bb_min_u64((uint64_t)((double)total * part), at->limit_bytes);
+}
 
 /* ---- what cannot be ---- */
 
@@ -190,7 +235,6 @@ static bb_span before_cache(bb_draft *d, const char *device) {
 
 static uint64_t rest_of(uint64_t limit, uint64_t taken) { return limit > taken ? limit - taken : 0; }
 
-/* The card with the least room decides for all. */
 static void note_pool(bb_draft *d, const vllm_rank *r, const char *device, uint64_t limit) {
     const bb_plan_request *u = &d->plan->used;
     char of[32], rest[32], low[32], high[32];
@@ -231,33 +275,29 @@ static void note_startup(bb_draft *d, const bb_plan_request *u) {
                   bb_bytes_text((uint64_t)all, false, want), bb_bytes_text(u->cards[0].limit_bytes, false, have));
 }
 
+/* The card with the least room decides for all. */
 static void add_ranks(bb_draft *d, bb_subject *s, const vllm_model *m) {
     const bb_plan_request *u = &d->plan->used;
     vllm_rank tight = {0};
-    char tight_device[24] = "";
+    size_t tight_card = 0;
     uint64_t least = UINT64_MAX;
-    for (uint64_t stage = 0; stage < u->pipeline_parallel && !d->st; stage++) {
+    for (size_t card = 0; card < u->n_cards && !d->st; card++) {
+        uint64_t stage = card / u->tensor_parallel;
         vllm_rank r;
         make_rank(d, s, m, stage, &r);
-        for (uint64_t i = 0; i < u->tensor_parallel && !d->st; i++) {
-            char device[24];
-            size_t card = (size_t)(stage * u->tensor_parallel + i);
-            (void)snprintf(device, sizeof device, "gpu%zu", card);
-            rank_lines(d, s, m, &s->ranks.stage[stage], &r, device);
-            uint64_t limit = bb_plan_card_limit(u, card), room = rest_of(limit, before_cache(d, device).bytes);
-            if (d->numbers || !limit || room >= least) continue;
-            least = room;
-            tight = r;
-            memcpy(tight_device, device, sizeof device);
-        }
+        if (d->st) return;
+        rank_lines(d, s, m, &s->ranks.stage[stage], &r, bb_card_name(card));
+        uint64_t limit = bb_plan_card_limit(u, card);
+        if (d->numbers || !limit) continue;
+        uint64_t room = rest_of(limit, before_cache(d, bb_card_name(card)).bytes);
+        if (room >= least) continue;
+        least = room;
+        tight = r;
+        tight_card = card;
     }
-    if (d->numbers || d->st || !*tight_device || u->purpose != BB_FOR_INFER) return;
+    if (d->numbers || d->st || least == UINT64_MAX || u->purpose != BB_FOR_INFER) return;
     note_startup(d, u);
-    for (size_t i = 0; i < u->n_cards; i++) {
-        char device[24];
-        (void)snprintf(device, sizeof device, "gpu%zu", i);
-        if (strcmp(device, tight_device) == 0) note_pool(d, &tight, device, bb_plan_card_limit(u, i));
-    }
+    note_pool(d, &tight, bb_card_name(tight_card), bb_plan_card_limit(u, tight_card));
 }
 
 void bb_plan_vllm(bb_draft *d, bb_subject *s) {
