@@ -242,6 +242,7 @@ static void note_pool(bb_draft *d, const vllm_rank *r, const char *device, uint6
     uint64_t bytes = rest_of(limit, taken.bytes), least = rest_of(limit, taken.high), most = rest_of(limit, taken.low);
     uint64_t one = bb_vllm_block_bytes(&r->cache), blocks = bb_vllm_blocks(&d->calc, &r->cache, u->ctx);
     if (d->calc.overflow || !one || !blocks) return;
+    uint64_t have = bytes / one;
     bb_bytes_text(limit, false, of);
     bb_bytes_text(bytes, false, rest);
     bb_bytes_text(least, false, low);
@@ -251,8 +252,8 @@ static void note_pool(bb_draft *d, const vllm_rank *r, const char *device, uint6
                   "(%llu to %llu), %.2f times a context of %llu.",
                   of, device, u->utilization, rest, low, high, (ull)bb_vllm_tokens(&r->cache, bytes),
                   (ull)bb_vllm_tokens(&r->cache, least), (ull)bb_vllm_tokens(&r->cache, most),
-                  (double)(bytes / one) / (double)blocks, (ull)u->ctx);
-    if (bytes / one >= blocks) return;
+                  (double)have / (double)blocks, (ull)u->ctx);
+    if (have >= blocks) return;
     char need[32];
     uint64_t longest = bb_vllm_longest(&r->cache, bytes, u->ctx);
     if (!bytes)
