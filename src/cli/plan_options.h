@@ -16,7 +16,7 @@
         {OPT_CTX, "--ctx --seq -c --ctx-size --max-model-len", "TOKENS", NULL, false, "context"},                      \
         {OPT_BATCH, "--batch -b --batch-size --max-num-batched-tokens", "TOKENS", NULL, false, "logical batch"},       \
         {OPT_UBATCH, "--ubatch -ub --ubatch-size", "TOKENS", NULL, false, "physical batch"},                           \
-        {OPT_PARALLEL, "--parallel -np --max-num-seqs", "N", NULL, false, "sequences at a time"},                      \
+        {OPT_PARALLEL, "--parallel -np", "N", NULL, false, "sequences at a time"},                                     \
         {OPT_KV_UNIFIED, "--kv-unified -kvu", NULL, NULL, false, "one pool of cells for all sequences"},               \
         {OPT_KV, "--kv --kv-cache-dtype", "K[,V]", NULL, false, "storage types of keys and values"},                   \
         {OPT_KV_K, "--cache-type-k -ctk", "TYPE", NULL, false, "storage type of the keys"},                            \
@@ -29,7 +29,7 @@
          NULL,                                                                                                         \
          false,                                                                                                        \
          "layers on the card, the output layer counted first; all"},                                                   \
-        {OPT_OUTPUTS, "--outputs", "ROWS", NULL, false, "rows of logits that one batch may ask for"},                  \
+        {OPT_OUTPUTS, "--outputs --max-num-seqs", "ROWS", NULL, false, "rows of logits that one batch may ask for"},   \
         {OPT_GPU, "--gpu", "NAME",                                                                                     \
          NULL,    false,   "the cards: names of data gpus, as in 'RTX 3090x2' or 'A,B'; local; none"},                 \
         {OPT_MEMORY, "--memory", "SIZE", NULL, false, "memory of a card that has no name; --gpus N cards of it"},      \
