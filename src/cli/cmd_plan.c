@@ -10,6 +10,20 @@ static const cli_option options[] = {
     {0},
 };
 
+/* Where it does not fit, three ways out below. */
+static bb_status write_plan(cli_call *call, cli_plan *p, const bb_plan *plan, bb_plan_detail detail, bb_error *err) {
+    enum { WAYS = 3 };
+    bb_plan_way ways[WAYS];
+    size_t n = 0;
+    if (plan->fits == BB_FITS_NO || plan->fits == BB_FITS_MAYBE) {
+        bb_status s = bb_plan_ways(&p->subject, &p->request, ways, WAYS, &n, err);
+        if (s) return s;
+    }
+    bb_table *t = bb_report_plan(plan, &p->subject, call->out.si, detail);
+    if (t && detail != BB_PLAN_BRIEF) bb_report_ways(t, ways, n, call->out.si);
+    return cli_output_table(&call->out, t, false, err);
+}
+
 static bb_status run(cli_call *call, bb_error *err) {
     cli_plan p = {0};
     bb_plan plan = {0};
@@ -20,8 +34,7 @@ static bb_status run(cli_call *call, bb_error *err) {
     bb_plan_detail detail = call->out.verbose || cli_has(&call->args, OPT_EXPLAIN) ? BB_PLAN_PARTS
                             : call->out.quiet                                      ? BB_PLAN_BRIEF
                                                                                    : BB_PLAN_WHOLE;
-    if (s == BB_OK)
-        s = cli_output_table(&call->out, bb_report_plan(&plan, &p.subject, call->out.si, detail), false, err);
+    if (s == BB_OK) s = write_plan(call, &p, &plan, detail, err);
     call->answer_no = plan.fits != BB_FITS_YES;
     bb_plan_clear(&plan);
     cli_plan_clear(&p);

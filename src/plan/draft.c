@@ -58,6 +58,13 @@ void bb_draft_note(bb_draft *d, const char *fmt, ...) {
     }
 }
 
+uint64_t bb_plan_component_bytes(const bb_plan *plan, const char *component) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < plan->n_lines; i++)
+        if (strcmp(plan->lines[i].component, component) == 0) sum += plan->lines[i].bytes;
+    return sum;
+}
+
 const char *bb_draft_device(const bb_draft *d) { return d->plan->used.no_gpu ? "host" : "gpu0"; }
 
 void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {

@@ -28,6 +28,8 @@ void bb_draft_note(bb_draft *d, const char *fmt, ...) BB_PRINTF(2, 3);
 /* The engine's rows of what no buffer holds, as parts of one line, or the user's number. */
 void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device);
 const char *bb_draft_device(const bb_draft *d); /* "gpu0", or "host" when the request has no card */
+/* Bytes of a component on all devices; of a plan that was made, whose total did not overflow. */
+uint64_t bb_plan_component_bytes(const bb_plan *plan, const char *component);
 static inline size_t bb_plan_cards(const bb_plan_request *u) { return u->n_cards ? u->n_cards : 1; }
 
 /* Makes the types of s->tensors stand for `weights` ("" or "file" = the file's own, else the llama.cpp default), and
