@@ -5,6 +5,9 @@
 
 static const cli_option options[] = {
     CLI_PLAN_OPTIONS,
+    {OPT_SWEEP, "--sweep", "KEY=LIST", NULL, false,
+     "a plan of every combination, a row each: model, weights, kv, ctx, batch, gpu, gpus; may be repeated"},
+    {OPT_MATRIX, "--matrix", NULL, NULL, false, "a table of weights and contexts"},
     {OPT_EXPLAIN, "--explain", NULL, NULL, false,
      "the parts of each line as well, as -v does; -q shows the need alone"},
     {0},
@@ -25,6 +28,12 @@ static bb_status write_plan(cli_call *call, cli_plan *p, const bb_plan *plan, bb
 }
 
 static bb_status run(cli_call *call, bb_error *err) {
+    if (cli_plan_is_sweep(&call->args)) return cli_plan_sweep(call, err);
+    if (!call->args.n_words) {
+        bb_fail(err, BB_E_ARG, "plan: MODEL is missing");
+        bb_hint(err, "bitbudget plan --help says more");
+        return BB_E_ARG;
+    }
     cli_plan p = {0};
     bb_plan plan = {0};
     bb_status s = cli_plan_open(call, &p, err);
@@ -43,12 +52,13 @@ static bb_status run(cli_call *call, bb_error *err) {
 
 const cli_command cli_plan_command = {
     .name = "plan",
-    .words = "MODEL",
+    .words = "MODEL...",
     .summary = "the memory that a model takes, and whether it fits",
     .options = options,
-    .min_words = 1,
-    .max_words = 1,
+    .max_words = SIZE_MAX,
     .examples = "plan llama-3.1-8b --weights q4_K_M --gpu 'RTX 4090'\nplan model.gguf --ctx 32k --kv q8_0 --memory "
-                "16GiB --check\nplan 7b --json\n",
+                "16GiB --check\nplan 7b --json\nplan llama-3.1-8b --matrix --gpu 'RTX 4090'\nplan llama-3.1-8b "
+                "qwen3-8b --sweep "
+                "ctx=8k,32k --sweep weights=q4_K_M,q8_0 --gpu 'RTX 4090' --csv\n",
     .run = run,
 };
