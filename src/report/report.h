@@ -17,6 +17,7 @@
 #include "study/kl_study.h"
 #include "study/quantize_study.h"
 #include "study/sweep.h"
+#include "study/types_study.h"
 
 /* Each gives a new table (bb_table_free) or NULL when memory ended. si: GB instead of GiB in what people see. */
 /* An input and one of its encodings. Rows of one input stand together, share its pointer, and have the same formats in
@@ -40,6 +41,7 @@ bb_table *bb_report_sweep(bb_sweep *s, bool si);
 /* The same for people, as one table of weights x contexts: the need of each and its verdict. One model and one value of
  * every other key. */
 bb_table *bb_report_matrix(bb_sweep *s, bool si);
+bb_table *bb_report_types(const bb_types_report *r, const bb_subject *subject, bool si);
 bb_table *bb_report_rule(uint64_t parameters, const bb_rule_row *rows, bool si);
 /* What is known of a model, for `inspect`. Everything is borrowed and outlives the table. */
 typedef struct bb_inspection {
