@@ -65,7 +65,21 @@ uint64_t bb_plan_component_bytes(const bb_plan *plan, const char *component) {
     return sum;
 }
 
-const char *bb_draft_device(const bb_draft *d) { return d->plan->used.no_gpu ? "host" : "gpu0"; }
+const char *bb_card_name(size_t card) {
+    static const char *const names[BB_PLAN_CARDS] = {"gpu0",  "gpu1",  "gpu2",  "gpu3", "gpu4",  "gpu5",
+                                                     "gpu6",  "gpu7",  "gpu8",  "gpu9", "gpu10", "gpu11",
+                                                     "gpu12", "gpu13", "gpu14", "gpu15"};
+    return names[card];
+}
+
+const char *bb_draft_device(const bb_draft *d) { return d->plan->used.no_gpu ? "host" : bb_card_name(0); }
+
+/* Whether a row is of the engine, and of this card: what a display takes is on the first one. */
+static bool counts(const bb_overhead *o, bb_engine engine, bool first) {
+    /* ollama starts llama.cpp's own server */
+    const char *name = bb_engine_name(engine == BB_ENGINE_OLLAMA ? BB_ENGINE_LLAMA_CPP : engine);
+    return bb_name_eq(o->engine, name) && (first || strcmp(o->part, "display") != 0);
+}
 
 void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {
     const bb_plan_request *u = &d->plan->used;
@@ -76,10 +90,11 @@ void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {
     bb_span all = {0};
     bb_evidence status = BB_MEASURED;
     const char *source = "data overheads";
-    size_t rows = 0;
-    for (size_t i = 0; s->cat && i < bb_catalogue_overheads(s->cat); i++) {
+    size_t rows = 0, n = s->cat ? bb_catalogue_overheads(s->cat) : 0;
+    bool first = strcmp(device, bb_card_name(0)) == 0;
+    for (size_t i = 0; i < n; i++) {
         const bb_overhead *o = bb_catalogue_overhead(s->cat, i);
-        if (!bb_name_eq(o->engine, bb_engine_name(u->engine))) continue;
+        if (!counts(o, u->engine, first)) continue;
         all.bytes = bb_calc_add(&d->calc, all.bytes, o->typical_bytes);
         all.low = bb_calc_add(&d->calc, all.low, o->low_bytes);
         all.high = bb_calc_add(&d->calc, all.high, o->high_bytes);
@@ -87,13 +102,17 @@ void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {
         source = o->source;
         rows++;
     }
+    if (d->numbers) {
+        bb_draft_line(d, "overhead", device, all, status, "", "%s", "");
+        return;
+    }
     char low[32], high[32];
     bb_draft_line(d, "overhead", device, all, status, rows == 1 ? source : "data overheads",
                   "context, kernels, workspaces: %s to %s", bb_bytes_text(all.low, false, low),
                   bb_bytes_text(all.high, false, high));
-    for (size_t i = 0; s->cat && !d->numbers && rows > 1 && i < bb_catalogue_overheads(s->cat); i++) {
+    for (size_t i = 0; rows > 1 && i < n; i++) {
         const bb_overhead *o = bb_catalogue_overhead(s->cat, i);
-        if (!bb_name_eq(o->engine, bb_engine_name(u->engine))) continue;
+        if (!counts(o, u->engine, first)) continue;
         char part[40];
         bb_span span = {o->typical_bytes, o->low_bytes, o->high_bytes};
         (void)snprintf(part, sizeof part, "overhead:%.30s", o->part);
