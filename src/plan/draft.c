@@ -74,11 +74,21 @@ const char *bb_card_name(size_t card) {
 
 const char *bb_draft_device(const bb_draft *d) { return d->plan->used.no_gpu ? "host" : bb_card_name(0); }
 
-/* Whether a row is of the engine, and of this card: what a display takes is on the first one. */
-static bool counts(const bb_overhead *o, bb_engine engine, bool first) {
+/* What a display takes is on the first card, and of a smaller card less: 802 MiB of 12281 were the largest part of one
+ * (the source of that row). */
+enum { DISPLAY_PERMILLE = 66 };
+
+/* Low, typical and high of a row on a card; false when it does not count there. */
+static bool overhead_of(const bb_overhead *o, const bb_plan_request *u, bool first, bb_span *span) {
     /* ollama starts llama.cpp's own server */
-    const char *name = bb_engine_name(engine == BB_ENGINE_OLLAMA ? BB_ENGINE_LLAMA_CPP : engine);
-    return bb_name_eq(o->engine, name) && (first || strcmp(o->part, "display") != 0);
+    const char *name = bb_engine_name(u->engine == BB_ENGINE_OLLAMA ? BB_ENGINE_LLAMA_CPP : u->engine);
+    bool display = strcmp(o->part, "display") == 0;
+    uint64_t card = u->cards[0].limit_bytes;
+    if (!bb_name_eq(o->engine, name) || (display && !first)) return false;
+    *span = (bb_span){o->typical_bytes, o->low_bytes, o->high_bytes};
+    if (display && card)
+        span->high = bb_max_u64(o->typical_bytes, bb_min_u64(o->high_bytes, card / 1000 * DISPLAY_PERMILLE));
+    return true;
 }
 
 void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {
@@ -87,17 +97,17 @@ void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {
         bb_draft_line(d, "overhead", device, bb_span_exact(u->overhead_bytes), BB_ASSUMED, "--overhead", "as asked");
         return;
     }
-    bb_span all = {0};
+    bb_span all = {0}, one;
     bb_evidence status = BB_MEASURED;
     const char *source = "data overheads";
     size_t rows = 0, n = s->cat ? bb_catalogue_overheads(s->cat) : 0;
     bool first = strcmp(device, bb_card_name(0)) == 0;
     for (size_t i = 0; i < n; i++) {
         const bb_overhead *o = bb_catalogue_overhead(s->cat, i);
-        if (!counts(o, u->engine, first)) continue;
-        all.bytes = bb_calc_add(&d->calc, all.bytes, o->typical_bytes);
-        all.low = bb_calc_add(&d->calc, all.low, o->low_bytes);
-        all.high = bb_calc_add(&d->calc, all.high, o->high_bytes);
+        if (!overhead_of(o, u, first, &one)) continue;
+        all.bytes = bb_calc_add(&d->calc, all.bytes, one.bytes);
+        all.low = bb_calc_add(&d->calc, all.low, one.low);
+        all.high = bb_calc_add(&d->calc, all.high, one.high);
         if (o->status != BB_MEASURED) status = o->status;
         source = o->source;
         rows++;
@@ -112,12 +122,11 @@ void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {
                   bb_bytes_text(all.high, false, high));
     for (size_t i = 0; rows > 1 && i < n; i++) {
         const bb_overhead *o = bb_catalogue_overhead(s->cat, i);
-        if (!counts(o, u->engine, first)) continue;
         char part[40];
-        bb_span span = {o->typical_bytes, o->low_bytes, o->high_bytes};
+        if (!overhead_of(o, u, first, &one)) continue;
         (void)snprintf(part, sizeof part, "overhead:%.30s", o->part);
-        bb_draft_line(d, part, device, span, o->status, o->source, "%s: %s to %s", o->name,
-                      bb_bytes_text(o->low_bytes, false, low), bb_bytes_text(o->high_bytes, false, high));
+        bb_draft_line(d, part, device, one, o->status, o->source, "%s: %s to %s", o->name,
+                      bb_bytes_text(one.low, false, low), bb_bytes_text(one.high, false, high));
     }
 }
 

@@ -5,6 +5,7 @@
 
 /* bitbudget(1), options of plan: llama.cpp's own batches; its context would be the model's. */
 enum { LLAMA_CTX = 8192, LLAMA_BATCH = 2048, LLAMA_UBATCH = 512 };
+enum { SEQUENCES = 256 }; /* LLAMA_MAX_SEQ of llama-cparams.h */
 
 /* ollama's server/routes.go and server/sched.go of August 2026. */
 enum { OLLAMA_CTX_SMALL = 4096, OLLAMA_CTX_MIDDLE = 32768, OLLAMA_CTX_LARGE = 262144 };
@@ -35,6 +36,9 @@ bb_status bb_llama_defaults(const bb_subject *s, bb_plan_request *u, bb_error *e
     default_text(u->kv_k, sizeof u->kv_k, "f16");
     default_text(u->kv_v, sizeof u->kv_v, u->kv_k);
     if (!u->flash_attn) u->flash_attn = 1; /* auto: on where the device has it */
+    if (u->parallel > SEQUENCES)
+        return bb_fail(err, BB_E_ARG, "%llu sequences: llama.cpp stops with 'n_seq_max must be <= %d'",
+                       (unsigned long long)u->parallel, SEQUENCES);
     if (ollama) {
         if (!u->batch) u->batch = u->ubatch;
         u->ubatch = u->batch;                      /* num_batch is both; 0 = bb_ollama_batch chooses */
