@@ -18,13 +18,13 @@ enum {
  */
 
 /* File types by the bits that llama.cpp's own table of Llama-3.1-8B gives them (tools/quantize/README.md, v0.5.0). The
- * older q5_1, q5_0 and q4_1, which it leaves out, are as large as K-types that lose less; q4_0 has fast kernels. */
-static const char *const llama_weights[] = {"f16",    "q8_0",    "q6_K",    "q5_K_M", "q5_K_S", "q4_K_M", "iq4_nl",
-                                            "q4_K_S", "q4_0",    "iq4_xs",  "q3_K_L", "q3_K_M", "iq3_m",  "iq3_s",
-                                            "q3_K_S", "iq3_xs",  "iq3_xxs", "q2_K",   "q2_K_S", "iq2_m",  "iq2_s",
-                                            "iq2_xs", "iq2_xxs", "iq1_m",   "iq1_s",  NULL};
+ * older q5_1, q5_0 and q4_1, which it leaves out, and iq4_nl are as large as K-types; q4_0 has fast kernels. */
+static const char *const llama_weights[] = {"f16",     "q8_0",    "q6_K",   "q5_K_M", "q5_K_S", "q4_K_M", "q4_K_S",
+                                            "q4_0",    "iq4_xs",  "q3_K_L", "q3_K_M", "iq3_m",  "iq3_s",  "q3_K_S",
+                                            "iq3_xs",  "iq3_xxs", "q2_K",   "q2_K_S", "iq2_m",  "iq2_s",  "iq2_xs",
+                                            "iq2_xxs", "iq1_m",   "iq1_s",  NULL};
 /* llama-quantize refuses those behind q2_K without an importance matrix (tools/quantize/quantize.cpp, v0.5.0). */
-enum { LLAMA_PLAIN = 18 };
+enum { LLAMA_PLAIN = 17 };
 static const char *const hf_weights[] = {"f32", "bf16", "int8", "nf4", NULL};
 static const char *const simple_weights[] = {"f32", "f16", "int8", "int4", NULL};
 /* kv_cache_types of common/arg.cpp without f32, which is wider than what any model was trained in */

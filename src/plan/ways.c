@@ -163,15 +163,18 @@ bb_status bb_plan_ways(bb_subject *s, const bb_plan_request *request, bb_plan_wa
     bb_status st = bb_plan_numbers(s, request, &f.plan, err);
     if (!st && f.plan.limit_bytes && f.plan.fits != BB_FITS_YES) {
         bool llama = request->engine == BB_ENGINE_LLAMA_CPP || request->engine == BB_ENGINE_OLLAMA;
+        bool card = !request->no_gpu;
+        uint64_t cache = bb_plan_component_bytes(&f.plan, "kv_cache");
         f.used = f.plan.used;
         f.weights = bb_plan_component_bytes(&f.plan, "weights");
-        narrower_kv(&f);
-        narrower_weights(&f);
-        shorter_context(&f);
-        if (llama) fewer_layers(&f);
-        if (!request->no_gpu) more_cards(&f);
-        if (!request->no_gpu) another_card(&f);
-        if (llama && !has(&f, BB_WAY_WEIGHTS)) weights_and_layers(&f);
+        /* what is too large without its cache is so with a smaller one */
+        if (f.plan.high_bytes - bb_min_u64(cache, f.plan.high_bytes) <= f.plan.limit_bytes) narrower_kv(&f);
+        if (f.n < most) narrower_weights(&f);
+        if (f.n < most) shorter_context(&f);
+        if (f.n < most && llama && card) fewer_layers(&f);
+        if (f.n < most && card) more_cards(&f);
+        if (f.n < most && card) another_card(&f);
+        if (f.n < most && llama && card && !has(&f, BB_WAY_WEIGHTS)) weights_and_layers(&f);
     }
     if (!st) *n = f.n;
     bb_plan_clear(&f.plan);

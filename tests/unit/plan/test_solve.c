@@ -138,7 +138,8 @@ START_TEST(parameters_of_a_shape) {
     bb_fit f;
     bb_plan p = {0};
     open_model(&o, "llama-3.1-8b");
-    bb_plan_request r = on_card(BB_ENGINE_LLAMA_CPP, "q8_0", 1);
+    bb_plan_request r = on_card(BB_ENGINE_LLAMA_CPP, "q8_0", 24ull << 30);
+    r.overhead_set = true; /* that of a card goes by its size */
     ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
     r.cards[0].limit_bytes = p.high_bytes;
     ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_PARAMS, &f, NULL), BB_OK);
