@@ -6,6 +6,7 @@
 #include "plan/ggml_build.h"
 #include <stdlib.h>
 
+/* ids of enum ggml_type */
 enum { FIRST_ROOM = 1024, GGUF_F32 = 0, GGUF_F16 = 1, GGUF_I32 = 26, GGUF_I64 = 27 };
 
 bool bb_gg_grow(bb_gg_graph *g) {

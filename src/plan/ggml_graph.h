@@ -40,8 +40,8 @@ typedef enum bb_gg_op {
 } bb_gg_op;
 
 enum {
-    BB_GG_SOURCES = 10,
-    BB_GG_INPUT = 1, /* flags */
+    BB_GG_SOURCES = 10, /* GGML_MAX_SRC */
+    BB_GG_INPUT = 1,    /* flags */
     BB_GG_OUTPUT = 2,
     BB_GG_LAYER_NORM = 4, /* an RMS_NORM of a layer, all but output_norm and post_ffw_norm (llama-graph.md 5) */
     BB_GG_ATTN_END = 8,   /* the CONT that ends an attention without flash attention */

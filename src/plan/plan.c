@@ -10,7 +10,7 @@
 
 /* ---- defaults: the table "Options of plan and fit" in bitbudget(1) ---- */
 
-enum { HF_CTX = 4096 };
+enum { HF_CTX = 4096 }; /* ours: transformers has no context of its own */
 
 static void default_text(char *text, size_t size, const char *value) {
     if (!*text) (void)snprintf(text, size, "%s", value);

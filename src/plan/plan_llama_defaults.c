@@ -10,7 +10,8 @@ enum { SEQUENCES = 256 }; /* LLAMA_MAX_SEQ of llama-cparams.h */
 /* ollama's server/routes.go and server/sched.go of August 2026. */
 enum { OLLAMA_CTX_SMALL = 4096, OLLAMA_CTX_MIDDLE = 32768, OLLAMA_CTX_LARGE = 262144 };
 enum { OLLAMA_BATCH_SMALL = 512, OLLAMA_BATCH_MIDDLE = 1024, OLLAMA_BATCH_LARGE = 2048 };
-static const uint64_t GIB = UINT64_C(1) << 30, MIB = UINT64_C(1) << 20;
+#define GIB (UINT64_C(1) << 30) /* bytes */
+#define MIB (UINT64_C(1) << 20)
 
 static void default_text(char *text, size_t size, const char *value) {
     if (!*text) (void)snprintf(text, size, "%s", value);
@@ -68,22 +69,25 @@ static uint64_t ollama_guess(bb_llama *p) {
     return bb_calc_fma(c, row, p->ctx, file);
 }
 
-/* The largest batch for the context that leaves the headroom which ollama wants (generationBatchFits): the guess and a
- * surcharge within 80 % of the cards' memory, and the guess within 75 % or 60 % of it. */
+/* Parts of the cards' memory in percent: what guess and surcharge may take together, and the guess alone beside a batch
+ * of 1024 and of 2048; and the surcharges (server/sched.go, generationBatchFits). */
+enum { OLLAMA_ALL = 80, OLLAMA_BESIDE_MIDDLE = 75, OLLAMA_BESIDE_LARGE = 60 };
+static const uint64_t SURCHARGE_MIDDLE = 768 * MIB, SURCHARGE_LARGE = 2 * GIB;
+
+static bool leaves_room(uint64_t memory, uint64_t guess, uint64_t percent, uint64_t surcharge) {
+    uint64_t most = memory / 100 * OLLAMA_ALL; /* percent */
+    return guess <= memory / 100 * percent && guess <= most && surcharge <= most - guess;
+}
+
+/* The largest batch for the context that leaves the headroom which ollama wants. */
 static uint64_t ollama_batch(bb_llama *p) {
     uint64_t memory = bb_plan_limit(&p->d->plan->used), guess = ollama_guess(p);
-    uint64_t batch = p->ctx > OLLAMA_CTX_MIDDLE  ? OLLAMA_BATCH_LARGE
-                     : p->ctx > OLLAMA_CTX_SMALL ? OLLAMA_BATCH_MIDDLE
-                                                 : OLLAMA_BATCH_SMALL;
-    if (!memory) return batch;
-    uint64_t most = memory / 100 * 80, surcharge = batch == OLLAMA_BATCH_LARGE ? 2 * GIB : 768 * MIB;
-    if (batch == OLLAMA_BATCH_LARGE && (guess > memory / 100 * 60 || guess > most || surcharge > most - guess)) {
-        batch = OLLAMA_BATCH_MIDDLE;
-        surcharge = 768 * MIB;
-    }
-    if (batch == OLLAMA_BATCH_MIDDLE && (guess > memory / 100 * 75 || guess > most || surcharge > most - guess))
-        batch = OLLAMA_BATCH_SMALL;
-    return batch;
+    bool large = p->ctx > OLLAMA_CTX_MIDDLE, middle = p->ctx > OLLAMA_CTX_SMALL;
+    if (large && (!memory || leaves_room(memory, guess, OLLAMA_BESIDE_LARGE, SURCHARGE_LARGE)))
+        return OLLAMA_BATCH_LARGE;
+    if (middle && (!memory || leaves_room(memory, guess, OLLAMA_BESIDE_MIDDLE, SURCHARGE_MIDDLE)))
+        return OLLAMA_BATCH_MIDDLE;
+    return OLLAMA_BATCH_SMALL;
 }
 
 void bb_ollama_batch(bb_llama *p) {

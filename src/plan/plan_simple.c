@@ -71,7 +71,7 @@ static bool mixture_cost_find(const bb_catalogue *cat, const bb_ftype *ft, uint6
 
 static uint64_t times(bb_draft *d, uint64_t parameters, double each) {
     double bytes = ceil((double)parameters * each);
-    if (bytes < 18446744073709551616.0) return (uint64_t)bytes;
+    if (bytes < 0x1p64) return (uint64_t)bytes;
     d->calc.overflow = true;
     return 0;
 }

@@ -77,7 +77,7 @@ static size_t router(const bb_sched *s, size_t i, size_t end) {
     bool norm = is_op(s, p, end, BB_GG_RESHAPE, 0, p - 1) && is_op(s, p + 1, end, BB_GG_SUM_ROWS, 0, p) &&
                 is_op(s, p + 2, end, BB_GG_CLAMP, 0, p + 1) && is_op(s, p + 3, end, BB_GG_DIV, 0, p) &&
                 is_op(s, p + 3, end, BB_GG_DIV, 1, p + 2) && is_op(s, p + 4, end, BB_GG_RESHAPE, 0, p + 3);
-    if (norm) p += 5;
+    if (norm) p += 5; /* these five */
     if (is_op(s, p, end, BB_GG_SCALE, 0, p - 1)) p++;
     return p - i;
 }

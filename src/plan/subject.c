@@ -14,10 +14,13 @@ enum { MAX_LAYERS = 1 << 20 }; /* numbers in the names of a damaged file go to 2
 
 static bool is_gguf(const bb_model *m) { return m->file && strcmp(bb_file_format(m->file), "gguf") == 0; }
 
-/* Place of a GGUF tensor by its name; `layers` is the number of layers. */
+/* Place of a GGUF tensor by its name, as in LLM_TENSOR_INFOS of llama-arch.cpp; `layers` is the number of layers. */
 static int64_t place_of(const char *name, uint64_t layers) {
     uint64_t n = 0;
-    if (bb_starts_with(name, "token_embd.")) return BB_LAYER_INPUT;
+    static const char *const input[] = {"token_embd.", "position_embd.", "token_types.", "per_layer_token_embd."};
+    for (size_t i = 0; i < sizeof input / sizeof *input; i++)
+        if (bb_starts_with(name, input[i])) return BB_LAYER_INPUT;
+    if (layers && bb_starts_with(name, "token_embd_norm.")) return 0; /* computed with the first layer */
     if (bb_starts_with(name, "rope_f")) return BB_LAYER_SHARED; /* rope_freqs, rope_factors_long, rope_factors_short */
     if (!bb_starts_with(name, "blk.")) return (int64_t)layers;
     for (const char *p = name + 4; *p >= '0' && *p <= '9'; p++) {
@@ -211,7 +214,7 @@ const char *bb_plan_only_llama(const bb_plan_request *r, char *buf) {
     for (size_t i = 0; i < 2; i++) {
         const bb_dtype *t = bb_dtype_find(kv[i], NULL);
         if (!t || t->block == 1 || t->gguf_id == BB_NO_GGUF_ID) continue;
-        (void)snprintf(buf, 32, "--kv %s", t->name);
+        (void)snprintf(buf, 32, "--kv %s", t->name); /* its size, by the header */
         return buf;
     }
     return NULL;

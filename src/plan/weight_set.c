@@ -130,6 +130,9 @@ static void add(bb_calc *c, bb_weight_sum *to, const bb_weight_sum *one) {
     to->elements = bb_calc_add(c, to->elements, one->elements);
 }
 
+/* Whether the output side is the embedding; an encoder has none. */
+static bool ties(const bb_subject *s) { return !s->has_output && (!s->family || s->family->has_cache); }
+
 static bb_status sum(const bb_subject *s, bb_weight_set *w, bb_error *err) {
     bb_calc c = {false};
     for (size_t i = 0; i < s->n_tensors; i++) {
@@ -149,7 +152,7 @@ static bb_status sum(const bb_subject *s, bb_weight_set *w, bb_error *err) {
             add(&c, &w->shared, &one);
         } else if (at == BB_LAYER_INPUT) {
             add(&c, &w->input, &one);
-            if (!s->has_output && strcmp(s->tensors[i].name, "token_embd.weight") == 0) w->tied = one;
+            if (ties(s) && strcmp(s->tensors[i].name, "token_embd.weight") == 0) w->tied = one;
         } else {
             add(&c, &w->layers[at], &one);
         }
