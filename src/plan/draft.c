@@ -58,6 +58,13 @@ void bb_draft_note(bb_draft *d, const char *fmt, ...) {
     }
 }
 
+uint64_t bb_plan_component_bytes(const bb_plan *plan, const char *component) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < plan->n_lines; i++)
+        if (strcmp(plan->lines[i].component, component) == 0) sum += plan->lines[i].bytes;
+    return sum;
+}
+
 const char *bb_card_name(size_t card) {
     static const char *const names[BB_PLAN_CARDS] = {"gpu0",  "gpu1",  "gpu2",  "gpu3", "gpu4",  "gpu5",
                                                      "gpu6",  "gpu7",  "gpu8",  "gpu9", "gpu10", "gpu11",

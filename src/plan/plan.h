@@ -56,6 +56,7 @@ typedef struct bb_subject {
     uint32_t *weight_of;          /* [n_tensors] its weight of the graph, or BB_NO_WEIGHT */
     struct bb_home *homes;        /* [n_weights][n_layers + 1] of the graph (reserve.h), as of ... */
     uint64_t homes_set;           /* ... bb_weight_set.serial */
+    uint32_t homes_devices;       /* ... devices: the host's number is behind theirs */
     struct bb_reserver *reserver; /* made when it is needed */
     bb_rank_sums ranks;
 } bb_subject;

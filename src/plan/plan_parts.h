@@ -39,6 +39,8 @@ void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device);
 void bb_draft_overhead_own(bb_draft *d, const bb_subject *s, const char *device, const bb_overhead_own *own);
 const char *bb_card_name(size_t card);          /* "gpu0", "gpu1", ... below BB_PLAN_CARDS */
 const char *bb_draft_device(const bb_draft *d); /* "gpu0", or "host" when the request has no card */
+/* Bytes of a component on all devices; of a plan that was made, whose total did not overflow. */
+uint64_t bb_plan_component_bytes(const bb_plan *plan, const char *component);
 static inline size_t bb_plan_cards(const bb_plan_request *u) { return u->n_cards ? u->n_cards : 1; }
 
 /* Makes the types of s->tensors stand for `weights` ("" or "file" = the file's own, else the llama.cpp default), made
