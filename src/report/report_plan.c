@@ -39,15 +39,16 @@ static bool on_target(const bb_plan *plan, const bb_plan_line *l) {
     return !is_part(l) && (strcmp(l->device, "host") != 0) == !plan->used.no_gpu;
 }
 
-void bb_plan_bar(const bb_plan *plan, size_t width, bool ascii, bb_str *out) {
-    uint64_t full = plan->limit_bytes > plan->total_bytes ? plan->limit_bytes : plan->total_bytes;
+void bb_plan_bar(const bb_plan *plan, const bb_plan_device *device, size_t width, bool ascii, bb_str *out) {
+    uint64_t limit = device ? device->limit_bytes : plan->limit_bytes;
+    uint64_t total = device ? device->total_bytes : plan->total_bytes, full = limit > total ? limit : total;
     if (!full || !width) return;
     double per_cell = (double)full / (double)width, sum = 0;
     size_t at = 0, nth = 0;
-    size_t end = plan->limit_bytes && plan->limit_bytes < full ? (size_t)((double)plan->limit_bytes / per_cell) : width;
+    size_t end = limit && limit < full ? (size_t)((double)limit / per_cell) : width;
     for (size_t i = 0; i < plan->n_lines; i++) {
         const bb_plan_line *l = &plan->lines[i];
-        if (!on_target(plan, l) || !l->bytes) continue;
+        if (!l->bytes || is_part(l) || (device ? strcmp(l->device, device->name) != 0 : !on_target(plan, l))) continue;
         sum += (double)l->bytes;
         size_t to = (size_t)lround(sum / per_cell);
         if (to > width) to = width;
@@ -64,9 +65,37 @@ void bb_plan_bar(const bb_plan *plan, size_t width, bool ascii, bb_str *out) {
     bb_str_addc(out, '.', width - at);
 }
 
+/* The card that decides: the one that lacks most, else the one that has least left. */
+static const bb_plan_device *fullest(const bb_plan *plan) {
+    const bb_plan_device *found = NULL;
+    for (size_t i = 0; i < plan->n_devices; i++) {
+        const bb_plan_device *d = &plan->devices[i];
+        if (!d->limit_bytes) continue;
+        double left = (double)d->limit_bytes - (double)d->total_bytes;
+        if (!found || left < (double)found->limit_bytes - (double)found->total_bytes) found = d;
+    }
+    return found;
+}
+
+static void verdict_of_card(const bb_plan *plan, const bb_plan_device *d, bool si, bb_str *out) {
+    char amount[32];
+    bool lacks = d->total_bytes > d->limit_bytes;
+    uint64_t bytes = lacks ? d->total_bytes - d->limit_bytes : d->limit_bytes - d->total_bytes;
+    bb_str_addf(out, "%s  %s %s on %s",
+                plan->fits == BB_FITS_YES  ? "FITS"
+                : plan->fits == BB_FITS_NO ? "DOES NOT FIT"
+                                           : "MAY FIT",
+                bb_bytes_text(bytes, si, amount), lacks ? "short" : "left", d->name);
+}
+
 void bb_plan_verdict(const bb_plan *plan, bool si, bb_str *out) {
     char amount[32], share[BB_SHOW_SIZE];
     if (plan->fits == BB_FITS_UNKNOWN || !plan->limit_bytes) return;
+    const bb_plan_device *card = plan->used.n_cards > 1 ? fullest(plan) : NULL;
+    if (card) {
+        verdict_of_card(plan, card, si, out);
+        return;
+    }
     if (plan->total_bytes > plan->limit_bytes) {
         bb_str_addf(out, "%s  %s short", plan->fits == BB_FITS_NO ? "DOES NOT FIT" : "MAY FIT",
                     bb_bytes_text(plan->total_bytes - plan->limit_bytes, si, amount));
@@ -166,7 +195,7 @@ static void answer(bb_table *t, const bb_plan *plan, bool si) {
     bb_str s;
     bb_str_init(&s);
     need_line(t, plan, si);
-    bb_plan_bar(plan, BB_TEXT_WIDTH, true, &s);
+    bb_plan_bar(plan, NULL, BB_TEXT_WIDTH, true, &s);
     if (s.len) bb_table_head(t, "%s", bb_str_c(&s));
     if (plan->limit_bytes) {
         char name[128];
