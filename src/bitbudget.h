@@ -237,6 +237,14 @@ typedef struct bb_plan_card {
     double split; /* llama.cpp --tensor-split: its share; all 0 = by limit_bytes, equal where that is unknown */
 } bb_plan_card;
 
+/* What the host can do, for the speed of what it computes; zeroes = unknown. bitbudget plan --measure-host asks it. */
+typedef struct bb_plan_host {
+    double bandwidth_gbs;        /* 10^9 bytes a second that its threads read together */
+    double thread_gbs;           /* and one of them alone */
+    double fp32_gops, int8_gops; /* peaks of one thread, 10^9 operations a second */
+    unsigned threads;
+} bb_plan_host;
+
 /* What to plan. Zeroed members mean the engine's default; bb_plan writes back what it used (bb_plan.used). */
 typedef struct bb_plan_request {
     bb_purpose purpose;
@@ -256,6 +264,7 @@ typedef struct bb_plan_request {
     bool no_gpu;      /* everything on the host */
     bb_plan_card cards[BB_PLAN_CARDS]; /* [n_cards] */
     size_t n_cards;                    /* 0 = one, of which no more is known than cards[0] says */
+    bb_plan_host host;
     bool overhead_set; /* overhead_bytes on each card replaces the table's interval (0 = leave it out) */
     uint64_t overhead_bytes;
     bool imatrix; /* llama-quantize had an importance matrix: a few of its mixture rules differ */

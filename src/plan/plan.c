@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "plan/kvcache.h"
 #include "plan/plan_parts.h"
+#include "plan/throughput.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +211,7 @@ static bb_status make(bb_subject *s, const bb_plan_request *request, bool number
     if (!d.st) drop_unused(&d, request);
     if (!d.st) note_long_context(&d, s->model->arch);
     if (!d.st) totals(&d);
+    if (!d.st) bb_plan_speed_of(s, numbers, plan);
     return d.st;
 }
 
