@@ -237,25 +237,34 @@ typedef struct bb_plan_card {
     double split; /* llama.cpp --tensor-split: its share; all 0 = by limit_bytes, equal where that is unknown */
 } bb_plan_card;
 
+/* What the host can do, for the speed of what it computes; zeroes = unknown. bitbudget plan --measure-host asks it. */
+typedef struct bb_plan_host {
+    double bandwidth_gbs;        /* 10^9 bytes a second that its threads read together */
+    double thread_gbs;           /* and one of them alone */
+    double fp32_gops, int8_gops; /* peaks of one thread, 10^9 operations a second */
+    unsigned threads;
+} bb_plan_host;
+
 /* What to plan. Zeroed members mean the engine's default; bb_plan writes back what it used (bb_plan.used). */
 typedef struct bb_plan_request {
     bb_purpose purpose;
     bb_engine engine;
     char weights[24];  /* storage type or file type ("q4_K_M"); "" = as in the file, or the engine's default */
     uint64_t ctx;      /* tokens of context in all sequences together (llama.cpp) or of each (hf) */
-    uint64_t batch;    /* logical batch, tokens (llama.cpp n_batch) */
+    uint64_t batch;    /* logical batch, tokens (llama.cpp n_batch, vLLM max_num_batched_tokens) */
     uint64_t ubatch;   /* physical batch, tokens (llama.cpp n_ubatch) */
-    uint64_t parallel; /* sequences */
+    uint64_t parallel; /* sequences; vllm: as many of the whole context must fit */
     bool kv_unified;   /* one pool for all sequences (llama.cpp --kv-unified) */
     char kv_k[16];     /* storage types of keys and values; "" = the engine's default */
     char kv_v[16];
     int flash_attn;      /* 0 = engine's default, 1 = on, -1 = off (hf: sdpa, flash, eager) */
     uint64_t gpu_layers; /* layers on the card counting the output layer; BB_ALL; only read when gpu_layers_set */
     bool gpu_layers_set;
-    uint64_t outputs;                  /* rows of logits that one batch can ask for; 0 = batch */
-    bool no_gpu;                       /* everything on the host */
+    uint64_t outputs; /* rows of logits that one batch can ask for: 0 = batch; vLLM's max_num_seqs: 0 = 256 */
+    bool no_gpu;      /* everything on the host */
     bb_plan_card cards[BB_PLAN_CARDS]; /* [n_cards] */
     size_t n_cards;                    /* 0 = one, of which no more is known than cards[0] says */
+    bb_plan_host host;
     bool overhead_set; /* overhead_bytes on each card replaces the table's interval (0 = leave it out) */
     uint64_t overhead_bytes;
     bool imatrix; /* llama-quantize had an importance matrix: a few of its mixture rules differ */
@@ -331,8 +340,8 @@ void bb_model_free(bb_model *model);
 bb_status bb_plan_make(const bb_model *model, const bb_plan_request *request, bb_plan *plan, bb_error *err);
 void bb_plan_clear(bb_plan *plan);
 
-/* What the inverse looks for: the largest context, logical batch (llama.cpp: physical), number of sequences, of layers
- * on the cards, of parameters, the widest weights, the fewest cards, the widest KV cache that fits. */
+/* What the inverse looks for: the largest context, physical batch (llama.cpp), number of sequences of that context each,
+ * of layers on the cards, of parameters, the widest weights, the fewest cards, the widest KV cache that fits. */
 typedef enum bb_solve {
     BB_SOLVE_CTX,
     BB_SOLVE_BATCH,
@@ -346,14 +355,16 @@ typedef enum bb_solve {
 
 typedef struct bb_fit {
     bb_solve solve;
-    uint64_t answer;      /* the largest whose high end fits the limit (gpus: the fewest cards); 0 = none */
-    char answer_name[24]; /* of weights and kv: the type; "" = none */
+    /* The largest whose high end fits each card (gpus: the fewest cards; weights, kv: the bytes of them); 0 = none. */
+    uint64_t answer;
+    char answer_name[24]; /* of weights and kv the type, of params the layers of a model; "" = none */
     uint64_t total_bytes; /* high end of the need at the answer; 0 = none */
     uint64_t limit_bytes;
     uint64_t next_total_bytes; /* high end at the next step; 0 when there is none */
     bool model_limit;          /* the answer is the most that the model or the engine knows */
     uint64_t next;             /* the next step (without an answer the smallest that was tried); 0 = none */
     char next_name[24];
+    uint64_t each_ctx; /* of slots: the tokens of each sequence */
 } bb_fit;
 
 /* BB_E_ARG without a limit. */

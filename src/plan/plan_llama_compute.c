@@ -14,7 +14,9 @@ static const bb_home *find_homes(bb_llama *p) {
     bb_subject *s = p->s;
     size_t layers = s->graph.n_layers, row = layers + 1;
     uint8_t *before = s->layer_device + row, host = (uint8_t)p->place.n_devices;
-    if (s->homes_set == p->set->serial && memcmp(before, s->layer_device, row) == 0) return s->homes;
+    if (s->homes_set == p->set->serial && s->homes_devices == p->place.n_devices &&
+        memcmp(before, s->layer_device, row) == 0)
+        return s->homes;
     memset(s->homes, 0, s->graph.n_weights * row * sizeof *s->homes);
     for (size_t i = 0; i < s->n_tensors; i++) {
         if (s->weight_of[i] == BB_NO_WEIGHT) continue;
@@ -34,6 +36,7 @@ static const bb_home *find_homes(bb_llama *p) {
     }
     memcpy(before, s->layer_device, row);
     s->homes_set = p->set->serial;
+    s->homes_devices = p->place.n_devices;
     return s->homes;
 }
 

@@ -8,6 +8,7 @@
 #include "model/locate.h"
 #include "plan/plan.h"
 #include "plan/rule.h"
+#include "plan/ways.h"
 #include "report/table.h"
 #include "study/audit_study.h"
 #include "study/bench_study.h"
@@ -15,6 +16,8 @@
 #include "study/error_study.h"
 #include "study/kl_study.h"
 #include "study/quantize_study.h"
+#include "study/sweep.h"
+#include "study/types_study.h"
 
 /* Each gives a new table (bb_table_free) or NULL when memory ended. si: GB instead of GiB in what people see. */
 /* An input and one of its encodings. Rows of one input stand together, share its pointer, and have the same formats in
@@ -31,6 +34,14 @@ bb_table *bb_report_codes(const bb_format *f);      /* every code of a format of
 typedef enum bb_plan_detail { BB_PLAN_BRIEF, BB_PLAN_WHOLE, BB_PLAN_PARTS } bb_plan_detail;
 bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si, bb_plan_detail detail);
 bb_table *bb_report_fit(const bb_fit *fit, const bb_plan_request *used, bool si);
+/* Ways out below a plan and in its JSON, when there are any. */
+void bb_report_ways(bb_table *t, const bb_plan_way *ways, size_t n, bool si);
+/* Every row of a sweep, made while it is written; the sweep lasts as long as the table. */
+bb_table *bb_report_sweep(bb_sweep *s, bool si);
+/* The same for people, as one table of weights x contexts: the need of each and its verdict. One model and one value of
+ * every other key. */
+bb_table *bb_report_matrix(bb_sweep *s, bool si);
+bb_table *bb_report_types(const bb_types_report *r, const bb_subject *subject, bool si);
 bb_table *bb_report_rule(uint64_t parameters, const bb_rule_row *rows, bool si);
 /* What is known of a model, for `inspect`. Everything is borrowed and outlives the table. */
 typedef struct bb_inspection {
@@ -91,8 +102,10 @@ typedef struct bb_data_filter {
 /* table: models gpus overheads formats dtypes; filter NULL = every row. cat has to last as long as the table. */
 bb_table *bb_report_data(const bb_catalogue *cat, const char *table, const bb_data_filter *filter, bool si);
 
-/* The bar of a plan, `width` columns: one letter (ASCII) or block glyph per part, '>' where it passes the limit. */
-void bb_plan_bar(const bb_plan *plan, size_t width, bool ascii, bb_str *out);
-/* "FITS  6.96 GiB left (29%)", "DOES NOT FIT  155.5 GiB short", "MAY FIT ...", or "" without a limit. */
+/* The bar of a plan, or of one of its devices unless that is NULL, `width` columns: one letter (ASCII) or block glyph
+ * per part, '>' where it passes the limit. */
+void bb_plan_bar(const bb_plan *plan, const bb_plan_device *device, size_t width, bool ascii, bb_str *out);
+/* "FITS  6.96 GiB left (29%)", "DOES NOT FIT  155.5 GiB short", "MAY FIT ...", or "" without a limit. With several
+ * cards it is the fullest that decides: "FITS  2.36 GiB left on gpu1". */
 void bb_plan_verdict(const bb_plan *plan, bool si, bb_str *out);
 #endif

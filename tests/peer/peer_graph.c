@@ -12,15 +12,22 @@ enum { TOKENS = 48, OUTPUTS = 5, CELLS = 256, SOURCES = 10, DIMS = 4, VOCAB = 32
 
 /* ---- the models ---- */
 
+#define LATENT                                                                                                         \
+    .hidden = 128, .heads = 4, .kv_heads = 4, .head_dim = 64, .nope_dim = 32, .rope_dim = 32, .v_head_dim = 96,        \
+    .kv_lora = 64, .ffn = 192, .vocab = VOCAB, .context = CELLS, EXPERTS, .shared_experts = 2, .shared_ffn = 192,      \
+    .dense_layers = 1
+
 typedef struct made {
     const char *name;
     bb_arch a;
 } made;
 
-#define SHAPE                                                                                                          \
-    .layers = 3, .hidden = 128, .heads = 4, .kv_heads = 2, .head_dim = 32, .v_head_dim = 32, .ffn = 192,               \
+#define SHAPE_OF(heads_of_keys)                                                                                        \
+    .layers = 3, .hidden = 128, .heads = 4, .kv_heads = heads_of_keys, .head_dim = 32, .v_head_dim = 32, .ffn = 192,   \
     .vocab = VOCAB, .context = CELLS
+#define SHAPE   SHAPE_OF(2)
 #define EXPERTS .experts = 8, .experts_used = 3, .expert_ffn = 96
+#define MIXED   .experts = 8, .experts_used = 2, .expert_ffn = 192
 
 static const made models[] = {
     {"llama", {.family = "llama", SHAPE}},
@@ -38,9 +45,9 @@ static const made models[] = {
       .ffn = 64,
       .vocab = VOCAB,
       .context = CELLS}},
-    {"mixtral", {.family = "llama", SHAPE, EXPERTS}},
-    {"mixtral-one", {.family = "llama", SHAPE, .experts = 4, .experts_used = 1, .expert_ffn = 64}},
-    {"qwen", {.family = "qwen", SHAPE, .qkv_bias = true}},
+    {"mixtral", {.family = "llama", SHAPE, MIXED}},
+    {"mixtral-one", {.family = "llama", SHAPE, .experts = 4, .experts_used = 1, .expert_ffn = 192}},
+    {"qwen", {.family = "qwen", SHAPE_OF(4), .qkv_bias = true}},
     {"qwen2", {.family = "qwen2", SHAPE, .qkv_bias = true}},
     {"qwen2moe", {.family = "qwen2moe", SHAPE, EXPERTS, .qkv_bias = true, .shared_ffn = 160}},
     {"qwen3", {.family = "qwen3", SHAPE, .qk_norm = true}},
@@ -48,26 +55,29 @@ static const made models[] = {
     {"gemma", {.family = "gemma", SHAPE, .tied = true}},
     {"gemma2", {.family = "gemma2", SHAPE, .tied = true, .sliding_window = 32, .swa_period = 2}},
     {"gemma3", {.family = "gemma3", SHAPE, .tied = true, .sliding_window = 32, .swa_period = 6}},
-    {"phi2", {.family = "phi2", SHAPE, .one_norm = true}},
+    {"phi2", {.family = "phi2", SHAPE_OF(4), .one_norm = true}},
     {"phi3", {.family = "phi3", SHAPE}},
     {"phi3-factors", {.family = "phi3", SHAPE, .rope_factors = true}},
-    {"gpt2", {.family = "gpt2", SHAPE, .tied = true}},
-    {"gptneox", {.family = "gptneox", SHAPE, .qkv_bias = true, .out_bias = true}},
+    {"gpt2", {.family = "gpt2", SHAPE_OF(4), .tied = true}},
+    {"gptneox", {.family = "gptneox", SHAPE_OF(4), .qkv_bias = true, .out_bias = true}},
     {"falcon", {.family = "falcon", SHAPE, .one_norm = true}},
     {"falcon-new", {.family = "falcon", SHAPE}},
-    {"bloom", {.family = "bloom", SHAPE, .tied = true}},
+    {"bloom", {.family = "bloom", SHAPE_OF(4), .tied = true}},
     {"stablelm", {.family = "stablelm", SHAPE}},
     {"stablelm-12b", {.family = "stablelm", SHAPE, .one_norm = true, .qk_norm = true}},
     {"olmo", {.family = "olmo", SHAPE}},
-    {"olmo2", {.family = "olmo2", SHAPE, .qk_norm = true}},
-    {"olmo3", {.family = "olmo2", SHAPE, .qk_norm = true, .sliding_window = 32, .swa_period = 4}},
-    {"olmoe", {.family = "olmoe", SHAPE, EXPERTS, .qk_norm = true}},
+    {"olmo2", {.family = "olmo2", SHAPE_OF(4), .qk_norm = true}},
+    {"olmo3", {.family = "olmo2", SHAPE_OF(4), .qk_norm = true, .sliding_window = 32, .swa_period = 4}},
+    {"olmoe", {.family = "olmoe", SHAPE_OF(4), MIXED, .qk_norm = true}},
     {"internlm2", {.family = "internlm2", SHAPE}},
     {"granite", {.family = "granite", SHAPE}},
-    {"granitemoe", {.family = "granitemoe", SHAPE, EXPERTS}},
-    {"granitemoe-shared", {.family = "granitemoe", SHAPE, EXPERTS, .shared_ffn = 160}},
+    {"granitemoe", {.family = "granitemoe", SHAPE, MIXED}},
+    {"granitemoe-shared", {.family = "granitemoe", SHAPE, MIXED, .shared_ffn = 160}},
     {"gpt-oss",
      {.family = "gpt-oss", SHAPE, EXPERTS, .qkv_bias = true, .out_bias = true, .sliding_window = 32, .swa_period = 2}},
+    {"deepseek2-lite", {.family = "deepseek2", LATENT, .layers = 27, .mla_split = true}},
+    {"deepseek2-lite-decompressed", {.family = "deepseek2", LATENT, .layers = 27}},
+    {"deepseek2-q-lora", {.family = "deepseek2", LATENT, .layers = 3, .q_lora = 48, .mla_split = true}},
     {"smollm3", {.family = "smollm3", SHAPE, .tied = true}},
     {"chatglm", {.family = "chatglm", SHAPE, .qkv_bias = true}},
 };
@@ -139,6 +149,7 @@ static void write_keys(const writer *w, const bb_arch *a) {
     real(w, "attention.layer_norm_epsilon", 1e-5F);
     real(w, "rope.freq_base", 1e4F);
     flag(w, "use_parallel_residual", true);
+    if (a->rope_factors) number(w, "rope.scaling.original_context_length", CELLS / 2);
     if (strcmp(a->family, "gemma2") == 0) {
         real(w, "attn_logit_softcapping", 50);
         real(w, "final_logit_softcapping", 30);
@@ -235,6 +246,7 @@ static void *start(llama *l, const setting *s, seen *list) {
     bool (*eval)(const tensor *, bool, void *) = see;
     p.n_ctx = s->unified ? CELLS : CELLS * s->sequences;
     p.n_batch = p.n_ubatch = TOKENS;
+    p.threads = p.threads_batch = 1;
     p.n_seq = s->sequences;
     p.kv_unified = s->unified;
     p.flash_attn = s->flash;
