@@ -17,6 +17,8 @@ enum { TOKENS = 48, OUTPUTS = 5, CELLS = 256, SOURCES = 10, DIMS = 4, VOCAB = 32
     .kv_lora = 64, .ffn = 192, .vocab = VOCAB, .context = CELLS, EXPERTS, .shared_experts = 2, .shared_ffn = 192,      \
     .dense_layers = 1
 
+#define ROUTED .router_scaled = true, .expert_groups = 4, .expert_groups_used = 2
+
 typedef struct made {
     const char *name;
     bb_arch a;
@@ -78,6 +80,18 @@ static const made models[] = {
     {"deepseek2-lite", {.family = "deepseek2", LATENT, .layers = 27, .mla_split = true}},
     {"deepseek2-lite-decompressed", {.family = "deepseek2", LATENT, .layers = 27}},
     {"deepseek2-q-lora", {.family = "deepseek2", LATENT, .layers = 3, .q_lora = 48, .mla_split = true}},
+    {"deepseek2-v3",
+     {.family = "deepseek2",
+      LATENT,
+      .layers = 3,
+      .q_lora = 48,
+      .mla_split = true,
+      ROUTED,
+      .router_sigmoid = true,
+      .router_normed = true,
+      .router_bias = true}},
+    {"deepseek2-v2", {.family = "deepseek2", LATENT, .layers = 3, .q_lora = 48, .mla_split = true, ROUTED}},
+    {"gptneox-serial", {.family = "gptneox", SHAPE_OF(4), .qkv_bias = true, .out_bias = true, .serial = true}},
     {"smollm3", {.family = "smollm3", SHAPE, .tied = true}},
     {"chatglm", {.family = "chatglm", SHAPE, .qkv_bias = true}},
 };
@@ -148,7 +162,12 @@ static void write_keys(const writer *w, const bb_arch *a) {
     real(w, "attention.layer_norm_rms_epsilon", 1e-5F);
     real(w, "attention.layer_norm_epsilon", 1e-5F);
     real(w, "rope.freq_base", 1e4F);
-    flag(w, "use_parallel_residual", true);
+    flag(w, "use_parallel_residual", !a->serial);
+    number(w, "expert_group_count", a->expert_groups);
+    number(w, "expert_group_used_count", a->expert_groups_used);
+    number(w, "expert_gating_func", a->router_sigmoid ? 2 : 0);
+    if (a->router_normed) flag(w, "expert_weights_norm", true);
+    if (a->router_scaled) real(w, "expert_weights_scale", 2.5F);
     if (a->rope_factors) number(w, "rope.scaling.original_context_length", CELLS / 2);
     if (strcmp(a->family, "gemma2") == 0) {
         real(w, "attn_logit_softcapping", 50);
