@@ -32,8 +32,13 @@ struct bb_arch {
     bool tied;           /* no output matrix of its own */
     bool qkv_bias, out_bias, mlp_bias;
     bool qk_norm;
-    bool one_norm;     /* attention and MLP read the same norm */
-    bool post_norm;    /* norms behind, no norm before the head (opt-350m) */
+    bool one_norm;  /* attention and MLP read the same norm */
+    bool post_norm; /* norms behind, no norm before the head (opt-350m) */
+    bool serial;    /* gptneox: the MLP reads what attention made, where it else reads the layer's input */
+    /* How experts are chosen where families leave it open (deepseek2): by a sigmoid instead of a softmax; weights of
+     * the chosen divided by their sum; times a number other than 1; only from the best of these groups. */
+    bool router_sigmoid, router_normed, router_scaled;
+    uint64_t expert_groups, expert_groups_used;
     bool router_bias;  /* a bias for the choice of experts (DeepSeek V3) */
     bool rope_freqs;   /* GGUF carries rope_freqs.weight (llama3 rope scaling) */
     bool rope_factors; /* GGUF carries rope_factors_long and _short (phi3 with long context) */

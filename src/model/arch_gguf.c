@@ -179,6 +179,36 @@ static bb_status read_mla(const reader *r) {
     return st;
 }
 
+static bool real_key(const reader *r, const char *suffix, double *v) {
+    char key[160];
+    int n = snprintf(key, sizeof key, "%s.%s", r->prefix, suffix);
+    return n > 0 && (size_t)n < sizeof key && bb_meta_f64(r->file, key, v);
+}
+
+static bool flag_key(const reader *r, const char *suffix, bool *v) {
+    char key[160];
+    int n = snprintf(key, sizeof key, "%s.%s", r->prefix, suffix);
+    return n > 0 && (size_t)n < sizeof key && bb_meta_bool(r->file, key, v);
+}
+
+/* llama.cpp takes a gating function of 0 as a softmax, 2 as a sigmoid, and a scale of 0 as none. */
+static bb_status read_routing(const reader *r) {
+    bb_arch *a = r->a;
+    uint64_t gating = 0;
+    double scale = 0;
+    bool found, parallel = true;
+    if (flag_key(r, "use_parallel_residual", &parallel)) a->serial = !parallel;
+    (void)flag_key(r, "expert_weights_norm", &a->router_normed);
+    (void)real_key(r, "expert_weights_scale", &scale);
+    a->router_scaled = scale != 0 && scale != 1;
+    bb_status st = read_key(r, "expert_gating_func", &gating, &found);
+    a->router_sigmoid = gating == 2;
+    if (!st) st = read_key(r, "expert_group_count", &a->expert_groups, &found);
+    if (!st) st = read_key(r, "expert_group_used_count", &a->expert_groups_used, &found);
+    if (!a->expert_groups) a->expert_groups = 1;
+    return st;
+}
+
 static bool has(const reader *r, const char *name) { return bb_file_find(r->file, name) != NULL; }
 
 static void read_tensors(const reader *r) {
@@ -221,6 +251,7 @@ bb_status bb_arch_from_file(const bb_file *file, bb_arch **arch, bb_error *err) 
     const bb_family *info = bb_family_find(a->family);
     if (!st && info) st = info->mla ? read_mla(&r) : read_widths(&r);
     if (!st && info && info->swa_period) st = read_window(&r);
+    if (!st && info) st = read_routing(&r);
     if (!st) {
         if (a->mtp_layers < a->layers) a->layers -= a->mtp_layers; /* block_count has them too */
         read_tensors(&r);
