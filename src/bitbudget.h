@@ -249,7 +249,9 @@ typedef struct bb_plan_host {
 typedef struct bb_plan_request {
     bb_purpose purpose;
     bb_engine engine;
-    char weights[24];  /* storage type or file type ("q4_K_M"); "" = as in the file, or the engine's default */
+    /* storage type, file type ("q4_K_M") or layout of a checkpoint ("gptq-4-128", "nf4-dq"); "" = as in the file, or
+     * the engine's default */
+    char weights[24];
     uint64_t ctx;      /* tokens of context in all sequences together (llama.cpp) or of each (hf) */
     uint64_t batch;    /* logical batch, tokens (llama.cpp n_batch, vLLM max_num_batched_tokens) */
     uint64_t ubatch;   /* physical batch, tokens (llama.cpp n_ubatch) */
