@@ -83,9 +83,9 @@ static void fewer_layers(search *f) {
 /* Names of the catalogue hold no quote. */
 static void gpu_option(char *out, size_t size, const char *name, uint64_t n) {
     if (n > 1)
-        (void)snprintf(out, size, "--gpu '%.40sx%" PRIu64 "'", name, n);
+        (void)snprintf(out, size, "--gpu '%.63sx%" PRIu64 "'", name, n);
     else
-        (void)snprintf(out, size, "--gpu '%.50s'", name);
+        (void)snprintf(out, size, "--gpu '%.63s'", name);
 }
 
 static void more_cards(search *f) {
@@ -97,7 +97,7 @@ static void more_cards(search *f) {
     if (!solved(f, BB_SOLVE_GPUS, f->ask, &r, &fit) || fit.answer <= now) return;
     bb_plan_way *w = add(f, BB_WAY_CARDS, &r);
     if (!w) return;
-    char cards[64];
+    char cards[96];
     if (*r.cards[0].name)
         gpu_option(cards, sizeof cards, r.cards[0].name, fit.answer);
     else
