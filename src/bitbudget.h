@@ -342,8 +342,8 @@ void bb_model_free(bb_model *model);
 bb_status bb_plan_make(const bb_model *model, const bb_plan_request *request, bb_plan *plan, bb_error *err);
 void bb_plan_clear(bb_plan *plan);
 
-/* What the inverse looks for: the largest context, physical batch (llama.cpp), number of sequences of that context each,
- * of layers on the cards, of parameters, the widest weights, the fewest cards, the widest KV cache that fits. */
+/* What the inverse looks for: the largest context, physical batch (llama.cpp), number of sequences of that context
+ * each, of layers on the cards, of parameters, the widest weights, the fewest cards, the widest KV cache that fits. */
 typedef enum bb_solve {
     BB_SOLVE_CTX,
     BB_SOLVE_BATCH,
