@@ -4,6 +4,7 @@
 #define BB_MODEL_ARCH_H
 #include "file/file.h"
 #include "model/family.h"
+#include "model/recurrence.h"
 
 /* What stands on top of the last layer: a checkpoint may hold the layers alone, or another task's matrix. */
 typedef enum bb_head { BB_HEAD_LM, BB_HEAD_NONE, BB_HEAD_CLASSES, BB_HEAD_TOKEN_CLASSES } bb_head;
@@ -46,6 +47,7 @@ struct bb_arch {
     bool towers;       /* the config tells of further parts (vision, audio), which are not described */
     bool mla_split;    /* GGUF has attn_k_b and attn_v_b in place of attn_kv_b (llama.cpp since 2025) */
     bb_head head;
+    bb_recurrence recurrence; /* of a GGUF file */
     char dtype[16]; /* of the checkpoint ("bf16"), or "" */
 };
 

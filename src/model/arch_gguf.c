@@ -209,6 +209,22 @@ static bb_status read_routing(const reader *r) {
     return st;
 }
 
+/* Hybrid models tell the heads of each layer, 0 where a state takes their place. */
+static bb_status read_recurrence(const reader *r) {
+    bb_arch *a = r->a;
+    char key[160];
+    uint64_t layers = a->mtp_layers < a->layers ? a->layers - a->mtp_layers : a->layers;
+    bb_status st = bb_recurrence_from_file(r->file, a->family, layers, &a->recurrence, r->err);
+    if (st || !a->recurrence.layers || a->kv_heads) return st;
+    int n = snprintf(key, sizeof key, "%s.attention.head_count_kv", r->prefix);
+    const bb_meta *m = n > 0 && (size_t)n < sizeof key ? bb_file_meta(r->file, key) : NULL;
+    const double *x = m && m->kind == BB_META_ARRAY ? m->v.array.numbers : NULL;
+    double most = 0;
+    for (uint64_t i = 0; x && i < m->v.array.count; i++) most = x[i] > most ? x[i] : most;
+    return most >= 1 && most <= UINT32_MAX ? bb_arch_set(a, BB_ARCH_KV_HEADS, (uint64_t)most, r->where, key, r->err)
+                                           : BB_OK;
+}
+
 static bool has(const reader *r, const char *name) { return bb_file_find(r->file, name) != NULL; }
 
 static void read_tensors(const reader *r) {
@@ -252,6 +268,7 @@ bb_status bb_arch_from_file(const bb_file *file, bb_arch **arch, bb_error *err) 
     if (!st && info) st = info->mla ? read_mla(&r) : read_widths(&r);
     if (!st && info && info->swa_period) st = read_window(&r);
     if (!st && info) st = read_routing(&r);
+    if (!st) st = read_recurrence(&r);
     if (!st) {
         if (a->mtp_layers < a->layers) a->layers -= a->mtp_layers; /* block_count has them too */
         read_tensors(&r);
