@@ -55,21 +55,10 @@ static bb_status add_named(const cli_call *call, const bb_catalogue *cat, const 
     return add_cards(r, &card, n, err);
 }
 
-static bb_status add_local(const cli_call *call, const bb_catalogue *cat, bb_plan_request *r, bb_error *err) {
-    size_t cards = 1;
-    const bb_gpu *g = NULL;
-    bb_plan_card card;
-    bb_status s = cli_local_gpu(CLI_GPU_ROOT, cat, &g, &cards, err);
-    if (s) return s;
-    if (cards > 1) cli_warn(&call->out, "this machine has %zu cards: planned is one, %s", cards, g->name);
-    bb_plan_card_of(g, &card);
-    return add_cards(r, &card, 1, err);
-}
-
 /* The names of --gpu, separated by commas; a name that holds a comma is tried whole first. */
 static bb_status read_names(const cli_call *call, const bb_catalogue *cat, bb_plan_request *r, bb_error *err) {
     const char *list = call->args.value[OPT_GPU];
-    if (strcmp(list, "local") == 0) return add_local(call, cat, r, err);
+    if (strcmp(list, "local") == 0) return cli_local_cards(&cli_local_machine, cat, r->cards, &r->n_cards, err);
     if (!strchr(list, ',')) return add_named(call, cat, list, r, err);
     while (*list) {
         char name[64];
