@@ -153,7 +153,8 @@ static bb_status choose_engine(const cli_call *call, cli_plan *p, bb_error *err)
         r->engine = bb_engine_default(&p->subject, r);
         return BB_OK;
     }
-    const char *only = r->engine == BB_ENGINE_LLAMA_CPP ? NULL : bb_plan_only_llama(r, buf);
+    bool own = r->engine == BB_ENGINE_HF || r->engine == BB_ENGINE_SIMPLE;
+    const char *only = own ? bb_plan_only_llama(r, buf) : NULL;
     if (only)
         return bb_fail(err, BB_E_ARG, "%s: engine %s has no such option, llama.cpp has", only,
                        bb_engine_name(r->engine));
