@@ -14,7 +14,8 @@ static bool is_count(const char *text, uint64_t *n) { return text && bb_parse_u6
 bb_status cli_plan_catalogue(const cli_args *a, bb_catalogue **cat, bb_error *err) {
     uint64_t n;
     const char *gpus = a->value[OPT_GPUS];
-    return bb_catalogue_load(a->value[OPT_MODELS], is_count(gpus, &n) ? NULL : gpus, cat, err);
+    bb_status s = bb_catalogue_load(a->value[OPT_MODELS], is_count(gpus, &n) ? NULL : gpus, cat, err);
+    return s == BB_OK ? cli_add_overheads(*cat, err) : s;
 }
 
 static bb_status add_cards(bb_plan_request *r, const bb_plan_card *card, uint64_t n, bb_error *err) {

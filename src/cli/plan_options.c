@@ -176,7 +176,7 @@ bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
     if (s == BB_OK) s = cli_plan_cards(call, p->cat, r, err);
     if (s == BB_OK) s = read_llama(a, r, err);
     if (s == BB_OK) s = read_vllm(a, r, err);
-    if (s == BB_OK) s = bb_model_locate(p->cat, &call->stores, a->words[0], &p->model, err);
+    if (s == BB_OK && !p->model) s = bb_model_locate(p->cat, &call->stores, a->words[0], &p->model, err);
     if (s == BB_OK) s = bb_subject_init(&p->subject, p->model, p->cat, err);
     if (s == BB_OK) s = choose_engine(call, p, err);
     if (s == BB_OK && *p->model->note) cli_warn(&call->out, "%s: %s", p->model->title, p->model->note);

@@ -14,6 +14,7 @@
 #include "study/compare_study.h"
 #include "study/error_study.h"
 #include "study/kl_study.h"
+#include "study/log_check.h"
 #include "study/quantize_study.h"
 
 /* Each gives a new table (bb_table_free) or NULL when memory ended. si: GB instead of GiB in what people see. */
@@ -31,6 +32,9 @@ bb_table *bb_report_codes(const bb_format *f);      /* every code of a format of
 typedef enum bb_plan_detail { BB_PLAN_BRIEF, BB_PLAN_WHOLE, BB_PLAN_PARTS } bb_plan_detail;
 bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si, bb_plan_detail detail);
 bb_table *bb_report_fit(const bb_fit *fit, const bb_plan_request *used, bool si);
+/* A log beside a plan; used NULL: nothing was planned. What was learned: a row of overheads, or NULL. */
+bb_table *bb_report_check(const bb_log *log, const bb_log_report *r, const char *model, const bb_plan_request *used,
+                          const bb_overhead *learned, bool si);
 bb_table *bb_report_rule(uint64_t parameters, const bb_rule_row *rows, bool si);
 /* What is known of a model, for `inspect`. Everything is borrowed and outlives the table. */
 typedef struct bb_inspection {
