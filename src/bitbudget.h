@@ -331,8 +331,8 @@ void bb_model_free(bb_model *model);
 bb_status bb_plan_make(const bb_model *model, const bb_plan_request *request, bb_plan *plan, bb_error *err);
 void bb_plan_clear(bb_plan *plan);
 
-/* What the inverse looks for: the largest context, logical batch (llama.cpp: physical), number of sequences, of layers
- * on the cards, of parameters, the widest weights, the fewest cards, the widest KV cache that fits. */
+/* What the inverse looks for: the largest context, physical batch (llama.cpp), number of sequences of that context each,
+ * of layers on the cards, of parameters, the widest weights, the fewest cards, the widest KV cache that fits. */
 typedef enum bb_solve {
     BB_SOLVE_CTX,
     BB_SOLVE_BATCH,
@@ -346,14 +346,16 @@ typedef enum bb_solve {
 
 typedef struct bb_fit {
     bb_solve solve;
-    uint64_t answer;      /* the largest whose high end fits the limit (gpus: the fewest cards); 0 = none */
-    char answer_name[24]; /* of weights and kv: the type; "" = none */
+    /* The largest whose high end fits each card (gpus: the fewest cards; weights, kv: the bytes of them); 0 = none. */
+    uint64_t answer;
+    char answer_name[24]; /* of weights and kv the type, of params the layers of a model; "" = none */
     uint64_t total_bytes; /* high end of the need at the answer; 0 = none */
     uint64_t limit_bytes;
     uint64_t next_total_bytes; /* high end at the next step; 0 when there is none */
     bool model_limit;          /* the answer is the most that the model or the engine knows */
     uint64_t next;             /* the next step (without an answer the smallest that was tried); 0 = none */
     char next_name[24];
+    uint64_t each_ctx; /* of slots: the tokens of each sequence */
 } bb_fit;
 
 /* BB_E_ARG without a limit. */

@@ -26,8 +26,8 @@ typedef struct cli_command { /* a row of a constant table */
     bb_status (*run)(cli_call *call, bb_error *err);
 } cli_command;
 
-extern const cli_command cli_bits, cli_formats, cli_plan_command, cli_fit, cli_rule, cli_inspect, cli_audit, cli_check,
-    cli_compare, cli_error, cli_bench, cli_quantize, cli_data, cli_doctor, cli_tui;
+extern const cli_command cli_bits, cli_formats, cli_plan_command, cli_fit, cli_types, cli_rule, cli_inspect, cli_audit,
+    cli_check, cli_compare, cli_error, cli_bench, cli_quantize, cli_data, cli_doctor, cli_tui;
 
 /* The stores that this environment means. */
 void cli_stores_init(bb_stores *stores);

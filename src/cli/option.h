@@ -73,6 +73,7 @@ typedef enum cli_id {
     OPT_EAGER,
     OPT_SWEEP,
     OPT_MATRIX,
+    OPT_MEASURE,
     OPT_LEARN,
     OPT_EXPLAIN,
     OPT_SOLVE,

@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "cli/local_gpu.h"
 #include "cli/plan_options.h"
+#include "plan/cards.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -18,69 +19,10 @@ bb_status cli_plan_catalogue(const cli_args *a, bb_catalogue **cat, bb_error *er
     return s == BB_OK ? cli_add_overheads(*cat, err) : s;
 }
 
-static bb_status add_cards(bb_plan_request *r, const bb_plan_card *card, uint64_t n, bb_error *err) {
-    if (n > BB_PLAN_CARDS - r->n_cards)
-        return bb_fail(err, BB_E_ARG, "more than %d cards: that many are planned at most", BB_PLAN_CARDS);
-    while (n--) r->cards[r->n_cards++] = *card;
-    return BB_OK;
-}
-
-/* "RTX 4090x2": the card and how many; false when the name has no number behind it. */
-static bool counted(const char *name, char *base, size_t size, uint64_t *n) {
-    size_t length = strlen(name), digits = 0;
-    while (digits < length && name[length - digits - 1] >= '0' && name[length - digits - 1] <= '9') digits++;
-    size_t end = length > digits ? length - digits - 1 : 0;
-    if (!digits || !end || (name[end] != 'x' && name[end] != 'X') || end >= size) return false;
-    memcpy(base, name, end);
-    while (end && base[end - 1] == ' ') end--;
-    base[end] = '\0';
-    if (!bb_parse_u64(name + length - digits, n)) *n = UINT64_MAX;
-    return true;
-}
-
-static bb_status add_named(const cli_call *call, const bb_catalogue *cat, const char *name, bb_plan_request *r,
-                           bb_error *err) {
-    char base[64];
-    uint64_t n = 1;
-    bb_plan_card card;
-    const bb_gpu *g = bb_gpu_find(cat, name, err);
-    if (!g && counted(name, base, sizeof base, &n)) g = bb_gpu_find(cat, base, err);
-    if (!g) return BB_E_NAME;
-    if (!n) return bb_fail(err, BB_E_ARG, "--gpu %s: expected at least one card", g->name);
-    if (!g->usable_bytes && !cli_has(&call->args, OPT_MEMORY)) {
-        bb_fail(err, BB_E_NAME, "nobody published what a program can get of a %s", g->name);
-        bb_hint(err, "--memory SIZE says it");
-        return BB_E_NAME;
-    }
-    bb_plan_card_of(g, &card);
-    return add_cards(r, &card, n, err);
-}
-
-/* The names of --gpu, separated by commas; a name that holds a comma is tried whole first. */
 static bb_status read_names(const cli_call *call, const bb_catalogue *cat, bb_plan_request *r, bb_error *err) {
     const char *list = call->args.value[OPT_GPU];
     if (strcmp(list, "local") == 0) return cli_local_cards(&cli_local_machine, cat, r->cards, &r->n_cards, err);
-    if (!strchr(list, ',')) return add_named(call, cat, list, r, err);
-    while (*list) {
-        char name[64];
-        size_t n = strcspn(list, ",");
-        const char *from = list;
-        list += n + (list[n] == ',');
-        while (n && *from == ' ') {
-            from++;
-            n--;
-        }
-        if (!n || n >= sizeof name) {
-            char safe[96];
-            return bb_fail(err, BB_E_ARG, "--gpu '%s': expected names of cards between the commas",
-                           bb_escape_buf(call->args.value[OPT_GPU], safe, sizeof safe));
-        }
-        memcpy(name, from, n);
-        name[n] = '\0';
-        bb_status s = add_named(call, cat, name, r, err);
-        if (s) return s;
-    }
-    return BB_OK;
+    return bb_cards_add(cat, list, cli_has(&call->args, OPT_MEMORY), r, err);
 }
 
 /* "1008GB/s" or "1.0TB/s" into GB/s. */
@@ -135,5 +77,5 @@ bb_status cli_plan_cards(const cli_call *call, const bb_catalogue *cat, bb_plan_
                        (unsigned long long)n);
     bb_plan_card card = r->cards[0];
     r->n_cards = 0;
-    return add_cards(r, &card, n, err);
+    return bb_cards_repeat(r, &card, n, err);
 }

@@ -161,7 +161,7 @@ static bb_status choose_engine(const cli_call *call, cli_plan *p, bb_error *err)
     return BB_OK;
 }
 
-bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
+bb_status cli_plan_request(cli_call *call, cli_plan *p, bb_error *err) {
     const cli_args *a = &call->args;
     bb_plan_request *r = &p->request;
     bb_status s = read_purpose(a, r, err);
@@ -175,7 +175,12 @@ bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
     if (s == BB_OK) s = cli_plan_catalogue(a, &p->cat, err);
     if (s == BB_OK) s = cli_plan_cards(call, p->cat, r, err);
     if (s == BB_OK) s = read_llama(a, r, err);
-    if (s == BB_OK) s = read_vllm(a, r, err);
+    return s == BB_OK ? read_vllm(a, r, err) : s;
+}
+
+bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
+    const cli_args *a = &call->args;
+    bb_status s = cli_plan_request(call, p, err);
     if (s == BB_OK && !p->model) s = bb_model_locate(p->cat, &call->stores, a->words[0], &p->model, err);
     if (s == BB_OK) s = bb_subject_init(&p->subject, p->model, p->cat, err);
     if (s == BB_OK) s = choose_engine(call, p, err);

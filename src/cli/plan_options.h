@@ -63,6 +63,8 @@ typedef struct cli_plan { /* what a command line asks about; clear in every case
     bb_plan_request request;
 } cli_plan;
 
+/* The catalogue and the request, without a model. */
+bb_status cli_plan_request(cli_call *call, cli_plan *p, bb_error *err);
 /* A model that is there already is taken for the MODEL of the words. */
 bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err);
 void cli_plan_clear(cli_plan *p);
@@ -70,4 +72,8 @@ void cli_plan_clear(cli_plan *p);
 bb_status cli_plan_cards(const cli_call *call, const bb_catalogue *cat, bb_plan_request *r, bb_error *err);
 /* The catalogue with the user's rows: --models, --gpus unless that is a number of cards. */
 bb_status cli_plan_catalogue(const cli_args *args, bb_catalogue **cat, bb_error *err);
+
+/* --sweep KEY=LIST or --matrix was given, or several models: the answer is a table of plans (plan_sweep.c). */
+bool cli_plan_is_sweep(const cli_args *args);
+bb_status cli_plan_sweep(cli_call *call, bb_error *err);
 #endif

@@ -72,6 +72,7 @@ void bb_add_norm(bb_builder *b, bb_norm_form form, const char *name, const char 
     if (form != BB_NORM_BARE) w = add_part(b, gguf, hf, ".weight", (bb_dims){{width}});
     if (form == BB_NORM_LAYER) v = add_part(b, gguf, hf, ".bias", (bb_dims){{width}});
     bb_add_node(b, BB_OP_NORM, name, in, NULL, w, v, width);
+    if (form != BB_NORM_RMS) b->g->nodes[b->g->n_nodes - 1].form = BB_FORM_CENTRED;
 }
 
 /* ---- attention ---- */
@@ -85,6 +86,7 @@ static void add_qk_norm(bb_builder *b, const char *name, const char *in, const c
         bb_weight_at(b, w)->hf_split = heads;
         bb_weight_at(b, w)->always_f32 = true;
         bb_add_node(b, BB_OP_NORM, name, in, NULL, w, -1, heads * a->head_dim);
+        b->g->nodes[b->g->n_nodes - 1].form = BB_FORM_CENTRED; /* stablelm's */
         return;
     }
     bb_add_norm(b, b->t->norm, name, in, gguf, hf, width);
@@ -164,6 +166,7 @@ static void add_attention(bb_builder *b, const char *in) {
     int32_t sinks = t->sinks ? bb_add_weight(b, "attn_sinks.weight", "self_attn.sinks", (bb_dims){{a->heads}}) : -1;
     uint64_t values = a->heads * value_dim(a);
     bb_add_node(b, BB_OP_ATTENTION, "attn", q, "kv", sinks, -1, values);
+    b->g->nodes[b->g->n_nodes - 1].form = t->attend;
     bb_add_linear(b, "attn_out", "attn", "attn_output", hf->out, bb_rule_on(t->out_bias, a->out_bias), values,
                   a->hidden);
 }
@@ -225,6 +228,30 @@ static void add_mlp(bb_builder *b, const char *in) {
 
 /* ---- a layer ---- */
 
+static const char *scaled(bb_builder *b, const char *name, const char *in) {
+    if (!b->t->scaled_branches) return in;
+    bb_add_node(b, BB_OP_SCALE, name, in, NULL, -1, -1, b->a->hidden);
+    return name;
+}
+
+/* The MLP read what attention made, or the layer's input beside it. */
+static void add_last_sum(bb_builder *b, const char *name, const char *residual, const char *mlp) {
+    static const struct {
+        const char *first, *second, *last; /* NULL = the MLP */
+    } orders[] = {[BB_ATTN_MLP_INP] = {"attn_out", NULL, "inp"},
+                  [BB_MLP_ATTN_INP] = {NULL, "attn_out", "inp"},
+                  [BB_MLP_INP_ATTN] = {NULL, "inp", "attn_out"}};
+    const bb_traits *t = b->t;
+    const char *x = t->mlp_last ? residual : mlp, *y = t->mlp_last ? mlp : residual;
+    if (t->sums != BB_SERIAL) {
+        const char *first = orders[t->sums].first, *second = orders[t->sums].second;
+        bb_add_node(b, BB_OP_ADD, "branches", first ? first : mlp, second ? second : mlp, -1, -1, b->a->hidden);
+        x = "branches";
+        y = orders[t->sums].last;
+    }
+    bb_add_node(b, BB_OP_ADD, name, x, y, -1, -1, b->a->hidden);
+}
+
 /* Attention, then MLP; the norms stand where the family has them. */
 void bb_build_layer(bb_builder *b, bool experts) {
     const bb_arch *a = b->a;
@@ -233,12 +260,16 @@ void bb_build_layer(bb_builder *b, bool experts) {
     bool before = t->place == BB_BEFORE || t->place == BB_SANDWICH;
     bool behind = t->place == BB_SANDWICH || t->place == BB_BEHIND;
     bool after = t->place == BB_AFTER; /* opt-350m's weights are the same in either place */
-    bool one_norm = bb_rule_on(t->one_norm, a->one_norm);
+    bool one_norm = bb_rule_on(t->one_norm, a->one_norm), serial = t->sums == BB_SERIAL;
     const char *ffn_norm = t->gguf_ffn_norm ? t->gguf_ffn_norm : "ffn_norm";
-    const char *in = "inp", *mlp_in, *sum;
+    const char *in = "inp", *mlp_in = serial ? "ffn_inp" : "inp", *sum;
     if (before) {
         bb_add_norm(b, t->norm, "attn_norm", "inp", "attn_norm", hf->attn_norm, a->hidden);
         in = "attn_norm";
+    }
+    if (t->attn_second_norm) {
+        bb_add_norm(b, t->norm, "ffn_norm", "inp", ffn_norm, hf->ffn_norm, a->hidden);
+        in = "ffn_norm";
     }
     if (bb_family_find(a->family)->mla)
         add_mla(b, in);
@@ -249,14 +280,14 @@ void bb_build_layer(bb_builder *b, bool experts) {
         bb_add_norm(b, t->norm, "attn_post_norm", sum, "post_attention_norm", hf->post_attn_norm, a->hidden);
         sum = "attn_post_norm";
     }
-    bb_add_node(b, BB_OP_ADD, "ffn_inp", "inp", sum, -1, -1, a->hidden);
-    mlp_in = one_norm ? "attn_norm" : "ffn_inp";
+    if (serial) bb_add_node(b, BB_OP_ADD, "ffn_inp", scaled(b, "attn_scaled", sum), "inp", -1, -1, a->hidden);
+    if (one_norm || t->attn_second_norm) mlp_in = "attn_norm";
     if (after) {
         bb_add_norm(b, t->norm, "attn_after_norm", "ffn_inp", "attn_output_norm", hf->attn_norm, a->hidden);
         mlp_in = "attn_after_norm";
     }
-    if (before && !one_norm) {
-        bb_add_norm(b, t->norm, "ffn_norm", "ffn_inp", ffn_norm, hf->ffn_norm, a->hidden);
+    if (before && !one_norm && !t->attn_second_norm) {
+        bb_add_norm(b, t->norm, "ffn_norm", mlp_in, ffn_norm, hf->ffn_norm, a->hidden);
         mlp_in = "ffn_norm";
     }
     if (experts)
@@ -268,7 +299,6 @@ void bb_build_layer(bb_builder *b, bool experts) {
         bb_add_norm(b, t->norm, "ffn_post_norm", sum, "post_ffw_norm", hf->post_ffn_norm, a->hidden);
         sum = "ffn_post_norm";
     }
-    bb_add_node(b, BB_OP_ADD, after ? "ffn_sum" : "l_out", after ? "attn_after_norm" : "ffn_inp", sum, -1, -1,
-                a->hidden);
+    add_last_sum(b, after ? "ffn_sum" : "l_out", after ? "attn_after_norm" : "ffn_inp", scaled(b, "ffn_scaled", sum));
     if (after) bb_add_norm(b, t->norm, "l_out", "ffn_sum", "layer_output_norm", hf->ffn_norm, a->hidden);
 }

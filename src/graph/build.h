@@ -5,8 +5,6 @@
 #include "graph/graph.h"
 #include "graph/traits.h"
 
-enum { BB_MAX_NODES = 128, BB_MAX_WEIGHTS = 128 };
-
 /* The arrays being filled; `overfull` when they were too small or a name too long (a bug, never the input's fault). */
 typedef struct bb_builder {
     const bb_arch *a;

@@ -29,6 +29,7 @@ static void add_router(bb_builder *b, const char *in) {
     if (a->router_bias)
         choice = bb_add_weight(b, "exp_probs_b.bias", "mlp.gate.e_score_correction_bias", (bb_dims){{a->experts}});
     bb_add_node(b, BB_OP_ROUTE, "experts", "router", NULL, choice, -1, a->experts_used);
+    b->g->nodes[b->g->n_nodes - 1].form = t->route;
 }
 
 static void split(const char *name, char *out, size_t size) {

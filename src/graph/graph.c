@@ -30,35 +30,42 @@ static void add_rope_tables(bb_builder *b) {
     }
 }
 
-static int32_t build_input(bb_builder *b) {
+/* Learned positions, and what segments a family has, are added to the words. */
+static const char *add_positions(bb_builder *b, const char *words, bool last) {
     const bb_arch *a = b->a;
     const bb_hf_names *hf = b->t->hf;
-    bool opt = strcmp(a->family, "opt") == 0;
-    uint64_t width = a->embed_dim ? a->embed_dim : a->hidden;
-    const char *made = "inp";
-    int32_t embd = add_table(b, "token_embd.weight", hf->embed, width, a->vocab);
-    bool segments = hf->segments && a->type_vocab;
-    bb_add_node(b, BB_OP_EMBED, b->t->learned_positions ? "words" : "inp", NULL, NULL, embd, -1, width);
+    bool opt = strcmp(a->family, "opt") == 0, segments = hf->segments && a->type_vocab;
+    const char *made = last ? "inp" : "sum";
     if (segments) {
         int32_t w = add_table(b, "token_types.weight", hf->segments, a->hidden, a->type_vocab);
         bb_add_node(b, BB_OP_EMBED, "segments", NULL, NULL, w, -1, a->hidden);
+        bb_add_node(b, BB_OP_ADD, "of_segment", words, "segments", -1, -1, a->hidden);
+        words = "of_segment";
     }
-    if (b->t->learned_positions) {
-        /* OPTLearnedPositionalEmbedding has two rows before the first position */
-        int32_t w = add_table(b, "position_embd.weight", hf->positions, a->hidden, a->context + (opt ? 2 : 0));
-        bb_weight_at(b, w)->always_f32 = true;
-        made = segments || hf->embed_norm ? "sum" : "inp";
-        const char *words = "words";
-        if (a->embed_dim) {
-            bb_add_linear(b, "projected", "words", NULL, "model.decoder.project_in", false, a->embed_dim, a->hidden);
-            words = "projected";
-        }
-        bb_add_node(b, BB_OP_EMBED, made, words, segments ? "segments" : NULL, w, -1, a->hidden);
+    /* OPTLearnedPositionalEmbedding has two rows before the first position */
+    int32_t w = add_table(b, "position_embd.weight", hf->positions, a->hidden, a->context + (opt ? 2 : 0));
+    bb_weight_at(b, w)->always_f32 = true;
+    if (a->embed_dim) {
+        bb_add_linear(b, "projected", words, NULL, "model.decoder.project_in", false, a->embed_dim, a->hidden);
+        words = "projected";
     }
-    if (hf->embed_norm) {
-        if (!b->t->learned_positions) b->g->nodes[b->g->n_nodes - 1].name = made = "sum";
-        bb_add_norm(b, BB_NORM_LAYER, "inp", made, "token_embd_norm", hf->embed_norm, a->hidden);
-    }
+    bb_add_node(b, BB_OP_EMBED, "positions", NULL, NULL, w, -1, a->hidden);
+    bb_add_node(b, BB_OP_ADD, made, hf->segments ? "positions" : words, hf->segments ? words : "positions", -1, -1,
+                a->hidden); /* bert.cpp and gpt2.cpp */
+    return made;
+}
+
+static int32_t build_input(bb_builder *b) {
+    const bb_arch *a = b->a;
+    const bb_traits *t = b->t;
+    uint64_t width = a->embed_dim ? a->embed_dim : a->hidden;
+    bool alone = !t->learned_positions && !t->hf->embed_norm && !t->scaled_embed;
+    const char *made = alone ? "inp" : "words";
+    int32_t embd = add_table(b, "token_embd.weight", t->hf->embed, width, a->vocab);
+    bb_add_node(b, BB_OP_EMBED, made, NULL, NULL, embd, -1, width);
+    if (t->learned_positions) made = add_positions(b, made, !t->hf->embed_norm);
+    if (t->hf->embed_norm) bb_add_norm(b, BB_NORM_LAYER, "inp", made, "token_embd_norm", t->hf->embed_norm, a->hidden);
+    if (t->scaled_embed) bb_add_node(b, BB_OP_SCALE, "inp", made, NULL, -1, -1, a->hidden);
     add_rope_tables(b);
     return embd;
 }
@@ -76,7 +83,8 @@ static void build_layers(bb_builder *b) {
             b->prefix = b->t->hf->layer;
             bb_build_layer(b, moe);
         }
-        b->g->layers[b->g->n_layers++] = (bb_layer){(uint32_t)i, kind_of[moe]};
+        bool unturned = b->t->unturned && (i + 1) % b->t->unturned == 0;
+        b->g->layers[b->g->n_layers++] = (bb_layer){(uint32_t)i, kind_of[moe], unturned};
     }
 }
 
@@ -101,17 +109,37 @@ static void build_output(bb_builder *b, int32_t embd) {
     }
     if (classes) {
         bb_add_linear(b, "classes", in, NULL, hf->classes, tokens, a->embed_dim ? a->embed_dim : a->hidden, a->labels);
-    } else if (a->head == BB_HEAD_LM && a->tied) {
-        bb_add_node(b, BB_OP_MATMUL, "logits", in, NULL, embd, -1, a->vocab);
     } else if (a->head == BB_HEAD_LM) {
+        bool more = b->t->capped_logits || b->t->scaled_logits;
+        const char *name = more ? "scores" : "logits";
         uint64_t width = a->embed_dim ? a->embed_dim : a->hidden;
-        bb_add_linear(b, "logits", in, "output", hf->head, b->t->head_bias, width, a->vocab);
+        if (a->tied)
+            bb_add_node(b, BB_OP_MATMUL, name, in, NULL, embd, -1, a->vocab);
+        else
+            bb_add_linear(b, name, in, "output", hf->head, b->t->head_bias, width, a->vocab);
+        bb_op op = b->t->capped_logits ? BB_OP_SOFTCAP : BB_OP_SCALE;
+        if (more) bb_add_node(b, op, "logits", name, NULL, -1, -1, a->vocab);
+    }
+}
+
+/* Which node makes what each one reads. */
+static void link_nodes(bb_graph *g) {
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        bb_node *n = &g->nodes[i];
+        for (size_t k = 0; k < 3; k++) {
+            n->from[k] = -1;
+            for (size_t j = i; n->inputs[k] && j-- > 0 && g->nodes[j].part == n->part && g->nodes[j].kind == n->kind;)
+                if (strcmp(g->nodes[j].name, n->inputs[k]) == 0) {
+                    n->from[k] = (int32_t)j;
+                    break;
+                }
+        }
     }
 }
 
 static void whisper_layers(bb_builder *b) {
-    for (uint32_t i = 0; i < b->a->encoder_layers; i++) b->g->layers[b->g->n_layers++] = (bb_layer){i, 0};
-    for (uint32_t i = 0; i < b->a->layers; i++) b->g->layers[b->g->n_layers++] = (bb_layer){i, 1};
+    for (uint32_t i = 0; i < b->a->encoder_layers; i++) b->g->layers[b->g->n_layers++] = (bb_layer){i, 0, false};
+    for (uint32_t i = 0; i < b->a->layers; i++) b->g->layers[b->g->n_layers++] = (bb_layer){i, 1, false};
 }
 
 bb_status bb_graph_build(const bb_arch *arch, bb_graph *graph, bb_error *err) {
@@ -132,6 +160,7 @@ bb_status bb_graph_build(const bb_arch *arch, bb_graph *graph, bb_error *err) {
         build_layers(&b);
         b.part = BB_PART_OUTPUT;
         build_output(&b, embd);
+        g.late_rows = b.t->late_rows;
     } else {
         bb_build_whisper(&b);
         whisper_layers(&b);
@@ -140,6 +169,7 @@ bb_status bb_graph_build(const bb_arch *arch, bb_graph *graph, bb_error *err) {
         bb_graph_clear(&g);
         return bb_fail(err, BB_E_BUG, "the graph of %s is larger than its arrays", arch->name);
     }
+    link_nodes(&g);
     *graph = g;
     return BB_OK;
 }

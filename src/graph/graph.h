@@ -21,9 +21,22 @@ typedef enum bb_op {
     BB_OP_ROUTE,      /* choose experts */
     BB_OP_MATMUL_EXPERTS,
     BB_OP_WEIGHTED_SUM,
+    BB_OP_SCALE,   /* times a number of the model: embeddings, residuals, logits */
+    BB_OP_SOFTCAP, /* c tanh(x / c) */
 } bb_op;
 
-enum { BB_GRAPH_NAME = 96, BB_GRAPH_KINDS = 4 };
+/* How an operation is done where families differ: bits of bb_node.form. */
+enum {
+    BB_FORM_SOFTCAP = 1,  /* ATTENTION: scores go through c tanh(x / c) */
+    BB_FORM_SIGMOID = 2,  /* ROUTE: a sigmoid gives each expert's probability, else a softmax over all */
+    BB_FORM_CHOSEN = 4,   /* ROUTE: a softmax over the chosen alone */
+    BB_FORM_NORMED = 8,   /* ROUTE: weights of the chosen are divided by their sum */
+    BB_FORM_SCALED = 16,  /* ROUTE: weights are multiplied by a number */
+    BB_FORM_QUERY = 32,   /* ATTENTION: the query is scaled, not the scores */
+    BB_FORM_CENTRED = 64, /* NORM: a layer norm, which takes the mean off, else an RMS norm */
+};
+
+enum { BB_GRAPH_NAME = 96, BB_GRAPH_KINDS = 4, BB_MAX_NODES = 128, BB_MAX_WEIGHTS = 128 };
 
 /* A weight: name templates hold "%d" where the number of the layer goes, and a second one (HF only) for the expert or
  * head where HF keeps those apart. A weight that the two cut differently stands once for each, with the other name "".
@@ -47,7 +60,9 @@ typedef struct bb_node {
     bb_part part;
     uint32_t kind;         /* of its layer; 0 outside the layers */
     const char *name;      /* of the value it makes: "q", "ffn_up", "logits" */
-    const char *inputs[3]; /* values it reads, NULL-terminated unless three */
+    const char *inputs[3]; /* values it reads, NULL-terminated unless three; the order of additions is llama.cpp's */
+    int32_t from[3];       /* indices of the nodes that make them; -1: what the part before this one made */
+    uint32_t form;         /* BB_FORM_ bits */
     int32_t weights[2];    /* indices into weights, -1 = none: matrix, bias */
     uint64_t width;        /* elements per token of its value (0: depends on the context) */
 } bb_node;
@@ -55,6 +70,7 @@ typedef struct bb_node {
 /* A layer in the order of computation: its number within its stack (an encoder counts for itself) and its kind. */
 typedef struct bb_layer {
     uint32_t number, kind;
+    bool unturned; /* without rotary positions: its ROPE operations are left out */
 } bb_layer;
 
 typedef struct bb_graph {
@@ -67,6 +83,7 @@ typedef struct bb_graph {
     size_t n_kinds;
     bb_layer *layers;
     size_t n_layers;
+    bool late_rows; /* llama.cpp drops tokens without output before the last norm, not in the last layer */
 } bb_graph;
 
 /* Builds the graph of a checked architecture, which must outlive it. In a layer "inp" is what the embedding or the

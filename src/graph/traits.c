@@ -2,7 +2,7 @@
 /* traits.c - the families side by side. Names and shapes: transformers' modeling_*.py, the remote code of qwen,
  * chatglm and internlm2 on the hub, and llama.cpp v0.5.0's src/models/ for GGUF; counts: specs/memory.md 2.1. */
 #include "graph/traits.h"
-#include "model/arch.h"
+#include "graph/graph.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -203,16 +203,31 @@ static const bb_traits table[] = {
      .out_bias = BB_FLAG,
      .qk = BB_QK_HEAD,
      .qk_when = BB_ALWAYS,
-     .moe = BB_MOE_SPLIT},
-    {.family = "gemma", .hf = &hf_llama, .qkv_bias = BB_FLAG, .out_bias = BB_FLAG},
-    {.family = "gemma2", .hf = &hf_gemma2, .place = BB_SANDWICH, .qkv_bias = BB_FLAG, .out_bias = BB_FLAG},
+     .moe = BB_MOE_SPLIT,
+     .route = BB_FORM_NORMED},
+    {.family = "gemma",
+     .hf = &hf_llama,
+     .qkv_bias = BB_FLAG,
+     .out_bias = BB_FLAG,
+     .scaled_embed = true,
+     .attend = BB_FORM_QUERY},
+    {.family = "gemma2",
+     .hf = &hf_gemma2,
+     .place = BB_SANDWICH,
+     .qkv_bias = BB_FLAG,
+     .out_bias = BB_FLAG,
+     .scaled_embed = true,
+     .attend = BB_FORM_QUERY | BB_FORM_SOFTCAP,
+     .capped_logits = true},
     {.family = "gemma3",
      .hf = &hf_gemma2,
      .place = BB_SANDWICH,
      .qkv_bias = BB_FLAG,
      .out_bias = BB_FLAG,
      .qk = BB_QK_HEAD,
-     .qk_when = BB_ALWAYS},
+     .qk_when = BB_ALWAYS,
+     .scaled_embed = true,
+     .attend = BB_FORM_QUERY},
     {.family = "phi2",
      .hf = &hf_phi,
      .norm = BB_NORM_LAYER,
@@ -221,8 +236,15 @@ static const bb_traits table[] = {
      .qk_when = BB_FLAG,
      .ffn = BB_FFN_PLAIN,
      .one_norm = BB_ALWAYS,
-     .head_bias = true},
-    {.family = "phi3", .hf = &hf_phi3, .qkv = BB_QKV_FUSED, .ffn = BB_FFN_FUSED_GATED},
+     .head_bias = true,
+     .attend = BB_FORM_QUERY,
+     .sums = BB_ATTN_MLP_INP},
+    {.family = "phi3",
+     .hf = &hf_phi3,
+     .qkv = BB_QKV_FUSED,
+     .ffn = BB_FFN_FUSED_GATED,
+     .attend = BB_FORM_QUERY,
+     .mlp_last = true},
     {.family = "gpt2",
      .hf = &hf_gpt2,
      .norm = BB_NORM_LAYER,
@@ -237,14 +259,16 @@ static const bb_traits table[] = {
      .qkv_bias = BB_FLAG,
      .out_bias = BB_FLAG,
      .mlp_bias = BB_ALWAYS,
-     .ffn = BB_FFN_PLAIN},
+     .ffn = BB_FFN_PLAIN,
+     .sums = BB_MLP_INP_ATTN},
     {.family = "falcon",
      .hf = &hf_falcon,
      .norm = BB_NORM_LAYER,
      .qkv = BB_QKV_FUSED,
      BIASES(BB_FLAG),
      .ffn = BB_FFN_PLAIN,
-     .one_norm = BB_FLAG},
+     .one_norm = BB_FLAG,
+     .sums = BB_MLP_ATTN_INP},
     {.family = "bloom",
      .hf = &hf_bloom,
      .norm = BB_NORM_LAYER,
@@ -274,8 +298,21 @@ static const bb_traits table[] = {
      .qk_when = BB_ALWAYS,
      .moe = BB_MOE_SPLIT},
     {.family = "internlm2", .hf = &hf_internlm2, .qkv = BB_QKV_FUSED_HF, .qkv_bias = BB_FLAG, .out_bias = BB_FLAG},
-    {.family = "granite", .hf = &hf_llama, BIASES(BB_FLAG)},
-    {.family = "granitemoe", .hf = &hf_granitemoe, .qkv_bias = BB_FLAG, .out_bias = BB_FLAG, .moe = BB_MOE_FUSED},
+    {.family = "granite",
+     .hf = &hf_llama,
+     BIASES(BB_FLAG),
+     .scaled_embed = true,
+     .scaled_branches = true,
+     .scaled_logits = true},
+    {.family = "granitemoe",
+     .hf = &hf_granitemoe,
+     .qkv_bias = BB_FLAG,
+     .out_bias = BB_FLAG,
+     .moe = BB_MOE_FUSED,
+     .route = BB_FORM_NORMED,
+     .scaled_embed = true,
+     .scaled_branches = true,
+     .scaled_logits = true},
     {.family = "deepseek2", .hf = &hf_deepseek, .qkv_bias = BB_FLAG, .out_bias = BB_FLAG, .moe = BB_MOE_SPLIT},
     {.family = "gpt-oss",
      .hf = &hf_gpt_oss,
@@ -284,8 +321,10 @@ static const bb_traits table[] = {
      .moe = BB_MOE_FUSED_IO,
      .gguf_ffn_norm = "post_attention_norm",
      .sinks = true,
-     .router_has_bias = true},
-    {.family = "smollm3", .hf = &hf_llama, BIASES(BB_FLAG)},
+     .router_has_bias = true,
+     .route = BB_FORM_CHOSEN,
+     .late_rows = true},
+    {.family = "smollm3", .hf = &hf_llama, BIASES(BB_FLAG), .unturned = 4},
     {.family = "chatglm", .hf = &hf_chatglm, .qkv = BB_QKV_FUSED, BIASES(BB_FLAG), .ffn = BB_FFN_FUSED_GATED},
     {.family = "bert",
      .hf = &hf_bert,
@@ -302,20 +341,29 @@ static const bb_traits table[] = {
      .learned_positions = true},
 };
 
-static const bb_traits mixtral = {.family = "llama", .hf = &hf_mixtral, BIASES(BB_FLAG), .moe = BB_MOE_SPLIT};
+static const bb_traits mixtral = {
+    .family = "llama", .hf = &hf_mixtral, BIASES(BB_FLAG), .moe = BB_MOE_SPLIT, .route = BB_FORM_NORMED};
 static const bb_traits falcon_new = {.family = "falcon",
                                      .hf = &hf_falcon_new,
                                      .norm = BB_NORM_LAYER,
                                      .qkv = BB_QKV_FUSED,
                                      BIASES(BB_FLAG),
                                      .ffn = BB_FFN_PLAIN,
-                                     .gguf_ffn_norm = "attn_norm_2"};
+                                     .gguf_ffn_norm = "attn_norm_2",
+                                     .sums = BB_MLP_ATTN_INP,
+                                     .attn_second_norm = true};
+/* falcon-rw: branches follow each other; llama.cpp does not run it so */
+static const bb_traits falcon_serial = {.family = "falcon",
+                                        .hf = &hf_falcon,
+                                        .norm = BB_NORM_LAYER,
+                                        .qkv = BB_QKV_FUSED,
+                                        BIASES(BB_FLAG),
+                                        .ffn = BB_FFN_PLAIN};
 
 const bb_traits *bb_traits_of(const bb_arch *a) {
     if (strcmp(a->family, "llama") == 0 && a->experts) return &mixtral;
-    /* a norm for each branch is the new decoder's, but for falcon-rw, whose branches follow each other and have biases
-     */
-    if (strcmp(a->family, "falcon") == 0 && !a->one_norm && !a->mlp_bias) return &falcon_new;
+    /* a norm for each branch is the new decoder's, but for falcon-rw, which has biases */
+    if (strcmp(a->family, "falcon") == 0 && !a->one_norm) return a->mlp_bias ? &falcon_serial : &falcon_new;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(table[i].family, a->family) == 0) return &table[i];
     return NULL;

@@ -3,6 +3,7 @@
 #ifndef BB_GRAPH_TRAITS_H
 #define BB_GRAPH_TRAITS_H
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Of a bias or norm: absent, as the architecture's flag says, always there. */
 typedef enum bb_rule { BB_NEVER, BB_FLAG, BB_ALWAYS } bb_rule;
@@ -46,6 +47,14 @@ typedef enum bb_moe_form {
     BB_MOE_FUSED_IO, /* HF: [experts][hidden][2 ffn] with biases (gpt-oss) */
 } bb_moe_form;
 
+/* Attention, MLP and the layer's input, as llama.cpp adds them. */
+typedef enum bb_sums {
+    BB_SERIAL,       /* the MLP reads attention + input: MLP + (attention + input) */
+    BB_ATTN_MLP_INP, /* the others are parallel: (attention + MLP) + input */
+    BB_MLP_ATTN_INP,
+    BB_MLP_INP_ATTN,
+} bb_sums;
+
 /* Names in a checkpoint without ".weight" and ".bias"; those of a layer are without its prefix. */
 typedef struct bb_hf_names {
     const char *layer; /* prefix: "model.layers.%d." */
@@ -71,6 +80,14 @@ typedef struct bb_traits {
     bb_rule one_norm;
     const char *gguf_ffn_norm; /* NULL = "ffn_norm" */
     bool learned_positions, sinks, head_bias, router_has_bias, shared_gate;
+    bb_sums sums;
+    bool attn_second_norm;                             /* attention reads the second norm, the MLP the first */
+    bool scaled_embed, scaled_branches, scaled_logits; /* multiplied by a number of the model */
+    bool capped_logits;                                /* c tanh(x / c) */
+    bool mlp_last;          /* llama.cpp adds the MLP to the residual, not the residual to the MLP */
+    bool late_rows;         /* bb_graph.late_rows */
+    uint32_t unturned;      /* every n-th layer has no rotary positions */
+    uint32_t attend, route; /* BB_FORM_ bits of attention and router */
 } bb_traits;
 
 /* How the family of `arch` is built; NULL for a family whose builder is its own (whisper). */

@@ -279,6 +279,9 @@ static bb_status add_node(compiler *c, const bb_node *n) {
     case BB_OP_MATMUL_EXPERTS:
     case BB_OP_WEIGHTED_SUM:
         return unsupported(c, "experts");
+    case BB_OP_SCALE:
+    case BB_OP_SOFTCAP:
+        return unsupported(c, "scaled or capped values");
     }
     bool same = n->op == BB_OP_NORM || n->op == BB_OP_ROPE || n->op == BB_OP_ADD;
     if (!st && same && f->values[s.out].width != f->values[s.in[0]].width)

@@ -58,7 +58,38 @@ void bb_draft_note(bb_draft *d, const char *fmt, ...) {
     }
 }
 
-const char *bb_draft_device(const bb_draft *d) { return d->plan->used.no_gpu ? "host" : "gpu0"; }
+uint64_t bb_plan_component_bytes(const bb_plan *plan, const char *component) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < plan->n_lines; i++)
+        if (strcmp(plan->lines[i].component, component) == 0) sum += plan->lines[i].bytes;
+    return sum;
+}
+
+const char *bb_card_name(size_t card) {
+    static const char *const names[BB_PLAN_CARDS] = {"gpu0",  "gpu1",  "gpu2",  "gpu3", "gpu4",  "gpu5",
+                                                     "gpu6",  "gpu7",  "gpu8",  "gpu9", "gpu10", "gpu11",
+                                                     "gpu12", "gpu13", "gpu14", "gpu15"};
+    return names[card];
+}
+
+const char *bb_draft_device(const bb_draft *d) { return d->plan->used.no_gpu ? "host" : bb_card_name(0); }
+
+/* What a display takes is on the first card, and of a smaller card less: 802 MiB of 12281 were the largest part of one
+ * (the source of that row). */
+enum { DISPLAY_PERMILLE = 66 };
+
+/* Low, typical and high of a row on a card; false when it does not count there. */
+static bool overhead_of(const bb_overhead *o, const bb_plan_request *u, bool first, bb_span *span) {
+    /* ollama starts llama.cpp's own server */
+    const char *name = bb_engine_name(u->engine == BB_ENGINE_OLLAMA ? BB_ENGINE_LLAMA_CPP : u->engine);
+    bool display = strcmp(o->part, "display") == 0;
+    uint64_t card = u->cards[0].limit_bytes;
+    if (!bb_name_eq(o->engine, name) || (display && !first)) return false;
+    *span = (bb_span){o->typical_bytes, o->low_bytes, o->high_bytes};
+    if (display && card)
+        span->high = bb_max_u64(o->typical_bytes, bb_min_u64(o->high_bytes, card / 1000 * DISPLAY_PERMILLE));
+    return true;
+}
 
 void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {
     const bb_plan_request *u = &d->plan->used;
@@ -66,32 +97,36 @@ void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {
         bb_draft_line(d, "overhead", device, bb_span_exact(u->overhead_bytes), BB_ASSUMED, "--overhead", "as asked");
         return;
     }
-    bb_span all = {0};
+    bb_span all = {0}, one;
     bb_evidence status = BB_MEASURED;
     const char *source = "data overheads";
-    size_t rows = 0;
-    for (size_t i = 0; s->cat && i < bb_catalogue_overheads(s->cat); i++) {
+    size_t rows = 0, n = s->cat ? bb_catalogue_overheads(s->cat) : 0;
+    bool first = strcmp(device, bb_card_name(0)) == 0;
+    for (size_t i = 0; i < n; i++) {
         const bb_overhead *o = bb_catalogue_overhead(s->cat, i);
-        if (!bb_name_eq(o->engine, bb_engine_name(u->engine))) continue;
-        all.bytes = bb_calc_add(&d->calc, all.bytes, o->typical_bytes);
-        all.low = bb_calc_add(&d->calc, all.low, o->low_bytes);
-        all.high = bb_calc_add(&d->calc, all.high, o->high_bytes);
+        if (!overhead_of(o, u, first, &one)) continue;
+        all.bytes = bb_calc_add(&d->calc, all.bytes, one.bytes);
+        all.low = bb_calc_add(&d->calc, all.low, one.low);
+        all.high = bb_calc_add(&d->calc, all.high, one.high);
         if (o->status != BB_MEASURED) status = o->status;
         source = o->source;
         rows++;
+    }
+    if (d->numbers) {
+        bb_draft_line(d, "overhead", device, all, status, "", "%s", "");
+        return;
     }
     char low[32], high[32];
     bb_draft_line(d, "overhead", device, all, status, rows == 1 ? source : "data overheads",
                   "context, kernels, workspaces: %s to %s", bb_bytes_text(all.low, false, low),
                   bb_bytes_text(all.high, false, high));
-    for (size_t i = 0; s->cat && !d->numbers && rows > 1 && i < bb_catalogue_overheads(s->cat); i++) {
+    for (size_t i = 0; rows > 1 && i < n; i++) {
         const bb_overhead *o = bb_catalogue_overhead(s->cat, i);
-        if (!bb_name_eq(o->engine, bb_engine_name(u->engine))) continue;
         char part[40];
-        bb_span span = {o->typical_bytes, o->low_bytes, o->high_bytes};
+        if (!overhead_of(o, u, first, &one)) continue;
         (void)snprintf(part, sizeof part, "overhead:%.30s", o->part);
-        bb_draft_line(d, part, device, span, o->status, o->source, "%s: %s to %s", o->name,
-                      bb_bytes_text(o->low_bytes, false, low), bb_bytes_text(o->high_bytes, false, high));
+        bb_draft_line(d, part, device, one, o->status, o->source, "%s: %s to %s", o->name,
+                      bb_bytes_text(one.low, false, low), bb_bytes_text(one.high, false, high));
     }
 }
 

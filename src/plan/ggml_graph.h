@@ -40,11 +40,12 @@ typedef enum bb_gg_op {
 } bb_gg_op;
 
 enum {
-    BB_GG_SOURCES = 10,
-    BB_GG_INPUT = 1, /* flags */
+    BB_GG_SOURCES = 10, /* GGML_MAX_SRC */
+    BB_GG_INPUT = 1,    /* flags */
     BB_GG_OUTPUT = 2,
     BB_GG_LAYER_NORM = 4, /* an RMS_NORM of a layer, all but output_norm and post_ffw_norm (llama-graph.md 5) */
     BB_GG_ATTN_END = 8,   /* the CONT that ends an attention without flash attention */
+    BB_GG_LISTED = 16,    /* in nodes or leafs: tensors that nothing reads are in neither */
 };
 
 /* Where a tensor without an operation lives; the rest is owned by the compute buffer. */
@@ -83,6 +84,8 @@ typedef struct bb_gg_shape {
  * llama.cpp is not described here; BB_E_OVERFLOW. */
 bb_status bb_gg_build(const bb_graph *graph, const bb_gg_shape *shape, bb_gg_graph *out, bb_error *err);
 void bb_gg_clear(bb_gg_graph *graph);
+/* Room for more tensors than `cap`, in all three arrays. False when memory ends. */
+bool bb_gg_grow(bb_gg_graph *graph);
 /* Whether bb_gg_build knows the family, and whether its lists were compared with the library's own. */
 bool bb_gg_known(const bb_arch *arch, bool *proven);
 /* As ggml counts it: from the first to behind the last byte, through the strides. */

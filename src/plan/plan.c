@@ -10,7 +10,7 @@
 
 /* ---- defaults: the table "Options of plan and fit" in bitbudget(1) ---- */
 
-enum { LLAMA_CTX = 8192, LLAMA_BATCH = 2048, LLAMA_UBATCH = 512, HF_CTX = 4096 };
+enum { HF_CTX = 4096 }; /* ours: transformers has no context of its own */
 
 static void default_text(char *text, size_t size, const char *value) {
     if (!*text) (void)snprintf(text, size, "%s", value);
@@ -20,21 +20,13 @@ static bb_status defaults(const bb_subject *s, bb_plan_request *u, bb_error *err
     const bb_arch *a = s->model->arch;
     uint64_t known = a && a->context ? a->context : UINT64_MAX;
     if (u->purpose == BB_FOR_LOAD || u->engine == BB_ENGINE_SIMPLE) return BB_OK;
-    bool llama = u->engine == BB_ENGINE_LLAMA_CPP;
-    if (!u->ctx) u->ctx = bb_min_u64(llama ? LLAMA_CTX : HF_CTX, known);
+    if (u->engine == BB_ENGINE_LLAMA_CPP || u->engine == BB_ENGINE_OLLAMA) return bb_llama_defaults(s, u, err);
+    if (!u->ctx) u->ctx = bb_min_u64(HF_CTX, known);
     if (!u->parallel) u->parallel = 1;
-    default_text(u->kv_k, sizeof u->kv_k, llama ? "f16" : "bf16");
+    default_text(u->kv_k, sizeof u->kv_k, "bf16");
     default_text(u->kv_v, sizeof u->kv_v, u->kv_k);
-    if (llama) {
-        if (!u->flash_attn) u->flash_attn = 1;
-        /* clipped as llama.cpp does (llama-graph.md 1) */
-        u->batch = bb_min_u64(u->ctx, u->batch ? u->batch : LLAMA_BATCH);
-        u->ubatch = bb_min_u64(u->batch, u->ubatch ? u->ubatch : LLAMA_UBATCH);
-        if (!u->outputs) u->outputs = u->batch;
-    } else {
-        if (!u->outputs) u->outputs = 1;
-        u->batch = u->ubatch = 0;
-    }
+    if (!u->outputs) u->outputs = 1;
+    u->batch = u->ubatch = 0;
     if (u->parallel > u->ctx)
         return bb_fail(err, BB_E_ARG, "%llu sequences have no place in a context of %llu tokens: expected a token each",
                        (unsigned long long)u->parallel, (unsigned long long)u->ctx);
@@ -115,7 +107,7 @@ static void list_devices(bb_plan *p) {
     for (size_t i = 0; !u->no_gpu && i < bb_plan_cards(u); i++) {
         bb_plan_device *d = &p->devices[p->n_devices++];
         *d = (bb_plan_device){.limit_bytes = u->cards[i].limit_bytes};
-        (void)snprintf(d->name, sizeof d->name, "gpu%zu", i);
+        strcpy(d->name, bb_card_name(i));
     }
     bb_plan_device *host = &p->devices[p->n_devices++];
     *host = (bb_plan_device){.name = "host", .limit_bytes = u->no_gpu ? u->cards[0].limit_bytes : 0};
@@ -201,7 +193,7 @@ static bb_status make(bb_subject *s, const bb_plan_request *request, bool number
     plan->speed = (bb_plan_speed){0};
     *u = *request;
     if (!u->gpu_layers_set) u->gpu_layers = BB_ALL;
-    u->gpu_layers_set = u->engine == BB_ENGINE_LLAMA_CPP && !u->no_gpu;
+    u->gpu_layers_set = (u->engine == BB_ENGINE_LLAMA_CPP || u->engine == BB_ENGINE_OLLAMA) && !u->no_gpu;
     if (*s->model->note) bb_draft_note(&d, "%s: %s", s->model->title, s->model->note);
     note_params(&d, s);
     if (*s->differs) bb_draft_note(&d, "The file against its architecture: %s", s->differs);

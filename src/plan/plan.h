@@ -12,6 +12,7 @@
 /* SHARED: once on each device that holds a layer (rope_freqs); UNUSED: in the file, but not loaded (layers behind the
  * last, which predict further tokens) */
 enum { BB_LAYER_INPUT = -1, BB_LAYER_SHARED = -2, BB_LAYER_UNUSED = -3 };
+#define BB_NO_WEIGHT UINT32_MAX
 
 /* Everything about the model that does not change while the user turns the knobs: build once, plan many times. Not for
  * two threads at once: planning rewrites the types. */
@@ -29,7 +30,16 @@ typedef struct bb_subject {
     const bb_dtype **file_types; /* [n_tensors] when from_file */
     bb_graph_tensor *graph_names; /* owns the names when not from_file */
     char differs[224];            /* how a file differs from its architecture, "" = not at all (bb_graph_differences) */
-    char weights[24];             /* what the types of `tensors` stand for now */
+    char weights[24];             /* what the types of `tensors` stand for now ... */
+    bool imatrix;                 /* ... made with an importance matrix */
+    const bb_family *family;      /* of the architecture; NULL when there is none */
+    struct bb_weight_sets *sets;  /* types and sums of the last wishes (weight_set.h) */
+    uint8_t *layer_device;        /* [n_layers + 1] where this plan puts them; behind it those that `homes` has */
+    uint32_t *weight_of;          /* [n_tensors] its weight of the graph, or BB_NO_WEIGHT */
+    struct bb_home *homes;        /* [n_weights][n_layers + 1] of the graph (reserve.h), as of ... */
+    uint64_t homes_set;           /* ... bb_weight_set.serial */
+    uint32_t homes_devices;       /* ... devices: the host's number is behind theirs */
+    struct bb_reserver *reserver; /* made when it is needed */
 } bb_subject;
 
 bb_status bb_subject_init(bb_subject *s, const bb_model *model, const bb_catalogue *cat, bb_error *err);

@@ -27,12 +27,15 @@ void bb_draft_line(bb_draft *d, const char *component, const char *device, bb_sp
 void bb_draft_note(bb_draft *d, const char *fmt, ...) BB_PRINTF(2, 3);
 /* The engine's rows of what no buffer holds, as parts of one line, or the user's number. */
 void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device);
+const char *bb_card_name(size_t card);          /* "gpu0", "gpu1", ... below BB_PLAN_CARDS */
 const char *bb_draft_device(const bb_draft *d); /* "gpu0", or "host" when the request has no card */
+/* Bytes of a component on all devices; of a plan that was made, whose total did not overflow. */
+uint64_t bb_plan_component_bytes(const bb_plan *plan, const char *component);
 static inline size_t bb_plan_cards(const bb_plan_request *u) { return u->n_cards ? u->n_cards : 1; }
 
-/* Makes the types of s->tensors stand for `weights` ("" or "file" = the file's own, else the llama.cpp default), and
- * writes what was taken into used[24]. */
-bb_status bb_subject_types(bb_subject *s, const char *weights, char *used, bb_error *err);
+/* Makes the types of s->tensors stand for `weights` ("" or "file" = the file's own, else the llama.cpp default), made
+ * with or without an importance matrix, and writes what was taken into used[24]. */
+bb_status bb_subject_types(bb_subject *s, const char *weights, bool imatrix, char *used, bb_error *err);
 /* Bytes and elements of tensor i in its present type; BB_E_UNSUPPORTED for a type of the file that nobody knows. */
 bb_status bb_subject_tensor(const bb_subject *s, size_t i, const bb_dtype *type, uint64_t *bytes, uint64_t *elements,
                             bb_error *err);
@@ -55,6 +58,8 @@ typedef struct bb_type_tally {
 void bb_tally_add(bb_type_tally *t, const bb_dtype *type);
 void bb_tally_text(const bb_type_tally *t, char *out, size_t size);
 
+/* Context, batches, sequences, cache types and flash attention as llama.cpp or ollama takes them. */
+bb_status bb_llama_defaults(const bb_subject *s, bb_plan_request *u, bb_error *err);
 /* The engines: each adds its lines for plan->used, whose defaults are filled in. */
 void bb_plan_simple(bb_draft *d, bb_subject *s);
 void bb_plan_llama(bb_draft *d, bb_subject *s);

@@ -27,7 +27,7 @@ static bool cost_of(const bb_catalogue *cat, const bb_arch *arch, const char *we
     m.arch = &m.arch_storage;
     if (bb_subject_init(&s, &m, cat, NULL)) return false;
     *distance = fabs(log((double)s.parameters / parameters));
-    bool ok = s.parameters && *distance <= log(reach) && !bb_subject_types(&s, weights, used, NULL);
+    bool ok = s.parameters && *distance <= log(reach) && !bb_subject_types(&s, weights, false, used, NULL);
     for (size_t i = 0; ok && i < s.n_tensors; i++) {
         ok = !bb_subject_tensor(&s, i, s.tensors[i].type, &bytes, &elements, NULL);
         if (ok) sum += (double)bytes;
@@ -71,7 +71,7 @@ static bool mixture_cost_find(const bb_catalogue *cat, const bb_ftype *ft, uint6
 
 static uint64_t times(bb_draft *d, uint64_t parameters, double each) {
     double bytes = ceil((double)parameters * each);
-    if (bytes < 18446744073709551616.0) return (uint64_t)bytes;
+    if (bytes < 0x1p64) return (uint64_t)bytes;
     d->calc.overflow = true;
     return 0;
 }

@@ -17,7 +17,10 @@ typedef struct bb_reserve_in {
     bool unified, swa_full, flash;
     bool kv_on_host; /* offload_kqv = 0 */
     bool no_op_offload;
-    bool dry_run; /* the rule of a run without allocation (llama-graph.md 5 and 7) */
+    bool no_pipeline; /* split by rows, or tensors placed by hand: llama.cpp then has no pipeline parallelism */
+    /* The rule of a run without allocation (llama-graph.md 5 and 7), on a device that needs nothing beside the tensors:
+     * without what CUDA's kernels add (8). It is the rule of the measured tables. */
+    bool dry_run;
     bb_backend backend;
     const bb_dtype *k, *v;
     uint32_t n_devices;          /* 0: everything on the host */

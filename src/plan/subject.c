@@ -4,16 +4,23 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "plan/plan_parts.h"
+#include "plan/reserve.h"
+#include "plan/weight_set.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_LAYERS = 1 << 20 }; /* numbers in the names of a damaged file go to 2^31 */
+
 static bool is_gguf(const bb_model *m) { return m->file && strcmp(bb_file_format(m->file), "gguf") == 0; }
 
-/* Place of a GGUF tensor by its name; `layers` is the number of layers. */
+/* Place of a GGUF tensor by its name, as in LLM_TENSOR_INFOS of llama-arch.cpp; `layers` is the number of layers. */
 static int64_t place_of(const char *name, uint64_t layers) {
     uint64_t n = 0;
-    if (bb_starts_with(name, "token_embd.")) return BB_LAYER_INPUT;
+    static const char *const input[] = {"token_embd.", "position_embd.", "token_types.", "per_layer_token_embd."};
+    for (size_t i = 0; i < sizeof input / sizeof *input; i++)
+        if (bb_starts_with(name, input[i])) return BB_LAYER_INPUT;
+    if (layers && bb_starts_with(name, "token_embd_norm.")) return 0; /* computed with the first layer */
     if (bb_starts_with(name, "rope_f")) return BB_LAYER_SHARED; /* rope_freqs, rope_factors_long, rope_factors_short */
     if (!bb_starts_with(name, "blk.")) return (int64_t)layers;
     for (const char *p = name + 4; *p >= '0' && *p <= '9'; p++) {
@@ -92,6 +99,41 @@ static bb_status compare(bb_subject *s, bb_error *err) {
     return st == BB_E_NOMEM ? st : BB_OK;
 }
 
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const bb_graph_tensor *)a)->name, ((const bb_graph_tensor *)b)->name);
+}
+
+/* Which weight of the graph each tensor of a file is. */
+static bb_status match_file(bb_subject *s) {
+    bb_graph_tensor *list, key;
+    size_t n;
+    bb_status st = bb_graph_tensors(&s->graph, false, &list, &n);
+    if (st) return st;
+    qsort(list, n, sizeof *list, by_name);
+    for (size_t i = 0; i < s->n_tensors; i++) {
+        (void)snprintf(key.name, sizeof key.name, "%s", s->tensors[i].name);
+        const bb_graph_tensor *t = bsearch(&key, list, n, sizeof *list, by_name);
+        s->weight_of[i] = t ? t->weight : BB_NO_WEIGHT;
+    }
+    free(list);
+    return BB_OK;
+}
+
+/* What planning writes into. */
+static bb_status make_room(bb_subject *s, bb_error *err) {
+    bb_status st = BB_OK;
+    if (s->n_layers > MAX_LAYERS)
+        return bb_fail(err, BB_E_LIMIT, "%s would have %llu layers: at most %d are planned", s->model->title,
+                       (unsigned long long)s->n_layers, MAX_LAYERS);
+    s->layer_device = bb_alloc(2 * (s->n_layers + 1), 1);
+    s->weight_of = bb_alloc(s->n_tensors, sizeof *s->weight_of);
+    s->homes = bb_alloc(s->graph.n_weights * (s->graph.n_layers + 1), sizeof *s->homes);
+    if (!s->layer_device || !s->weight_of || !s->homes) st = BB_E_NOMEM;
+    if (!st && s->from_file && s->graph.n_nodes) st = match_file(s);
+    for (size_t i = 0; !st && !s->from_file && i < s->n_tensors; i++) s->weight_of[i] = s->graph_names[i].weight;
+    return st ? bb_fail(err, st, "no memory for the layers of %s", s->model->title) : BB_OK;
+}
+
 static bb_status fill(bb_subject *s, bb_error *err) {
     const bb_model *m = s->model;
     bb_status st = BB_OK;
@@ -120,7 +162,8 @@ static bb_status fill(bb_subject *s, bb_error *err) {
     for (size_t i = 0; i < s->n_tensors; i++)
         if (strcmp(s->tensors[i].name, "output.weight") == 0) s->has_output = true;
     strcpy(s->weights, s->from_file ? "file" : "");
-    return BB_OK;
+    s->family = m->arch ? bb_family_find(m->arch->family) : NULL;
+    return make_room(s, err);
 }
 
 bb_status bb_subject_init(bb_subject *s, const bb_model *model, const bb_catalogue *cat, bb_error *err) {
@@ -139,6 +182,11 @@ void bb_subject_clear(bb_subject *s) {
     free(s->layers);
     free(s->file_types);
     free(s->graph_names);
+    free(s->layer_device);
+    free(s->weight_of);
+    free(s->homes);
+    bb_reserver_free(s->reserver);
+    bb_weight_sets_free(s);
     *s = (bb_subject){0};
 }
 
@@ -149,14 +197,24 @@ const char *bb_plan_only_llama(const bb_plan_request *r, char *buf) {
     } options[] = {{"--gpu-layers", r->gpu_layers_set},
                    {"--batch", r->batch != 0},
                    {"--ubatch", r->ubatch != 0},
-                   {"--kv-unified", r->kv_unified}};
+                   {"--kv-unified", r->kv_unified},
+                   {"--split-mode", r->split_mode != BB_SPLIT_LAYER},
+                   {"--main-gpu", r->main_gpu != 0},
+                   {"--no-kv-offload", r->kv_on_host},
+                   {"--swa-full", r->swa_full},
+                   {"--no-op-offload", r->no_op_offload},
+                   {"--no-mmap", r->no_mmap},
+                   {"--n-cpu-moe", r->cpu_moe_layers != 0},
+                   {"--override-tensor", *r->override_tensor != '\0'},
+                   {"--dry-run-rule", r->dry_run_rule},
+                   {"--imatrix", r->imatrix}};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         if (options[i].asked) return options[i].option;
     const char *const kv[] = {r->kv_k, r->kv_v};
     for (size_t i = 0; i < 2; i++) {
         const bb_dtype *t = bb_dtype_find(kv[i], NULL);
         if (!t || t->block == 1 || t->gguf_id == BB_NO_GGUF_ID) continue;
-        (void)snprintf(buf, 32, "--kv %s", t->name);
+        (void)snprintf(buf, 32, "--kv %s", t->name); /* its size, by the header */
         return buf;
     }
     return NULL;
@@ -173,7 +231,7 @@ bb_engine bb_engine_default(const bb_subject *s, const bb_plan_request *r) {
     return bb_ftype_find(r->weights, NULL) || (t && t->gguf_id != BB_NO_GGUF_ID) ? BB_ENGINE_LLAMA_CPP : BB_ENGINE_HF;
 }
 
-bb_status bb_subject_types(bb_subject *s, const char *weights, char *used, bb_error *err) {
+bb_status bb_subject_types(bb_subject *s, const char *weights, bool imatrix, char *used, bb_error *err) {
     bool own = !*weights || strcmp(weights, "file") == 0;
     char name[sizeof s->weights];
     if (own && s->from_file) {
@@ -190,13 +248,13 @@ bb_status bb_subject_types(bb_subject *s, const char *weights, char *used, bb_er
             return BB_E_NAME;
         }
         (void)snprintf(name, sizeof name, "%s", ft->name);
-        if (strcmp(name, s->weights) != 0) {
+        if (strcmp(name, s->weights) != 0 || imatrix != s->imatrix) {
             if (!s->graph.n_nodes)
                 return bb_fail(err, BB_E_UNSUPPORTED,
                                "%s: the types of '%s' need an architecture that is known; as in the file goes",
                                s->model->title, name);
             s->weights[0] = '\0';
-            bb_status st = bb_mixture(ft, s->model->arch, false, s->tensors, s->n_tensors, err);
+            bb_status st = bb_mixture(ft, s->model->arch, imatrix, s->tensors, s->n_tensors, err);
             if (st) return st;
         }
     }
@@ -205,6 +263,7 @@ bb_status bb_subject_types(bb_subject *s, const char *weights, char *used, bb_er
             for (size_t i = 0; i < s->n_tensors; i++) s->tensors[i].type = s->file_types[i];
         strcpy(s->weights, name);
     }
+    s->imatrix = imatrix;
     strcpy(used, name);
     return BB_OK;
 }

@@ -2,6 +2,7 @@
 /* report_plan.c - a plan as the Plan screen shows it: what was asked, the bar, the verdict, line by line. */
 #include "base/units.h"
 #include "report/report.h"
+#include "report/report_options.h"
 #include "report/show.h"
 #include <inttypes.h>
 #include <math.h>
@@ -93,7 +94,7 @@ static const char *attention_of(const bb_plan_request *u) {
     return u->flash_attn > 0 ? "flash" : u->flash_attn < 0 ? "eager" : "sdpa";
 }
 
-static void options_text(const bb_plan_request *u, bb_str *s) {
+void bb_report_options_text(const bb_plan_request *u, bb_str *s) {
     bb_str_addf(s, "%s, %s", u->purpose == BB_FOR_LOAD ? "load" : "infer", bb_engine_name(u->engine));
     if (*u->weights) bb_str_addf(s, ", weights %s", u->weights);
     add_tokens(s, "ctx", u->ctx);
@@ -132,7 +133,7 @@ static void title(bb_table *t, const bb_plan *plan, const bb_subject *subject) {
                     a->heads, a->hidden);
     bb_table_head(t, "%s", bb_str_c(&s));
     bb_str_clear(&s);
-    options_text(&plan->used, &s);
+    bb_report_options_text(&plan->used, &s);
     bb_table_head_wrapped(t, bb_str_c(&s));
     bb_table_head(t, "%s", "");
     bb_str_clear(&s);
@@ -205,7 +206,7 @@ static void json_text(bb_json *o, const char *key, const char *v) {
         bb_json_add_null(o, key);
 }
 
-static void json_options(bb_json *root, const bb_plan_request *u) {
+void bb_report_options_json(bb_json *root, const bb_plan_request *u) {
     bb_json *o = bb_json_add_object(root, "options");
     bool llama = u->engine == BB_ENGINE_LLAMA_CPP;
     bb_json_add_text(o, "for", u->purpose == BB_FOR_LOAD ? "load" : "infer");
@@ -274,7 +275,7 @@ static void json_totals(bb_table *t, const bb_plan *plan, const bb_subject *subj
         bb_json_add_text(root, "fits", bb_fits_name(plan->fits));
     else
         bb_json_add_null(root, "fits");
-    json_options(root, &plan->used);
+    bb_report_options_json(root, &plan->used);
     json_devices(root, plan);
     bb_json *notes = bb_json_add_array(root, "notes");
     for (size_t i = 0; i < BB_PLAN_NOTES; i++)
@@ -359,42 +360,4 @@ bb_status bb_plan_table(const bb_plan *plan, bb_table **table) {
     if (!t) return BB_E_NOMEM;
     *table = t;
     return BB_OK;
-}
-
-bb_table *bb_report_fit(const bb_fit *fit, const bb_plan_request *used, bool si) {
-    char a[32], b[32], c[32];
-    bb_table *t = bb_table_new("bitbudget.fit/1");
-    bb_table_column(t, "solve", "SOLVE", BB_COL_LEFT);
-    bb_table_column(t, "answer", "ANSWER", BB_COL_RIGHT);
-    bb_table_column(t, "total_bytes", "NEEDS AT MOST", BB_COL_RIGHT);
-    bb_table_column(t, "limit_bytes", "LIMIT", BB_COL_RIGHT);
-    bb_table_column(t, "next_total_bytes", "NEXT STEP NEEDS", BB_COL_RIGHT);
-    bb_str options;
-    bb_str_init(&options);
-    options_text(used, &options);
-    bb_table_head_wrapped(t, bb_str_c(&options));
-    bb_table_head(t, "%s", "");
-    bb_table_row(t);
-    bb_cell_text(t, "ctx");
-    bb_cell_u64(t, fit->answer);
-    if (fit->answer)
-        bb_cell_u64_as(t, fit->total_bytes, bb_bytes_text(fit->total_bytes, si, a));
-    else
-        bb_cell_empty(t);
-    bb_cell_u64_as(t, fit->limit_bytes, bb_bytes_text(fit->limit_bytes, si, b));
-    if (fit->next_total_bytes)
-        bb_cell_u64_as(t, fit->next_total_bytes, bb_bytes_text(fit->next_total_bytes, si, c));
-    else
-        bb_cell_empty(t);
-    bb_table_foot(t, "%s", "");
-    if (!fit->answer)
-        bb_table_foot(t, "Not even the smallest context fits: %" PRIu64 " tokens.", fit->next);
-    else if (fit->model_limit)
-        bb_table_foot(t, "The longest context that the model knows fits.");
-    else
-        bb_table_foot(t, "The longest context whose high end fits; the next step no longer does.");
-    bb_json_add_bool(bb_table_json(t), "model_limit", fit->model_limit);
-    json_options(bb_table_json(t), used);
-    bb_str_clear(&options);
-    return t;
 }

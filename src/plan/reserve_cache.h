@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* reserve_cache.h - results of the last reservations, found by all that decides them. */
+#ifndef BB_PLAN_RESERVE_CACHE_H
+#define BB_PLAN_RESERVE_CACHE_H
+#include "plan/reserve.h"
+
+/* A hash of 128 bits that stands for its input: among 2^32 inputs two meet with a chance of 2^-65. */
+typedef struct bb_reserve_key {
+    uint64_t a, b;
+} bb_reserve_key;
+
+typedef struct bb_reserve_entry {
+    bb_reserve_key key;
+    bb_reserve_out out;
+    bool used;
+    bool typed; /* the types of the weights decide as well: the result stands under the key with them */
+} bb_reserve_entry;
+
+/* WAYS places for the keys of a set: a new one takes them in turn. */
+enum { BB_RESERVE_SETS = 512, BB_RESERVE_WAYS = 4 };
+typedef struct bb_reserve_cache {
+    bb_reserve_entry entry[BB_RESERVE_SETS][BB_RESERVE_WAYS];
+    uint8_t next[BB_RESERVE_SETS];
+} bb_reserve_cache;
+
+/* All but the types of the weights. */
+bb_reserve_key bb_reserve_key_of(const bb_reserve_in *in);
+/* The same with them. */
+bb_reserve_key bb_reserve_key_typed(bb_reserve_key key, const bb_reserve_in *in);
+/* NULL: not there. */
+const bb_reserve_entry *bb_reserve_cache_find(const bb_reserve_cache *c, bb_reserve_key key);
+void bb_reserve_cache_put(bb_reserve_cache *c, bb_reserve_key key, const bb_reserve_out *out, bool typed);
+#endif
