@@ -514,8 +514,8 @@ bool cli_command_with(const cli_their_command *c, const bb_plan_request *from, c
     bool retyped = strcmp(from->weights, to->weights) != 0;
     const char *named = c->model_word < c->n ? c->words[c->model_word] : NULL;
     if (retyped && (!named || !cli_command_retype(named, to->weights, model, sizeof model))) return false;
-    if (to->n_cards != from->n_cards) all = false; /* which cards there are is said elsewhere */
-    for (size_t i = 0; i < n; i++)                 /* variables stand before the program */
+    if (!n && !retyped) return false; /* which cards there are is said elsewhere */
+    for (size_t i = 0; i < n; i++)    /* variables stand before the program */
         if (*list[i].name != '-') {
             add_changed(&list[i], true, out);
             list[i].done = true;

@@ -86,6 +86,13 @@ static void add_foot(bb_table *t, const bb_log_report *r, bool si) {
     if (r->compared)
         bb_table_foot(t, "%zu of %zu printed sizes are as predicted, to the last digit that was printed.", r->agree,
                       r->compared);
+    bool buffers = false;
+    for (size_t i = 0; i < r->n; i++)
+        buffers |= !r->rows[i].agrees && r->rows[i].planned && r->rows[i].printed &&
+                   strcmp(r->rows[i].component, "compute_buffer") == 0;
+    if (buffers)
+        bb_table_foot_wrapped(
+            t, "Compute buffers are predicted as llama.cpp v0.5.0 reserves them; other versions differ.");
     if (r->tried_bytes)
         bb_table_foot(t, "It ended when it tried to get %s more.", bb_bytes_text(r->tried_bytes, si, tried));
 }
