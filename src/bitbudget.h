@@ -237,25 +237,34 @@ typedef struct bb_plan_card {
     double split; /* llama.cpp --tensor-split: its share; all 0 = by limit_bytes, equal where that is unknown */
 } bb_plan_card;
 
+/* What the host can do, for the speed of what it computes; zeroes = unknown. bitbudget plan --measure-host asks it. */
+typedef struct bb_plan_host {
+    double bandwidth_gbs;        /* 10^9 bytes a second that its threads read together */
+    double thread_gbs;           /* and one of them alone */
+    double fp32_gops, int8_gops; /* peaks of one thread, 10^9 operations a second */
+    unsigned threads;
+} bb_plan_host;
+
 /* What to plan. Zeroed members mean the engine's default; bb_plan writes back what it used (bb_plan.used). */
 typedef struct bb_plan_request {
     bb_purpose purpose;
     bb_engine engine;
     char weights[24];  /* storage type or file type ("q4_K_M"); "" = as in the file, or the engine's default */
     uint64_t ctx;      /* tokens of context in all sequences together (llama.cpp) or of each (hf) */
-    uint64_t batch;    /* logical batch, tokens (llama.cpp n_batch) */
+    uint64_t batch;    /* logical batch, tokens (llama.cpp n_batch, vLLM max_num_batched_tokens) */
     uint64_t ubatch;   /* physical batch, tokens (llama.cpp n_ubatch) */
-    uint64_t parallel; /* sequences */
+    uint64_t parallel; /* sequences; vllm: as many of the whole context must fit */
     bool kv_unified;   /* one pool for all sequences (llama.cpp --kv-unified) */
     char kv_k[16];     /* storage types of keys and values; "" = the engine's default */
     char kv_v[16];
     int flash_attn;      /* 0 = engine's default, 1 = on, -1 = off (hf: sdpa, flash, eager) */
     uint64_t gpu_layers; /* layers on the card counting the output layer; BB_ALL; only read when gpu_layers_set */
     bool gpu_layers_set;
-    uint64_t outputs;                  /* rows of logits that one batch can ask for; 0 = batch */
-    bool no_gpu;                       /* everything on the host */
+    uint64_t outputs; /* rows of logits that one batch can ask for: 0 = batch; vLLM's max_num_seqs: 0 = 256 */
+    bool no_gpu;      /* everything on the host */
     bb_plan_card cards[BB_PLAN_CARDS]; /* [n_cards] */
     size_t n_cards;                    /* 0 = one, of which no more is known than cards[0] says */
+    bb_plan_host host;
     bool overhead_set; /* overhead_bytes on each card replaces the table's interval (0 = leave it out) */
     uint64_t overhead_bytes;
     bool imatrix; /* llama-quantize had an importance matrix: a few of its mixture rules differ */

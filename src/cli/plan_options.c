@@ -3,6 +3,8 @@
 #include "cli/plan_options.h"
 #include "base/escape.h"
 #include "base/units.h"
+#include "cli/progress.h"
+#include "study/host_speed.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,6 +147,23 @@ static bb_status read_vllm(const cli_args *a, bb_plan_request *r, bb_error *err)
     return s;
 }
 
+/* The speed of what the host computes: this machine's, or no more than its bandwidth as it was told. */
+static bb_status read_host(const cli_call *call, bb_plan_request *r, bb_error *err) {
+    cli_progress progress;
+    bb_isa isa = BB_ISA_AUTO;
+    unsigned threads = 0;
+    if (r->no_gpu && r->cards[0].bandwidth_gbs > 0)
+        r->host = (bb_plan_host){.bandwidth_gbs = r->cards[0].bandwidth_gbs, .threads = 1};
+    if (!cli_has(&call->args, OPT_MEASURE_HOST)) return BB_OK;
+    bb_status s = cli_get_isa(&call->args, &isa, err);
+    if (s == BB_OK) s = cli_get_unsigned(&call->args, OPT_THREADS, "--threads", 1024, &threads, err);
+    if (s != BB_OK) return s;
+    cli_progress_start(&progress, call->out.quiet);
+    s = bb_host_speed_measure(threads, isa, &progress.progress, &r->host, err);
+    cli_progress_end(&progress);
+    return s;
+}
+
 /* The engine that was named, or the one that the model and the options mean. */
 static bb_status choose_engine(const cli_call *call, cli_plan *p, bb_error *err) {
     bb_plan_request *r = &p->request;
@@ -184,6 +203,7 @@ bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
     if (s == BB_OK && !p->model) s = bb_model_locate(p->cat, &call->stores, a->words[0], &p->model, err);
     if (s == BB_OK) s = bb_subject_init(&p->subject, p->model, p->cat, err);
     if (s == BB_OK) s = choose_engine(call, p, err);
+    if (s == BB_OK) s = read_host(call, r, err);
     if (s == BB_OK && *p->model->note) cli_warn(&call->out, "%s: %s", p->model->title, p->model->note);
     return s;
 }

@@ -16,7 +16,7 @@
         {OPT_CTX, "--ctx --seq -c --ctx-size --max-model-len", "TOKENS", NULL, false, "context"},                      \
         {OPT_BATCH, "--batch -b --batch-size --max-num-batched-tokens", "TOKENS", NULL, false, "logical batch"},       \
         {OPT_UBATCH, "--ubatch -ub --ubatch-size", "TOKENS", NULL, false, "physical batch"},                           \
-        {OPT_PARALLEL, "--parallel -np --max-num-seqs", "N", NULL, false, "sequences at a time"},                      \
+        {OPT_PARALLEL, "--parallel -np", "N", NULL, false, "sequences at a time"},                                     \
         {OPT_KV_UNIFIED, "--kv-unified -kvu", NULL, NULL, false, "one pool of cells for all sequences"},               \
         {OPT_KV, "--kv --kv-cache-dtype", "K[,V]", NULL, false, "storage types of keys and values"},                   \
         {OPT_KV_K, "--cache-type-k -ctk", "TYPE", NULL, false, "storage type of the keys"},                            \
@@ -29,7 +29,7 @@
          NULL,                                                                                                         \
          false,                                                                                                        \
          "layers on the card, the output layer counted first; all"},                                                   \
-        {OPT_OUTPUTS, "--outputs", "ROWS", NULL, false, "rows of logits that one batch may ask for"},                  \
+        {OPT_OUTPUTS, "--outputs --max-num-seqs", "ROWS", NULL, false, "rows of logits that one batch may ask for"},   \
         {OPT_GPU, "--gpu", "NAME",                                                                                     \
          NULL,    false,   "the cards: names of data gpus, as in 'RTX 3090x2' or 'A,B'; local; none"},                 \
         {OPT_MEMORY, "--memory", "SIZE", NULL, false, "memory of a card that has no name; --gpus N cards of it"},      \
@@ -52,7 +52,8 @@
         {OPT_TENSOR_PARALLEL, "--tensor-parallel-size -tp", "N", NULL, false, "cards that share each layer (vLLM)"},   \
         {OPT_PIPELINE_PARALLEL, "--pipeline-parallel-size -pp", "N", NULL, false, "groups of layers (vLLM)"},          \
         {OPT_BLOCK_SIZE, "--block-size", "TOKENS", NULL, false, "tokens of a block of vLLM's cache"},                  \
-        {OPT_EAGER, "--enforce-eager", NULL, NULL, false, "no CUDA graphs (vLLM)"}, {                                  \
+        {OPT_EAGER, "--enforce-eager", NULL, NULL, false, "no CUDA graphs (vLLM)"},                                    \
+        {OPT_MEASURE_HOST, "--measure-host", NULL, NULL, false, "this machine's speed, for what the host computes"}, { \
         OPT_OVERHEAD, "--overhead", "SIZE", NULL, false, "instead of the parts of data overheads; 0 leaves them out"   \
     }
 

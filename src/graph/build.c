@@ -156,9 +156,11 @@ static void add_attention(bb_builder *b, const char *in) {
         k = "k_normed";
     }
     if (bb_family_find(a->family)->rotary) {
-        int32_t freqs = find_weight(b, "rope_freqs.weight");
-        bb_add_node(b, BB_OP_ROPE, "q_rope", q, NULL, freqs, -1, q_width);
-        bb_add_node(b, BB_OP_ROPE, "k_rope", k, NULL, freqs, -1, kv_width);
+        bool two = a->rope_factors; /* for contexts that are long, and that are not */
+        int32_t freqs = find_weight(b, two ? "rope_factors_long.weight" : "rope_freqs.weight");
+        int32_t other = two ? find_weight(b, "rope_factors_short.weight") : -1;
+        bb_add_node(b, BB_OP_ROPE, "q_rope", q, NULL, freqs, other, q_width);
+        bb_add_node(b, BB_OP_ROPE, "k_rope", k, NULL, freqs, other, kv_width);
         q = "q_rope";
         k = "k_rope";
     }

@@ -50,12 +50,23 @@ static const bb_dtype *type_of(writer *w, const char *name) {
     return t;
 }
 
+/* Whole units of 512, but a block of 10 MiB or more is asked for in steps of 2 MiB, and what is left of it is cut off
+ * only when it is more than 1 MiB (c10/cuda/CUDACachingAllocator.cpp: kMinBlockSize, kMinLargeAlloc, kRoundLarge,
+ * should_split). */
+bool bb_stored_allocated(uint64_t bytes, uint64_t *allocated) {
+    const uint64_t unit = 512, mib = 1 << 20;
+    uint64_t least, block;
+    if (!bb_align_u64(bytes, unit, &least) || !bb_align_u64(least, 2 * mib, &block)) return false;
+    *allocated = least >= 10 * mib && block - least <= mib ? block : least;
+    return true;
+}
+
 /* One tensor; sizes are products of an architecture's checked numbers, checked again here. The entry of the list, which
  * the next call moves, or NULL. */
 static bb_stored *put(writer *w, const char *module, const char *suffix, const char *type, uint64_t parameters,
                       uint64_t d0, uint64_t d1, uint64_t d2, uint64_t d3) {
     bb_stored_list *l = w->list;
-    uint64_t dims[4] = {d0, d1, d2, d3}, n = 1, bytes, of_all, count;
+    uint64_t dims[4] = {d0, d1, d2, d3}, n = 1, bytes, of_all, count, block;
     if (!w->st && !w->sum && l->n >= MAX_STORED) w->st = BB_E_LIMIT;
     if (!w->st && !w->sum && !bb_grow((void **)&l->t, l->n, &l->cap, sizeof *l->t)) w->st = BB_E_NOMEM;
     if (w->st) return NULL;
@@ -64,8 +75,10 @@ static bb_stored *put(writer *w, const char *module, const char *suffix, const c
     bool ok = t != NULL;
     for (; n_dims < 4 && dims[n_dims]; n_dims++) ok = ok && bb_mul_u64(n, dims[n_dims], &n);
     ok = ok && bb_mul_u64(n, t->block_bytes, &bytes) && bb_mul_u64(bytes, w->times, &of_all) &&
-         bb_add_u64(l->bytes, of_all, &l->bytes) && bb_mul_u64(parameters, w->times, &count) &&
-         bb_add_u64(l->parameters, count, &l->parameters) && bb_add_size(l->n, (size_t)w->times, &l->n);
+         bb_add_u64(l->bytes, of_all, &l->bytes) && bb_stored_allocated(bytes, &block) &&
+         bb_mul_u64(block, w->times, &of_all) && bb_add_u64(l->allocated, of_all, &l->allocated) &&
+         bb_mul_u64(parameters, w->times, &count) && bb_add_u64(l->parameters, count, &l->parameters) &&
+         bb_add_size(l->n, (size_t)w->times, &l->n);
     if (!ok) w->st = BB_E_OVERFLOW;
     if (!ok || w->sum) return NULL;
     bb_stored *s = &l->t[l->n - 1];
@@ -200,6 +213,8 @@ static void put_mxfp4(writer *w, const matrix *m) {
 }
 
 static void put_matrix(writer *w, const matrix *m) {
+    uint64_t elements = m->in * m->out; /* one expert's: they are decoded one by one */
+    if (elements > w->list->widest) w->list->widest = elements;
     switch (w->q->method) {
     case BB_QUANT_GPTQ:
         put_gptq(w, m);

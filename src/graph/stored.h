@@ -19,7 +19,9 @@ typedef struct bb_stored_list {
     bb_stored *t; /* [n]; NULL of a sum */
     size_t n, cap;
     uint64_t bytes, parameters;
-    bool about; /* some entry is */
+    uint64_t allocated; /* bytes that PyTorch's caching allocator counts for them */
+    uint64_t widest;    /* elements of the largest matrix that is quantized; 0 = none is */
+    bool about;         /* some entry is */
 } bb_stored_list;
 
 /* The tensors of an HF checkpoint with `dtype` ("bf16"; "" = bf16) for what is not quantized; q NULL or
@@ -31,5 +33,7 @@ bb_status bb_stored_hf(const bb_graph *graph, const bb_quantization *q, const ch
  * alike (bb_quantization_uniform). */
 bb_status bb_stored_sum(const bb_graph *graph, const bb_quantization *q, const char *dtype, bb_stored_list *sum,
                         bb_error *err);
+/* Bytes that PyTorch's caching allocator counts for a tensor of its own; false when they pass 2^64. */
+bool bb_stored_allocated(uint64_t bytes, uint64_t *allocated);
 void bb_stored_clear(bb_stored_list *list);
 #endif

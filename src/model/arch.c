@@ -113,8 +113,10 @@ bb_status bb_arch_check_numbers(const bb_arch *a, const char *where, bb_error *e
         if (st) return st;
     }
     if (a->heads % a->kv_heads)
-        return bb_fail(err, BB_E_INVALID, "%s: kv_heads (%" PRIu64 ") does not divide heads (%" PRIu64 ")", where,
-                       a->kv_heads, a->heads);
+        return bb_fail(err, BB_E_INVALID,
+                       "%s: kv_heads (%" PRIu64 ") does not divide heads (%" PRIu64
+                       "), which llama.cpp refuses (ggml_can_mul_mat)",
+                       where, a->kv_heads, a->heads);
     if (a->experts_used > a->experts)
         return bb_fail(err, BB_E_INVALID, "%s: experts_used (%" PRIu64 ") is more than experts (%" PRIu64 ")", where,
                        a->experts_used, a->experts);

@@ -58,7 +58,7 @@ typedef struct state {
     const bb_dtype *types[QTYPES];
     ftype ft;
     qtype base;
-    bool imatrix, tied;
+    bool imatrix, tied, old;
     int64_t layers; /* block_count: n of the ffn_* rules */
     int64_t experts, gqa;
     bool is_70b, falcon;
@@ -389,6 +389,23 @@ static bb_status ffn_type(state *s, const item *it, qtype *q, bb_error *err) {
 
 static bool is_ffn(part role) { return role == FFN_DOWN || role == FFN_GATE || role == FFN_UP; }
 
+/* A type as it was before Q2_K_S came (llama.cpp's k_quants of August 2023 to January 2024): Q2_K had 3 bits for all
+ * but the queries, the keys and the embedding, and a fused attn_qkv was no attn_v but had rules of its own. Dense
+ * models; with it the sizes of thebloke.csv and the 3.35 bits of Llama-2-7B are reproduced. False where nothing
+ * changed. */
+static bool old_type(const state *s, const item *it, qtype *q) {
+    if (has(it->t->name, "attn_qkv.weight")) {
+        *q = s->ft == FT_Q3_K_M || s->ft == FT_Q3_K_L ? Q4_K
+             : s->ft == FT_Q4_K_M                     ? Q5_K
+             : s->ft == FT_Q5_K_M                     ? Q6_K
+                                                      : s->base;
+        return true;
+    }
+    if (s->ft != FT_Q2_K || it->role == OUTPUT || it->role == TOKEN_EMBD) return false;
+    *q = it->role == ATTN_V ? s->is_70b ? Q5_K : Q3_K : it->role == ATTN_OUTPUT || is_ffn(it->role) ? Q3_K : s->base;
+    return true;
+}
+
 /* llama_tensor_get_type_impl. */
 static bb_status wanted_type(state *s, const item *it, const bb_dtype **type, bb_error *err) {
     qtype q = s->base;
@@ -399,7 +416,9 @@ static bb_status wanted_type(state *s, const item *it, const bb_dtype **type, bb
             return BB_OK;
         }
         q = output_type(s, dim(it->t, 0));
-    } else if (s->ft == FT_MXFP4_MOE)
+    } else if (s->old && old_type(s, it, &q))
+        st = BB_OK;
+    else if (s->ft == FT_MXFP4_MOE)
         q = dim(it->t, 2) > 1 && (!s->only_ffn_experts || is_ffn(it->role)) ? MXFP4 : Q8_0;
     else if (it->role == TOKEN_EMBD)
         q = embedding_type(s);
@@ -523,6 +542,7 @@ static bb_status begin(state *s, const bb_arch *arch, bool sources, bb_error *er
     while (s->base < QTYPES && strcmp(type_names[s->base], r->ftype->base) != 0) s->base++;
     if (s->base == QTYPES) return bb_fail(err, BB_E_BUG, "no mixture has the base %s", r->ftype->base);
     s->imatrix = r->has_imatrix;
+    s->old = r->ftype->old;
     s->tied = true;
     s->layers = (int64_t)(arch->layers + (sources ? arch->mtp_layers : 0)); /* a file's block_count has them too */
     s->experts = (int64_t)arch->experts;

@@ -9,6 +9,7 @@ typedef struct bb_ftype { /* a row of a constant table */
     const char *name;     /* "q4_K_M"; a storage type's own name for the pure ones ("q8_0", "f16") */
     int32_t number;       /* general.file_type */
     const char *base;     /* storage type */
+    bool old;             /* a mixture that llama-quantize no longer makes; its number means another now */
 } bb_ftype;
 
 /* NULL when unknown: err offers the nearest, storage types included. */

@@ -71,10 +71,12 @@ bb_status bb_cards_add(const bb_catalogue *cat, const char *list, bool sized, bb
 
 void bb_cards_list(const bb_plan_request *r, bb_str *out) {
     size_t n = r->n_cards ? r->n_cards : 1, run;
+    bool first = true;
     for (size_t i = 0; i < n; i += run) {
         for (run = 1; i + run < n && strcmp(r->cards[i + run].name, r->cards[i].name) == 0;) run++;
         if (!*r->cards[i].name) continue;
-        bb_str_addf(out, "%s%s", out->len ? "," : "", r->cards[i].name);
+        bb_str_addf(out, "%s%s", first ? "" : ",", r->cards[i].name);
+        first = false;
         if (run > 1) bb_str_addf(out, "x%zu", run);
     }
 }

@@ -82,16 +82,23 @@ enum { DISPLAY_PERMILLE = 66 };
 static bool overhead_of(const bb_overhead *o, const bb_plan_request *u, bool first, bb_span *span) {
     /* ollama starts llama.cpp's own server */
     const char *name = bb_engine_name(u->engine == BB_ENGINE_OLLAMA ? BB_ENGINE_LLAMA_CPP : u->engine);
-    bool display = strcmp(o->part, "display") == 0;
+    bool display = strcmp(o->part, "display") == 0, graphs = strcmp(o->part, "cuda_graphs") == 0;
     uint64_t card = u->cards[0].limit_bytes;
     if (!bb_name_eq(o->engine, name) || (display && !first)) return false;
+    if (graphs && (u->eager || u->purpose == BB_FOR_LOAD)) return false; /* made after loading, if at all */
     *span = (bb_span){o->typical_bytes, o->low_bytes, o->high_bytes};
     if (display && card)
         span->high = bb_max_u64(o->typical_bytes, bb_min_u64(o->high_bytes, card / 1000 * DISPLAY_PERMILLE));
     return true;
 }
 
-void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {
+static void add_span(bb_calc *c, bb_span *all, bb_span part) {
+    all->bytes = bb_calc_add(c, all->bytes, part.bytes);
+    all->low = bb_calc_add(c, all->low, part.low);
+    all->high = bb_calc_add(c, all->high, part.high);
+}
+
+void bb_draft_overhead_own(bb_draft *d, const bb_subject *s, const char *device, const bb_overhead_own *own) {
     const bb_plan_request *u = &d->plan->used;
     if (u->overhead_set) {
         bb_draft_line(d, "overhead", device, bb_span_exact(u->overhead_bytes), BB_ASSUMED, "--overhead", "as asked");
@@ -105,11 +112,15 @@ void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {
     for (size_t i = 0; i < n; i++) {
         const bb_overhead *o = bb_catalogue_overhead(s->cat, i);
         if (!overhead_of(o, u, first, &one)) continue;
-        all.bytes = bb_calc_add(&d->calc, all.bytes, one.bytes);
-        all.low = bb_calc_add(&d->calc, all.low, one.low);
-        all.high = bb_calc_add(&d->calc, all.high, one.high);
-        if (o->status != BB_MEASURED) status = o->status;
+        add_span(&d->calc, &all, one);
+        if (o->status != BB_MEASURED && status != BB_ASSUMED) status = o->status;
         source = o->source;
+        rows++;
+    }
+    if (own) {
+        add_span(&d->calc, &all, own->bytes);
+        if (own->status != BB_MEASURED && status != BB_ASSUMED) status = own->status;
+        source = own->source;
         rows++;
     }
     if (d->numbers) {
@@ -128,6 +139,14 @@ void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {
         bb_draft_line(d, part, device, one, o->status, o->source, "%s: %s to %s", o->name,
                       bb_bytes_text(one.low, false, low), bb_bytes_text(one.high, false, high));
     }
+    if (!own || rows < 2) return;
+    char part[40];
+    (void)snprintf(part, sizeof part, "overhead:%.30s", own->part);
+    bb_draft_line(d, part, device, own->bytes, own->status, own->source, "%s", own->formula);
+}
+
+void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device) {
+    bb_draft_overhead_own(d, s, device, NULL);
 }
 
 const char *bb_evidence_name(bb_evidence e) {

@@ -29,6 +29,7 @@ typedef enum bb_gg_op {
     BB_GG_ARGSORT,
     BB_GG_SUM_ROWS,
     BB_GG_CONCAT,
+    BB_GG_REPEAT,
     BB_GG_CONT,
     BB_GG_CPY,
     BB_GG_VIEW,

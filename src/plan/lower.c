@@ -144,7 +144,7 @@ static int32_t rope(bb_lower *l, const bb_node *n, size_t i) {
     l->heads[i] = true;
     if (l->g->layers[l->b.layer].unturned) return bb_lower_heads(l, n, 0, l->g->arch->head_dim);
     int32_t y = bb_gg_like(&l->b, BB_GG_ROPE, bb_lower_heads(l, n, 0, l->g->arch->head_dim), l->positions);
-    bb_gg_source(&l->b, y, factors(l, n->weights[0]));
+    bb_gg_source(&l->b, y, factors(l, n->weights[0])); /* a table for short contexts has the same size */
     return y;
 }
 
@@ -169,7 +169,7 @@ static int32_t gate(bb_lower *l, const bb_node *n) {
 
 static int32_t keep_for_attention(bb_lower *l, const bb_node *n) {
     const bb_arch *a = l->g->arch;
-    if (l->latent) {
+    if (l->mla) {
         l->k = bb_lower_input(l, n, 0);
         l->v = bb_lower_input(l, n, 1);
     } else {
@@ -184,6 +184,11 @@ static int32_t matmul(bb_lower *l, const bb_node *n) {
     bool whole = l->g->weights[n->weights[0]].n_dims < 3;
     if (whole) return bb_lower_matmul(l, n, bb_lower_input(l, n, 0));
     return l->g->nodes[n->from[0]].op == BB_OP_ATTENTION ? bb_lower_input(l, n, 0) : l->stream;
+}
+
+static int32_t attention(bb_lower *l, const bb_node *n) {
+    if (!l->mla) return bb_lower_attention(l, n);
+    return l->latent ? bb_lower_latent(l, n) : bb_lower_decompressed(l, n);
 }
 
 static int32_t lower(bb_lower *l, size_t i) {
@@ -204,7 +209,7 @@ static int32_t lower(bb_lower *l, size_t i) {
     case BB_OP_KV_STORE:
         return keep_for_attention(l, n);
     case BB_OP_ATTENTION:
-        return l->latent ? bb_lower_latent(l, n) : bb_lower_attention(l, n);
+        return attention(l, n);
     case BB_OP_ADD:
         return bb_gg_like(b, BB_GG_ADD, bb_lower_input(l, n, 0), bb_lower_input(l, n, 1));
     case BB_OP_ACTIVATION:
@@ -241,7 +246,7 @@ static void cache_inputs(bb_lower *l, bb_lower_cache *c, uint64_t cells) {
     const bb_gg_shape *s = l->s;
     const bb_arch *a = l->g->arch;
     bb_calc *calc = &l->b.calc;
-    uint64_t values = s->flash ? 1 : bb_calc_mul(calc, a->kv_heads, a->v_head_dim);
+    uint64_t values = s->flash ? 1 : bb_calc_mul(calc, l->mla ? a->heads : a->kv_heads, a->v_head_dim);
     *c = (bb_lower_cache){.cells = cells, .v_rows = -1, .k_turn = -1, .v_turn = -1};
     c->k_rows = new_input(l, l->b.i64, (bb_gg_ne){{s->tokens, 1, 1, 1}});
     c->mask = new_input(l, s->flash ? l->b.f16 : l->b.f32, (bb_gg_ne){{cells, s->tokens / s->streams, 1, s->streams}});
@@ -258,7 +263,8 @@ static void inputs(bb_lower *l) {
     l->tokens = new_input(l, l->b.i32, (bb_gg_ne){{l->s->tokens, 1, 1, 1}});
     l->positions = new_input(l, l->b.i32, (bb_gg_ne){{l->s->tokens, 1, 1, 1}});
     l->rows = new_input(l, l->b.i32, (bb_gg_ne){{l->s->outputs, 1, 1, 1}});
-    l->latent = bb_family_find(a->family)->mla && a->mla_split;
+    l->mla = bb_family_find(a->family)->mla;
+    l->latent = l->mla && a->mla_split;
     l->windows = a->sliding_window && a->swa_period > 1;
     cache_inputs(l, &l->cache[0], l->s->cells);
     if (l->windows) cache_inputs(l, &l->cache[1], l->s->window_cells);
@@ -323,8 +329,12 @@ typedef struct known_family {
 } known_family;
 
 static const known_family known[] = {
-    {"llama", true},  {"qwen2", true}, {"qwen3", true},     {"qwen3moe", true}, {"gemma2", true},
-    {"gemma3", true}, {"phi3", true},  {"deepseek2", true}, {"gpt-oss", true},
+    {"llama", true},    {"qwen2", true},     {"qwen3", true},     {"qwen3moe", true},   {"gemma2", true},
+    {"gemma3", true},   {"phi3", true},      {"deepseek2", true}, {"gpt-oss", true},    {"qwen", true},
+    {"qwen2moe", true}, {"gemma", true},     {"phi2", true},      {"gpt2", true},       {"gptneox", true},
+    {"falcon", true},   {"bloom", true},     {"stablelm", true},  {"olmo", true},       {"olmo2", true},
+    {"olmoe", true},    {"internlm2", true}, {"granite", true},   {"granitemoe", true}, {"smollm3", true},
+    {"chatglm", true},
 };
 
 bool bb_gg_known(const bb_arch *arch, bool *proven) {
@@ -340,7 +350,7 @@ static bool divides(const bb_dtype *type, uint64_t dim) { return dim % type->blo
 
 static bb_status check(const bb_graph *g, const bb_gg_shape *s, bb_error *err) {
     const bb_arch *a = g->arch;
-    bool proven, mla = bb_family_find(a->family)->mla;
+    bool proven, latent = bb_family_find(a->family)->mla && a->mla_split;
     if (!bb_gg_known(a, &proven))
         return bb_fail(err, BB_E_UNSUPPORTED, "%s: llama.cpp's graph of the family %s is not described", a->name,
                        a->family);
@@ -349,9 +359,9 @@ static bb_status check(const bb_graph *g, const bb_gg_shape *s, bb_error *err) {
                        MOST_LAYERS, MOST_EXPERTS);
     bool shape = s->tokens && s->outputs && s->sequences && s->cells && s->streams && s->tokens % s->streams == 0;
     if (!shape) return bb_fail(err, BB_E_ARG, "%s: a graph for no tokens", a->name);
-    if (!mla && (!divides(s->k, a->head_dim) || !divides(s->v, a->v_head_dim)))
+    if (!latent && (!divides(s->k, a->head_dim) || !divides(s->v, a->v_head_dim)))
         return bb_fail(err, BB_E_ARG, "%s: blocks of the cache's type do not divide a head", a->name);
-    if (mla && !divides(s->k, a->kv_lora + a->rope_dim))
+    if (latent && !divides(s->k, a->kv_lora + a->rope_dim))
         return bb_fail(err, BB_E_ARG, "%s: blocks of the cache's type do not divide a latent vector", a->name);
     return BB_OK;
 }

@@ -17,7 +17,7 @@ typedef struct bb_lower {
     const bb_graph *g;
     const bb_gg_shape *s;
     bool windows;              /* two caches */
-    bool latent;               /* attention to latent vectors, absorbed into the query */
+    bool mla, latent;          /* latent vectors; attended to as they are, absorbed into the query */
     bb_lower_cache cache[2];   /* whole, window */
     int32_t tokens, positions; /* inputs */
     int32_t rows;              /* of the tokens with output */
@@ -46,6 +46,8 @@ int32_t bb_lower_norm(bb_lower *l, const bb_node *n, int32_t x);
 int32_t bb_lower_attention(bb_lower *l, const bb_node *n);
 /* Latent attention: all from "q" and "kv_a" to what goes into the output matrix. n: the ATTENTION. */
 int32_t bb_lower_latent(bb_lower *l, const bb_node *n);
+/* The same where keys and values of each head are made from the latent vector: old files, with attn_kv_b. */
+int32_t bb_lower_decompressed(bb_lower *l, const bb_node *n);
 
 int32_t bb_lower_route(bb_lower *l, const bb_node *n);
 int32_t bb_lower_experts(bb_lower *l, const bb_node *n);

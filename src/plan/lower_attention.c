@@ -152,11 +152,12 @@ static int32_t attend(bb_lower *l, const bb_node *n, int32_t q, const cached *c,
     return r;
 }
 
-int32_t bb_lower_attention(bb_lower *l, const bb_node *n) {
+/* Keys and values of each of `heads` heads. */
+static int32_t attend_heads(bb_lower *l, const bb_node *n, int32_t k, int32_t v, uint64_t heads) {
     bb_gg_builder *b = &l->b;
     const bb_arch *a = l->g->arch;
     const bb_lower_cache *io = cache_of(l);
-    int32_t q = bb_lower_heads(l, n, 0, a->head_dim), k = l->k, v = l->v;
+    int32_t q = bb_lower_heads(l, n, 0, a->head_dim);
     if (n->form & BB_FORM_QUERY) q = bb_gg_like(b, BB_GG_SCALE, q, -1);
     if (io->k_turn >= 0) {
         q = turn(l, q, io->k_turn);
@@ -166,7 +167,7 @@ int32_t bb_lower_attention(bb_lower *l, const bb_node *n) {
     bb_gg_expand(b, q);
     bb_gg_expand(b, l->windows ? k : v);
     bb_gg_expand(b, l->windows ? v : k);
-    cached c = {.dim = a->head_dim, .v_dim = a->v_head_dim, .heads = a->kv_heads};
+    cached c = {.dim = a->head_dim, .v_dim = a->v_head_dim, .heads = heads};
     c.k = new_cache(l, l->s->k, bb_calc_mul(&b->calc, c.dim, c.heads), io->cells);
     c.v = new_cache(l, l->s->v, bb_calc_mul(&b->calc, c.v_dim, c.heads), io->cells);
     store(l, k, c.k, io->k_rows);
@@ -176,6 +177,10 @@ int32_t bb_lower_attention(bb_lower *l, const bb_node *n) {
         store_transposed(l, v, c.v, io->v_rows);
     int32_t r = attend(l, n, q, &c, -1);
     return io->v_turn >= 0 ? turn(l, r, io->v_turn) : r;
+}
+
+int32_t bb_lower_attention(bb_lower *l, const bb_node *n) {
+    return attend_heads(l, n, l->k, l->v, l->g->arch->kv_heads);
 }
 
 /* ---- latent attention: deepseek2.cpp with attn_k_b and attn_v_b ---- */
@@ -192,6 +197,15 @@ static int32_t concat(bb_gg_builder *b, int32_t x, int32_t y) {
     return bb_gg_op2(b, BB_GG_CONCAT, x, y, ne);
 }
 
+/* The rotary part of the keys, which all heads share, turned: [rope_dim][1][tokens]. */
+static int32_t shared_key(bb_lower *l) {
+    bb_gg_builder *b = &l->b;
+    const bb_gg_tensor *t = bb_gg_at(b, l->v);
+    uint64_t tokens = t->ne[1], row = t->nb[1], all = bb_calc_mul(&b->calc, row, tokens);
+    int32_t x = bb_gg_view(b, l->v, (bb_gg_ne){{l->g->arch->rope_dim, 1, tokens, 1}}, row, row, all);
+    return bb_gg_like(b, BB_GG_ROPE, x, l->positions);
+}
+
 int32_t bb_lower_latent(bb_lower *l, const bb_node *n) {
     bb_gg_builder *b = &l->b;
     const bb_arch *a = l->g->arch;
@@ -202,11 +216,9 @@ int32_t bb_lower_latent(bb_lower *l, const bb_node *n) {
     int32_t absorbed = bb_gg_swap(b, bb_gg_mul_mat(b, bb_lower_weight(l, absorb->weights[0]), nope));
     int32_t turned = bb_gg_like(b, BB_GG_ROPE, part(b, q, a->rope_dim), l->positions);
     q = concat(b, absorbed, turned);
-    uint64_t tokens = bb_gg_at(b, l->v)->ne[1], row = bb_gg_at(b, l->v)->nb[1],
-             all = bb_calc_mul(&b->calc, row, tokens);
-    int32_t kpe = bb_gg_view(b, l->v, (bb_gg_ne){{a->rope_dim, 1, tokens, 1}}, row, row, all);
+    uint64_t tokens = bb_gg_at(b, l->v)->ne[1];
     int32_t v = bb_gg_reshape(b, l->k, (bb_gg_ne){{a->kv_lora, 1, tokens, 1}});
-    int32_t k = concat(b, v, bb_gg_like(b, BB_GG_ROPE, kpe, l->positions));
+    int32_t k = concat(b, v, shared_key(l));
     bb_gg_expand(b, q);
     bb_gg_expand(b, v);
     bb_gg_expand(b, k);
@@ -215,4 +227,17 @@ int32_t bb_lower_latent(bb_lower *l, const bb_node *n) {
     c.k = new_cache(l, l->s->k, c.dim, io->cells);
     store(l, k, c.k, io->k_rows);
     return attend(l, n, q, &c, bb_lower_weight(l, value->weights[0]));
+}
+
+int32_t bb_lower_decompressed(bb_lower *l, const bb_node *n) {
+    bb_gg_builder *b = &l->b;
+    const bb_arch *a = l->g->arch;
+    int32_t kv = bb_lower_input(l, n, 1);
+    uint64_t tokens = bb_gg_at(b, kv)->ne[1], row = bb_gg_row(b, b->f32, a->nope_dim + a->v_head_dim);
+    uint64_t rows = bb_calc_mul(&b->calc, row, a->heads), all = bb_calc_mul(&b->calc, rows, tokens);
+    bb_gg_ne nope = {{a->nope_dim, a->heads, tokens, 1}}, values = {{a->v_head_dim, a->heads, tokens, 1}};
+    int32_t k = bb_gg_view(b, kv, nope, row, rows, all);
+    int32_t v = bb_gg_cont(b, bb_gg_view(b, kv, values, row, rows, all), values);
+    int32_t turned = bb_gg_op1(b, BB_GG_REPEAT, shared_key(l), (bb_gg_ne){{a->rope_dim, a->heads, tokens, 1}});
+    return attend_heads(l, n, concat(b, k, turned), v, a->heads);
 }

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "plan/kvcache.h"
 #include "plan/plan_parts.h"
+#include "plan/throughput.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ static bb_status defaults(const bb_subject *s, bb_plan_request *u, bb_error *err
     uint64_t known = a && a->context ? a->context : UINT64_MAX;
     if (u->purpose == BB_FOR_LOAD || u->engine == BB_ENGINE_SIMPLE) return BB_OK;
     if (u->engine == BB_ENGINE_LLAMA_CPP || u->engine == BB_ENGINE_OLLAMA) return bb_llama_defaults(s, u, err);
+    if (u->engine == BB_ENGINE_VLLM) return bb_vllm_defaults(s, u, err);
     if (!u->ctx) u->ctx = bb_min_u64(HF_CTX, known);
     if (!u->parallel) u->parallel = 1;
     default_text(u->kv_k, sizeof u->kv_k, "bf16");
@@ -65,6 +67,8 @@ static void drop_unused(bb_draft *d, const bb_plan_request *asked) {
                    {"--parallel", asked->parallel != 0},
                    {"--kv-unified", asked->kv_unified},
                    {"--kv", *asked->kv_k || *asked->kv_v},
+                   {"--no-kv-offload", asked->kv_on_host},
+                   {"--swa-full", asked->swa_full},
                    {"--flash-attn", asked->flash_attn != 0},
                    {"--gpu-layers", asked->gpu_layers_set && simple},
                    {"--outputs", asked->outputs != 0}};
@@ -106,7 +110,7 @@ static void list_devices(bb_plan *p) {
     p->n_devices = 0;
     for (size_t i = 0; !u->no_gpu && i < bb_plan_cards(u); i++) {
         bb_plan_device *d = &p->devices[p->n_devices++];
-        *d = (bb_plan_device){.limit_bytes = u->cards[i].limit_bytes};
+        *d = (bb_plan_device){.limit_bytes = bb_plan_card_limit(u, i)};
         strcpy(d->name, bb_card_name(i));
     }
     bb_plan_device *host = &p->devices[p->n_devices++];
@@ -142,12 +146,17 @@ static void totals(bb_draft *d) {
     if (c->overflow) d->st = bb_fail(d->err, BB_E_OVERFLOW, "the total passes 2^64 bytes");
 }
 
+uint64_t bb_plan_card_limit(const bb_plan_request *u, size_t card) {
+    return u->engine == BB_ENGINE_VLLM ? bb_vllm_limit(u, card) : u->cards[card].limit_bytes;
+}
+
 uint64_t bb_plan_limit(const bb_plan_request *u) {
     uint64_t all = 0;
     if (u->no_gpu) return u->cards[0].limit_bytes;
     for (size_t i = 0; i < bb_plan_cards(u); i++) {
-        if (!u->cards[i].limit_bytes) return 0;
-        all += u->cards[i].limit_bytes; /* cli and tui take no card above 2^60 bytes */
+        uint64_t one = bb_plan_card_limit(u, i);
+        if (!one) return 0;
+        all += one; /* cli and tui take no card above 2^60 bytes */
     }
     return all;
 }
@@ -176,7 +185,7 @@ static void plan_engine(bb_draft *d, bb_subject *s) {
         bb_plan_hf(d, s);
         break;
     case BB_ENGINE_VLLM:
-        d->st = bb_fail(d->err, BB_E_UNSUPPORTED, "engine vllm is not modelled yet");
+        bb_plan_vllm(d, s);
         break;
     }
 }
@@ -202,6 +211,7 @@ static bb_status make(bb_subject *s, const bb_plan_request *request, bool number
     if (!d.st) drop_unused(&d, request);
     if (!d.st) note_long_context(&d, s->model->arch);
     if (!d.st) totals(&d);
+    if (!d.st) bb_plan_speed_of(s, numbers, plan);
     return d.st;
 }
 

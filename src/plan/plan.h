@@ -14,6 +14,24 @@
 enum { BB_LAYER_INPUT = -1, BB_LAYER_SHARED = -2, BB_LAYER_UNUSED = -3 };
 #define BB_NO_WEIGHT UINT32_MAX
 
+/* Weights of one rank of an engine that loads Hugging Face checkpoints. */
+typedef struct bb_rank_sum {
+    uint64_t bytes;
+    uint64_t allocated;           /* that PyTorch's allocator counts for them */
+    uint64_t widest;              /* elements of the largest matrix that is quantized; 0 = none is */
+    uint64_t tensors, parameters; /* as stored */
+    uint64_t layers, first;       /* of the model that it has */
+    bool about;                   /* bytes vary by some digits (bitsandbytes' texts) */
+} bb_rank_sum;
+
+/* The ranks of the last question, one for each stage: those of a stage are alike. plan/checkpoint.c keeps it. */
+typedef struct bb_rank_sums {
+    char weights[24];
+    uint64_t tensor_parallel, pipeline_parallel; /* 0 = nothing was asked yet */
+    bool padded;                                 /* vocabulary as vLLM pads it */
+    bb_rank_sum stage[BB_PLAN_CARDS];
+} bb_rank_sums;
+
 /* Everything about the model that does not change while the user turns the knobs: build once, plan many times. Not for
  * two threads at once: planning rewrites the types. */
 typedef struct bb_subject {
@@ -40,13 +58,14 @@ typedef struct bb_subject {
     uint64_t homes_set;           /* ... bb_weight_set.serial */
     uint32_t homes_devices;       /* ... devices: the host's number is behind theirs */
     struct bb_reserver *reserver; /* made when it is needed */
+    bb_rank_sums ranks;
 } bb_subject;
 
 bb_status bb_subject_init(bb_subject *s, const bb_model *model, const bb_catalogue *cat, bb_error *err);
 void bb_subject_clear(bb_subject *s);
 
 /* The engine when none is named: simple for a count; llama.cpp for a GGUF file, when the weights asked are a file type
- * or a block type of GGUF, or when something is asked that only llama.cpp has; else hf. */
+ * or a block type of GGUF, or when something is asked that only llama.cpp has; vllm likewise; else hf. */
 bb_engine bb_engine_default(const bb_subject *s, const bb_plan_request *request);
 /* What only llama.cpp has, as its option is called: "--gpu-layers", "--kv q8_0", ...; NULL when nothing of it is asked.
  * buf is [32]. */
@@ -59,6 +78,9 @@ bb_status bb_plan_subject(bb_subject *s, const bb_plan_request *request, bb_plan
 /* The same numbers without a text: no formula, source or note, which cost more than the sums. *plan may be one that
  * such a call filled before: its memory is used again. */
 bb_status bb_plan_numbers(bb_subject *s, const bb_plan_request *request, bb_plan *plan, bb_error *err);
+/* What a plan may take of a card: its limit, or for vLLM the part of the driver's total that --gpu-memory-utilization
+ * names; 0 = unknown. */
+uint64_t bb_plan_card_limit(const bb_plan_request *request, size_t card);
 /* Limit of all cards together; 0 when that of one is unknown. */
 uint64_t bb_plan_limit(const bb_plan_request *request);
 /* The cards as people write them: "RTX 4090", "2 x RTX 3090", "RTX 3090, RTX 4090", "host", "memory". */

@@ -1,74 +1,61 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* plan_hf.c - PyTorch with transformers: every weight on the device, a cache that grows by tokens, one forward pass. */
 #include "base/units.h"
-#include "plan/plan_parts.h"
+#include "plan/checkpoint.h"
 #include <stdio.h>
 #include <string.h>
 
-static const char *weights_name(const bb_subject *s, const char *asked) {
-    if (*asked && strcmp(asked, "file") != 0) return asked;
-    if (s->model->arch && *s->model->arch->dtype) return s->model->arch->dtype;
-    return "bf16";
-}
+/* What PyTorch's allocator takes beyond what it counts as allocated, in thousandths: two training logs had 48934 for
+ * 47104 MB and 44816 for 44566 (memory.md 2.4). */
+enum { RESERVED_LIKELY = 6, RESERVED_MOST = 39 };
 
-/* The file's own bytes, for a safetensors file whose types nobody asked to change. */
-static bool own_bytes(bb_draft *d, const bb_subject *s) {
-    const bb_plan_request *u = &d->plan->used;
-    if (!s->model->file || (*u->weights && strcmp(u->weights, "file") != 0)) return false;
-    uint64_t bytes = bb_file_tensor_bytes(s->model->file);
-    (void)snprintf(d->plan->used.weights, sizeof u->weights, "file");
-    bb_draft_line(d, "weights", bb_draft_device(d), bb_span_exact(bytes), bb_subject_evidence(s), "types of the file",
-                  "%zu tensors, %llu parameters", bb_file_tensor_count(s->model->file),
-                  (unsigned long long)s->parameters);
-    return true;
-}
+typedef struct hf_model {
+    bb_weights_choice weights;
+    bb_rank_sum sum; /* all 0 when the weights are known by their number alone */
+} hf_model;
 
-static bool own_types(const bb_plan_request *u) { return !*u->weights || strcmp(u->weights, "file") == 0; }
-
-/* The tensors of a quantized checkpoint whose files were not read, as its config says they are stored. False, and
- * *unknown says it, for a layout that is not known. */
-static bool stored_bytes(bb_draft *d, const bb_subject *s, bool *unknown) {
-    bb_plan_request *u = &d->plan->used;
-    const bb_quantization *q = &s->model->quant;
-    bb_stored_list sum;
-    if (!own_types(u) || !s->graph.n_nodes || q->method == BB_QUANT_NONE) return false;
-    d->st = bb_stored_sum(&s->graph, q, s->model->arch->dtype, &sum, d->err);
-    *unknown = d->st == BB_E_UNSUPPORTED;
-    if (*unknown) d->st = BB_OK;
-    if (d->st || *unknown) return !*unknown;
-    (void)snprintf(u->weights, sizeof u->weights, "file");
-    bb_draft_line(d, "weights", bb_draft_device(d), bb_span_exact(sum.bytes),
-                  sum.about ? BB_MODELLED : bb_subject_evidence(s), "layout of the quantized checkpoint",
-                  "%s: %zu tensors, %llu parameters", q->label, sum.n, (unsigned long long)sum.parameters);
-    return true;
-}
-
-static void add_weights(bb_draft *d, const bb_subject *s) {
-    bb_plan_request *u = &d->plan->used;
-    bool unknown = false;
-    if (own_bytes(d, s) || stored_bytes(d, s, &unknown)) return;
-    const bb_dtype *t = bb_dtype_find(weights_name(s, u->weights), d->err);
-    if (!t) {
-        d->st = BB_E_NAME;
-        return;
-    }
+static void line_of_count(bb_draft *d, const bb_subject *s, const bb_weights_choice *w) {
+    const bb_dtype *t = w->type;
     bool plain = t->block == 1 && !t->row_bytes;
     uint64_t blocks = s->parameters / t->block + (s->parameters % t->block != 0);
     bb_span bytes = bb_span_exact(bb_calc_mul(&d->calc, blocks, t->block_bytes));
     /* 4 bits, the fewest that such layouts usually have, if the config does not say fewer */
     uint64_t told = s->model->quant.bits;
-    if (unknown) bytes.low = s->parameters / 8 * (told && told < 4 ? told : 4);
-    (void)snprintf(u->weights, sizeof u->weights, "%s", t->name);
-    bb_draft_line(d, "weights", bb_draft_device(d), bytes, plain && !unknown ? bb_subject_evidence(s) : BB_MODELLED,
+    if (w->unknown) bytes.low = s->parameters / 8 * (told && told < 4 ? told : 4);
+    bb_draft_line(d, "weights", bb_draft_device(d), bytes, plain && !w->unknown ? bb_subject_evidence(s) : BB_MODELLED,
                   plain ? "size of the torch dtype" : t->source, "%llu x %.4g bit", (unsigned long long)s->parameters,
                   bb_dtype_bits_per_weight(t, 0));
-    if (unknown)
+    if (w->unknown)
         bb_draft_note(d,
                       "How the checkpoint stores its tensors (%s) is not known: its weights are counted in %.4g bits.",
                       s->model->quant.label, bb_dtype_bits_per_weight(t, 0));
     if (!plain)
         bb_draft_note(d, "All weights are counted in %s; a real checkpoint keeps embeddings and norms in 16 bits.",
                       t->name);
+}
+
+static void add_weights(bb_draft *d, bb_subject *s, hf_model *m) {
+    bb_plan_request *u = &d->plan->used;
+    bb_weights_choice *w = &m->weights;
+    if ((d->st = bb_weights_choose(s, u->weights, w, d->err)) != BB_OK) return;
+    (void)snprintf(u->weights, sizeof u->weights, "%s", w->name);
+    bool plain = w->kind == BB_WEIGHTS_TYPE && w->type->block == 1 && !w->type->row_bytes;
+    if (w->kind != BB_WEIGHTS_TYPE || (plain && s->graph.n_nodes)) {
+        if ((d->st = bb_rank_weights(s, w, 1, 1, false, d->err)) != BB_OK) return;
+        m->sum = s->ranks.stage[0];
+    }
+    const bb_rank_sum *sum = &m->sum;
+    if (w->kind == BB_WEIGHTS_TYPE)
+        line_of_count(d, s, w);
+    else if (w->kind == BB_WEIGHTS_FILE)
+        bb_draft_line(d, "weights", bb_draft_device(d), bb_span_exact(sum->bytes), bb_subject_evidence(s),
+                      "types of the file", "%llu tensors, %llu parameters", (unsigned long long)sum->tensors,
+                      (unsigned long long)s->parameters);
+    else
+        bb_draft_line(d, "weights", bb_draft_device(d), bb_span_exact(sum->bytes),
+                      sum->about ? BB_MODELLED : bb_subject_evidence(s), "layout of the quantized checkpoint",
+                      "%s: %llu tensors, %llu parameters", bb_weights_quant(s, w)->label,
+                      (unsigned long long)sum->tensors, (unsigned long long)sum->parameters);
 }
 
 static void add_kv(bb_draft *d, const bb_subject *s) {
@@ -122,10 +109,8 @@ static void add_kv(bb_draft *d, const bb_subject *s) {
                       (unsigned long long)a->v_head_dim, v->block_bytes, all_tokens);
 }
 
-/* Bytes of an element while the model computes: that of the weights when they are plain, else 16 bits. */
-static uint64_t compute_bytes(const bb_subject *s, const char *weights) {
-    const bb_dtype *t = bb_dtype_find(strcmp(weights, "file") == 0 ? weights_name(s, "") : weights, NULL);
-    return t && t->block == 1 && t->block_bytes >= 2 && t->block_bytes <= 8 ? t->block_bytes : 2;
+static uint64_t compute_bytes(const bb_weights_choice *w) {
+    return bb_dtype_find(w->dtype, NULL)->block_bytes; /* plain, 16 bits or more */
 }
 
 /* The scores of one layer for eager attention: fp32 from the softmax and their copy in the type of the values, for
@@ -136,14 +121,47 @@ static uint64_t eager_scores(bb_calc *c, const bb_plan_request *u, const bb_arch
     return bb_calc_mul(c, pairs, 4 + e);
 }
 
+/* A matrix in the type of the computation while it is multiplied. bitsandbytes makes it whole and keeps a copy beside
+ * it, also while it quantizes: five litgpt runs (train_logs.csv 31 to 43) took 2.0 to 2.2 such matrices of their
+ * largest, the head. Kernels for GPTQ, AWQ and packed integers may read the codes themselves; for many tokens they make
+ * the matrix. FP8 is multiplied as it is. */
+static bb_span dequantized(bb_draft *d, const bb_subject *s, const hf_model *m) {
+    const bb_quantization *q = bb_weights_quant(s, &m->weights);
+    uint64_t one = bb_calc_mul(&d->calc, m->sum.widest, compute_bytes(&m->weights));
+    switch (q ? q->method : BB_QUANT_NONE) {
+    case BB_QUANT_BNB_4BIT:
+    case BB_QUANT_BNB_INT8:
+        return (bb_span){bb_calc_mul(&d->calc, 2, one), one, bb_calc_mul(&d->calc, 2, one)};
+    case BB_QUANT_GPTQ:
+    case BB_QUANT_AWQ:
+    case BB_QUANT_COMPRESSED:
+        return (bb_span){one, 0, one};
+    default:
+        return (bb_span){0};
+    }
+}
+
+/* The allocator's blocks are larger than the tensors in them, and it keeps free ones. */
+static void add_overhead(bb_draft *d, const bb_subject *s, const hf_model *m) {
+    bb_calc *c = &d->calc;
+    uint64_t counted = m->sum.allocated, blocks = counted - m->sum.bytes;
+    bb_overhead_own own = {.part = "allocator",
+                           .bytes = {bb_calc_add(c, blocks, counted / 1000 * RESERVED_LIKELY), blocks,
+                                     bb_calc_add(c, blocks, counted / 1000 * RESERVED_MOST)},
+                           .status = BB_MODELLED,
+                           .source = "c10/cuda/CUDACachingAllocator.cpp; reserved against allocated in PyTorch logs",
+                           .formula = "blocks larger than their tensors, and 0 to 3.9 % kept free"};
+    bb_draft_overhead_own(d, s, "gpu0", counted ? &own : NULL);
+}
+
 /* The widest point of a prefill over ctx tokens: in the MLP gate, silu(gate) and up (or the product) live beside the
  * residual and the norm's output; in the attention q, k, v and the output, and the scores where they are kept. Logits
  * are fp32 beside their own copy. */
-static void add_activations(bb_draft *d, const bb_subject *s) {
+static void add_activations(bb_draft *d, const bb_subject *s, const hf_model *m) {
     const bb_plan_request *u = &d->plan->used;
     const bb_arch *a = s->model->arch;
     bb_calc *c = &d->calc;
-    uint64_t e = compute_bytes(s, u->weights), tokens = bb_calc_mul(c, u->ctx, u->parallel);
+    uint64_t e = compute_bytes(&m->weights), tokens = bb_calc_mul(c, u->ctx, u->parallel);
     uint64_t f = a->experts ? bb_calc_mul(c, a->experts_used, a->expert_ffn) : bb_arch_mlp_width(a);
     uint64_t mlp = bb_calc_fma(c, 3, f, bb_calc_mul(c, 2, a->hidden));
     uint64_t q = bb_calc_mul(c, a->heads, a->head_dim), kv = bb_calc_mul(c, a->kv_heads, a->head_dim);
@@ -155,13 +173,25 @@ static void add_activations(bb_draft *d, const bb_subject *s) {
     uint64_t rows = bb_calc_mul(c, u->outputs, u->parallel);
     uint64_t logits = bb_calc_mul(c, bb_calc_mul(c, a->vocab, rows), e + 4);
     uint64_t bytes = bb_max_u64(layer, logits);
-    /* half when the allocator reuses the gate in place, half again more for what it cannot give back at once */
-    bb_span span = {bytes, bytes / 2, bb_calc_add(c, bytes, bytes / 2)};
+    /* low: all but one token of the context are generated, one at a time; high: half again more for what the allocator
+     * cannot give back at once */
+    uint64_t least = bb_max_u64(u->ctx ? layer / u->ctx : 0, logits);
+    bb_span span = {bytes, least, bb_calc_add(c, bytes, bytes / 2)};
+    bb_span decoded = dequantized(d, s, m), all = span;
+    if (decoded.high) {
+        all.bytes = bb_calc_add(c, span.bytes, decoded.bytes);
+        all.low = bb_calc_add(c, span.low, decoded.low);
+        all.high = bb_calc_add(c, span.high, decoded.high);
+    }
     char kept[48] = "";
     if (scores && !wide_mlp) (void)snprintf(kept, sizeof kept, " + scores %llu B", (unsigned long long)scores);
-    bb_draft_line(d, "activations", bb_draft_device(d), span, BB_MODELLED, "widest values of one layer",
-                  "max(%llu tokens x %llu x %llu B%s, logits %llu B)", (unsigned long long)tokens,
-                  (unsigned long long)width, (unsigned long long)e, kept, (unsigned long long)logits);
+    bb_draft_line(d, "activations", bb_draft_device(d), all, BB_MODELLED, "widest values of one layer",
+                  "max(%llu tokens x %llu x %llu B%s, logits %llu B)%s", (unsigned long long)tokens,
+                  (unsigned long long)width, (unsigned long long)e, kept, (unsigned long long)logits,
+                  decoded.high ? " + a matrix being dequantized" : "");
+    bb_draft_line(d, "activations:dequantized", bb_draft_device(d), decoded, BB_MODELLED, "memory.md 2.4, litgpt logs",
+                  "up to 2 copies of the largest quantized matrix: %llu x %llu B", (unsigned long long)m->sum.widest,
+                  (unsigned long long)e);
 }
 
 void bb_plan_hf(bb_draft *d, bb_subject *s) {
@@ -171,15 +201,16 @@ void bb_plan_hf(bb_draft *d, bb_subject *s) {
             bb_fail(d->err, BB_E_UNSUPPORTED, "%s: neither parameters nor an architecture are known", s->model->title);
         return;
     }
-    add_weights(d, s);
+    hf_model m = {0};
+    add_weights(d, s, &m);
     if (u->purpose == BB_FOR_INFER && !d->st) {
         if (!s->graph.n_nodes)
             bb_draft_note(d, "The architecture is not known: KV cache and activations are not counted. A config.json "
                              "beside the file says it.");
         else {
             if (bb_family_find(s->model->arch->family)->has_cache) add_kv(d, s);
-            if (!d->st) add_activations(d, s);
+            if (!d->st) add_activations(d, s, &m);
         }
     }
-    if (!u->no_gpu) bb_draft_overhead(d, s, "gpu0");
+    if (!u->no_gpu) add_overhead(d, s, &m);
 }

@@ -6,6 +6,19 @@
 #include "plan/plan.h"
 #include "plan/plan_calc.h"
 
+/* Bytes of one line: value, low and high end. */
+typedef struct bb_span {
+    uint64_t bytes, low, high;
+} bb_span;
+
+/* A part of the overhead that follows from the plan, beside the engine's rows of data overheads. */
+typedef struct bb_overhead_own {
+    const char *part; /* NULL = none */
+    bb_span bytes;
+    bb_evidence status;
+    const char *source, *formula;
+} bb_overhead_own;
+
 /* A plan being made; once `st` is set every further call does nothing. */
 typedef struct bb_draft {
     bb_plan *plan;
@@ -15,18 +28,15 @@ typedef struct bb_draft {
     bb_error *err;
 } bb_draft;
 
-/* Bytes of one line: value, low and high end. */
-typedef struct bb_span {
-    uint64_t bytes, low, high;
-} bb_span;
-
 static inline bb_span bb_span_exact(uint64_t bytes) { return (bb_span){bytes, bytes, bytes}; }
 /* A line; lines of 0 bytes are left out. fmt makes the formula. An overflow seen by draft->calc ends the plan here. */
 void bb_draft_line(bb_draft *d, const char *component, const char *device, bb_span bytes, bb_evidence status,
                    const char *source, const char *fmt, ...) BB_PRINTF(7, 8);
 void bb_draft_note(bb_draft *d, const char *fmt, ...) BB_PRINTF(2, 3);
-/* The engine's rows of what no buffer holds, as parts of one line, or the user's number. */
+/* The engine's rows of what no buffer holds, as parts of one line, or the user's number; with a part that follows from
+ * the plan (NULL = none). */
 void bb_draft_overhead(bb_draft *d, const bb_subject *s, const char *device);
+void bb_draft_overhead_own(bb_draft *d, const bb_subject *s, const char *device, const bb_overhead_own *own);
 const char *bb_card_name(size_t card);          /* "gpu0", "gpu1", ... below BB_PLAN_CARDS */
 const char *bb_draft_device(const bb_draft *d); /* "gpu0", or "host" when the request has no card */
 /* Bytes of a component on all devices; of a plan that was made, whose total did not overflow. */
@@ -60,8 +70,12 @@ void bb_tally_text(const bb_type_tally *t, char *out, size_t size);
 
 /* Context, batches, sequences, cache types and flash attention as llama.cpp or ollama takes them. */
 bb_status bb_llama_defaults(const bb_subject *s, bb_plan_request *u, bb_error *err);
+/* The same for vLLM, and what it may take of a card; 0 = unknown. */
+bb_status bb_vllm_defaults(const bb_subject *s, bb_plan_request *u, bb_error *err);
+uint64_t bb_vllm_limit(const bb_plan_request *u, size_t card);
 /* The engines: each adds its lines for plan->used, whose defaults are filled in. */
 void bb_plan_simple(bb_draft *d, bb_subject *s);
 void bb_plan_llama(bb_draft *d, bb_subject *s);
 void bb_plan_hf(bb_draft *d, bb_subject *s);
+void bb_plan_vllm(bb_draft *d, bb_subject *s);
 #endif

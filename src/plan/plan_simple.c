@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* plan_simple.c - weights by their count alone: parameters times the bits of a storage type or of a mixture. */
-#include "plan/plan_parts.h"
+#include "plan/checkpoint.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -111,12 +111,31 @@ static void add_type(bb_draft *d, const bb_subject *s, const bb_dtype *t) {
                   (unsigned long long)s->parameters, bb_dtype_bits_per_weight(t, 0));
 }
 
+/* A checkpoint's layout is of matrices. */
+static void add_flavour(bb_draft *d, bb_subject *s, const char *name) {
+    bb_plan_request *u = &d->plan->used;
+    bb_weights_choice w;
+    d->st = bb_weights_choose(s, name, &w, d->err);
+    if (!d->st && !s->graph.n_nodes)
+        d->st = bb_fail(d->err, BB_E_UNSUPPORTED, "%s stores each matrix its own way: a count alone has none", w.name);
+    if (!d->st) d->st = bb_rank_weights(s, &w, 1, 1, false, d->err);
+    if (d->st) return;
+    const bb_rank_sum *sum = &s->ranks.stage[0];
+    (void)snprintf(u->weights, sizeof u->weights, "%s", w.name);
+    bb_draft_line(d, "weights", bb_draft_device(d), bb_span_exact(sum->bytes),
+                  sum->about ? BB_MODELLED : bb_subject_evidence(s), "layout of the quantized checkpoint",
+                  "%s: %llu tensors, %llu parameters", w.name, (unsigned long long)sum->tensors,
+                  (unsigned long long)sum->parameters);
+}
+
 void bb_plan_simple(bb_draft *d, bb_subject *s) {
     bb_plan_request *u = &d->plan->used;
     const char *name = *u->weights && strcmp(u->weights, "file") != 0 ? u->weights : "f16";
     const bb_dtype *t = bb_dtype_find(name, NULL);
     const bb_ftype *ft = bb_ftype_find(name, NULL);
-    if (!t && !ft) {
+    bb_flavour flavour;
+    bool checkpoint = !t && !ft && bb_flavour_find(name, &flavour, NULL) != BB_E_NAME;
+    if (!t && !ft && !checkpoint) {
         bb_error why;
         bb_ftype_find(name, &why);
         d->st = bb_fail(d->err, BB_E_NAME, "%s", why.text);
@@ -125,9 +144,11 @@ void bb_plan_simple(bb_draft *d, bb_subject *s) {
     }
     if (t)
         add_type(d, s, t);
+    else if (checkpoint)
+        add_flavour(d, s, name);
     else
         add_mixture(d, s, ft);
-    if (u->purpose == BB_FOR_INFER)
+    if (u->purpose == BB_FOR_INFER && !d->st)
         bb_draft_note(d, s->graph.n_nodes ? "Engine simple counts weights only."
                                           : "Weights only: KV cache and buffers need an architecture, such as that of "
                                             "a catalogue name or a file.");

@@ -17,7 +17,7 @@ typedef struct bb_reserve_entry {
 } bb_reserve_entry;
 
 /* WAYS places for the keys of a set: a new one takes them in turn. */
-enum { BB_RESERVE_SETS = 512, BB_RESERVE_WAYS = 4 };
+enum { BB_RESERVE_SETS = 1024, BB_RESERVE_WAYS = 8 };
 typedef struct bb_reserve_cache {
     bb_reserve_entry entry[BB_RESERVE_SETS][BB_RESERVE_WAYS];
     uint8_t next[BB_RESERVE_SETS];

@@ -3,6 +3,7 @@
 #include "base/escape.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "plan/flavour.h"
 #include "plan/plan_parts.h"
 #include "plan/reserve.h"
 #include "plan/weight_set.h"
@@ -195,7 +196,7 @@ const char *bb_plan_only_llama(const bb_plan_request *r, char *buf) {
         const char *option;
         bool asked;
     } options[] = {{"--gpu-layers", r->gpu_layers_set},
-                   {"--batch", r->batch != 0},
+                   {"--batch", r->batch && r->engine != BB_ENGINE_VLLM},
                    {"--ubatch", r->ubatch != 0},
                    {"--kv-unified", r->kv_unified},
                    {"--split-mode", r->split_mode != BB_SPLIT_LAYER},
@@ -220,10 +221,17 @@ const char *bb_plan_only_llama(const bb_plan_request *r, char *buf) {
     return NULL;
 }
 
+/* Whether something is asked that only vLLM has. */
+static bool only_vllm(const bb_plan_request *r) {
+    return r->utilization > 0 || r->tensor_parallel || r->pipeline_parallel || r->kv_block || r->eager;
+}
+
 bb_engine bb_engine_default(const bb_subject *s, const bb_plan_request *r) {
     char buf[32];
     if (s->model->kind == BB_MODEL_COUNT) return BB_ENGINE_SIMPLE;
-    if (is_gguf(s->model) || bb_plan_only_llama(r, buf)) return BB_ENGINE_LLAMA_CPP;
+    if (is_gguf(s->model)) return BB_ENGINE_LLAMA_CPP;
+    if (s->graph.n_nodes && only_vllm(r)) return BB_ENGINE_VLLM;
+    if (bb_plan_only_llama(r, buf)) return BB_ENGINE_LLAMA_CPP;
     if (s->graph.n_nodes && !s->n_tensors) return BB_ENGINE_HF; /* a family that llama.cpp does not load */
     if (!*r->weights || strcmp(r->weights, "file") == 0) return BB_ENGINE_HF;
     const bb_dtype *t = bb_dtype_find(r->weights, NULL);
@@ -241,7 +249,8 @@ bb_status bb_subject_types(bb_subject *s, const char *weights, bool imatrix, cha
         bb_error why;
         const bb_ftype *ft = bb_ftype_find(asked, &why);
         if (!ft) {
-            if (bb_dtype_find(asked, NULL))
+            bb_flavour flavour;
+            if (bb_dtype_find(asked, NULL) || !bb_flavour_find(asked, &flavour, NULL))
                 return bb_fail(err, BB_E_UNSUPPORTED, "llama-quantize makes no files of type '%s'; engine hf takes it",
                                asked);
             if (err) *err = why;

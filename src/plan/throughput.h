@@ -4,12 +4,7 @@
 #define BB_PLAN_THROUGHPUT_H
 #include "plan/plan.h"
 
-/* What the host gives, for layers that lie there; zeroes = unknown. GB/s are 10^9 bytes. */
-typedef struct bb_host_speed {
-    double bandwidth_gbs, gflops;
-    unsigned threads;
-} bb_host_speed;
-
-/* Fills plan->speed from the plan's own bytes and its cards; all 0 where neither bandwidth nor arithmetic is known. */
-void bb_plan_speed_of(const bb_subject *s, const bb_host_speed *host, bb_plan *plan);
+/* Fills plan->speed from the plan's own lines, its cards and its host; 0 where a device that works is not known.
+ * numbers: no formula. Decoding is meant at the end of the context, the prompt as long as it. */
+void bb_plan_speed_of(const bb_subject *s, bool numbers, bb_plan *plan);
 #endif

@@ -107,8 +107,10 @@ typedef struct bb_data_filter {
 /* table: models gpus overheads formats dtypes; filter NULL = every row. cat has to last as long as the table. */
 bb_table *bb_report_data(const bb_catalogue *cat, const char *table, const bb_data_filter *filter, bool si);
 
-/* The bar of a plan, `width` columns: one letter (ASCII) or block glyph per part, '>' where it passes the limit. */
-void bb_plan_bar(const bb_plan *plan, size_t width, bool ascii, bb_str *out);
-/* "FITS  6.96 GiB left (29%)", "DOES NOT FIT  155.5 GiB short", "MAY FIT ...", or "" without a limit. */
+/* The bar of a plan, or of one of its devices unless that is NULL, `width` columns: one letter (ASCII) or block glyph
+ * per part, '>' where it passes the limit. */
+void bb_plan_bar(const bb_plan *plan, const bb_plan_device *device, size_t width, bool ascii, bb_str *out);
+/* "FITS  6.96 GiB left (29%)", "DOES NOT FIT  155.5 GiB short", "MAY FIT ...", or "" without a limit. With several
+ * cards it is the fullest that decides: "FITS  2.36 GiB left on gpu1". */
 void bb_plan_verdict(const bb_plan *plan, bool si, bb_str *out);
 #endif

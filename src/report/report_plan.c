@@ -39,15 +39,16 @@ static bool on_target(const bb_plan *plan, const bb_plan_line *l) {
     return !is_part(l) && (strcmp(l->device, "host") != 0) == !plan->used.no_gpu;
 }
 
-void bb_plan_bar(const bb_plan *plan, size_t width, bool ascii, bb_str *out) {
-    uint64_t full = plan->limit_bytes > plan->total_bytes ? plan->limit_bytes : plan->total_bytes;
+void bb_plan_bar(const bb_plan *plan, const bb_plan_device *device, size_t width, bool ascii, bb_str *out) {
+    uint64_t limit = device ? device->limit_bytes : plan->limit_bytes;
+    uint64_t total = device ? device->total_bytes : plan->total_bytes, full = limit > total ? limit : total;
     if (!full || !width) return;
     double per_cell = (double)full / (double)width, sum = 0;
     size_t at = 0, nth = 0;
-    size_t end = plan->limit_bytes && plan->limit_bytes < full ? (size_t)((double)plan->limit_bytes / per_cell) : width;
+    size_t end = limit && limit < full ? (size_t)((double)limit / per_cell) : width;
     for (size_t i = 0; i < plan->n_lines; i++) {
         const bb_plan_line *l = &plan->lines[i];
-        if (!on_target(plan, l) || !l->bytes) continue;
+        if (!l->bytes || is_part(l) || (device ? strcmp(l->device, device->name) != 0 : !on_target(plan, l))) continue;
         sum += (double)l->bytes;
         size_t to = (size_t)lround(sum / per_cell);
         if (to > width) to = width;
@@ -64,9 +65,37 @@ void bb_plan_bar(const bb_plan *plan, size_t width, bool ascii, bb_str *out) {
     bb_str_addc(out, '.', width - at);
 }
 
+/* The card that decides: the one that lacks most, else the one that has least left. */
+static const bb_plan_device *fullest(const bb_plan *plan) {
+    const bb_plan_device *found = NULL;
+    for (size_t i = 0; i < plan->n_devices; i++) {
+        const bb_plan_device *d = &plan->devices[i];
+        if (!d->limit_bytes) continue;
+        double left = (double)d->limit_bytes - (double)d->total_bytes;
+        if (!found || left < (double)found->limit_bytes - (double)found->total_bytes) found = d;
+    }
+    return found;
+}
+
+static void verdict_of_card(const bb_plan *plan, const bb_plan_device *d, bool si, bb_str *out) {
+    char amount[32];
+    bool lacks = d->total_bytes > d->limit_bytes;
+    uint64_t bytes = lacks ? d->total_bytes - d->limit_bytes : d->limit_bytes - d->total_bytes;
+    bb_str_addf(out, "%s  %s %s on %s",
+                plan->fits == BB_FITS_YES  ? "FITS"
+                : plan->fits == BB_FITS_NO ? "DOES NOT FIT"
+                                           : "MAY FIT",
+                bb_bytes_text(bytes, si, amount), lacks ? "short" : "left", d->name);
+}
+
 void bb_plan_verdict(const bb_plan *plan, bool si, bb_str *out) {
     char amount[32], share[BB_SHOW_SIZE];
     if (plan->fits == BB_FITS_UNKNOWN || !plan->limit_bytes) return;
+    const bb_plan_device *card = plan->used.n_cards > 1 ? fullest(plan) : NULL;
+    if (card) {
+        verdict_of_card(plan, card, si, out);
+        return;
+    }
     if (plan->total_bytes > plan->limit_bytes) {
         bb_str_addf(out, "%s  %s short", plan->fits == BB_FITS_NO ? "DOES NOT FIT" : "MAY FIT",
                     bb_bytes_text(plan->total_bytes - plan->limit_bytes, si, amount));
@@ -166,7 +195,7 @@ static void answer(bb_table *t, const bb_plan *plan, bool si) {
     bb_str s;
     bb_str_init(&s);
     need_line(t, plan, si);
-    bb_plan_bar(plan, BB_TEXT_WIDTH, true, &s);
+    bb_plan_bar(plan, NULL, BB_TEXT_WIDTH, true, &s);
     if (s.len) bb_table_head(t, "%s", bb_str_c(&s));
     if (plan->limit_bytes) {
         char name[128];
@@ -258,6 +287,27 @@ static void json_devices(bb_json *root, const bb_plan *plan) {
     }
 }
 
+/* What is not known is null. */
+static void json_rate(bb_json *o, const char *key, double v) {
+    if (v > 0)
+        bb_json_add_f64(o, key, v);
+    else
+        bb_json_add_null(o, key);
+}
+
+static void json_speed(bb_json *root, const bb_plan_speed *v) {
+    bb_json *o = bb_json_add_object(root, "tokens_per_s");
+    json_rate(o, "decode", v->decode);
+    json_rate(o, "decode_low", v->decode_low);
+    json_rate(o, "decode_high", v->decode_high);
+    json_rate(o, "prefill", v->prefill);
+    json_rate(o, "prefill_low", v->prefill_low);
+    json_rate(o, "prefill_high", v->prefill_high);
+    bb_json_add_text(o, "status", bb_evidence_name(BB_MODELLED));
+    json_text(o, "decode_formula", v->decode_formula);
+    json_text(o, "prefill_formula", v->prefill_formula);
+}
+
 static void json_totals(bb_table *t, const bb_plan *plan, const bb_subject *subject) {
     bb_json *root = bb_table_json(t);
     if (subject && subject->model) bb_json_add_text(root, "model", subject->model->title);
@@ -277,6 +327,7 @@ static void json_totals(bb_table *t, const bb_plan *plan, const bb_subject *subj
         bb_json_add_null(root, "fits");
     bb_report_options_json(root, &plan->used);
     json_devices(root, plan);
+    json_speed(root, &plan->speed);
     bb_json *notes = bb_json_add_array(root, "notes");
     for (size_t i = 0; i < BB_PLAN_NOTES; i++)
         if (*plan->note[i]) bb_json_add_text(notes, NULL, plan->note[i]);
@@ -297,6 +348,33 @@ static void rule_line(bb_table *t, const bb_plan *plan, bool si) {
                 bb_bytes_text(rule[2].load_bytes, si, c), bb_bytes_text(rule[3].load_bytes, si, d));
     bb_table_foot_wrapped(t, bb_str_c(&line));
     bb_str_clear(&line);
+}
+
+static void add_rate(bb_str *s, double v, double low, double high) {
+    int digits = v < 9.95 ? 2 : v < 99.5 ? 1 : 0;
+    bb_str_addf(s, "%.*f (%.*f to %.*f)", digits, v, digits, low, digits, high);
+}
+
+/* "Tokens/s, modelled: 124 (96 to 140) decoded at the end of the context, 5206 (1911 to 7551) of a prompt" */
+static void speed_lines(bb_table *t, const bb_plan *plan, bool explain) {
+    const bb_plan_speed *v = &plan->speed;
+    bb_str s;
+    if (!(v->decode > 0)) return;
+    bb_str_init(&s);
+    bb_table_foot(t, "%s", "");
+    bb_str_add(&s, "Tokens/s, modelled: ");
+    add_rate(&s, v->decode, v->decode_low, v->decode_high);
+    bb_str_add(&s, " decoded at the end of the context");
+    if (v->prefill > 0) {
+        bb_str_add(&s, ", ");
+        add_rate(&s, v->prefill, v->prefill_low, v->prefill_high);
+        bb_str_add(&s, " of a prompt");
+    }
+    bb_table_foot_wrapped(t, bb_str_c(&s));
+    bb_str_clear(&s);
+    if (!explain) return;
+    bb_table_foot_wrapped(t, v->decode_formula);
+    if (v->prefill > 0) bb_table_foot_wrapped(t, v->prefill_formula);
 }
 
 static void line_row(bb_table *t, const bb_plan *plan, const bb_plan_line *l, bool si, bool hide) {
@@ -346,6 +424,7 @@ bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si
         bb_table_foot(t, "%s", "");
         bb_table_foot(t, "On the host beside the card: %s", bb_bytes_text(plan->host_bytes, si, host));
     }
+    if (!brief) speed_lines(t, plan, detail == BB_PLAN_PARTS);
     if (!brief) rule_line(t, plan, si);
     if (subject && subject->model) bb_report_origin(t, subject->model);
     for (size_t i = 0; i < BB_PLAN_NOTES; i++)

@@ -118,6 +118,13 @@ void bb_app_choose(bb_app *app, int field, const char *title, const char *head, 
     bb_chooser_start(&app->chooser, title, head, free_text);
 }
 
+void bb_app_count(bb_app *app, uint64_t count, uint64_t most, bb_refill fill) {
+    app->chooser.count = count;
+    app->chooser.most = most;
+    app->refill = fill;
+    fill(app);
+}
+
 /* The text in the width of today's screen. */
 static void lay_reader(bb_app *app) {
     bb_reader *r = &app->reader;
@@ -224,7 +231,7 @@ void bb_app_draw(bb_app *app) {
     int rows, cols;
     getmaxyx(stdscr, rows, cols);
     bb_panes *l = &app->layout;
-    bb_wants wants = {0, 0};
+    bb_wants wants = {0, 0, 0};
     const bb_view *view = bb_view_of(app->screen);
     if (view->wants) view->wants(app->state[app->screen], &wants);
     bb_panes_make(app->screen, rows, cols, &wants, l);
@@ -311,12 +318,14 @@ static void compose_notes(const bb_app *app, int width, bb_str *out) {
 }
 
 static void act(bb_app *app, bb_action action) {
+    const bb_view *view = bb_view_of(app->screen);
     app->message[0] = 0;
     switch (action) {
     case BB_ACT_SCREEN_1:
     case BB_ACT_SCREEN_2:
     case BB_ACT_SCREEN_3:
-    case BB_ACT_SCREEN_4:
+    case BB_ACT_SCREEN_4: /* a list with numbers may have the digits */
+        if (view->act(app, app->state[app->screen], action)) return;
         app->screen = (bb_screen)((int)action - (int)BB_ACT_SCREEN_1);
         return;
     case BB_ACT_HELP:
@@ -338,9 +347,19 @@ static void act(bb_app *app, bb_action action) {
         app->done = true;
         return;
     default:
-        (void)bb_view_of(app->screen)->act(app, app->state[app->screen], action);
+        (void)view->act(app, app->state[app->screen], action);
         return;
     }
+}
+
+static bb_outcome choose(bb_app *app, int key) {
+    bb_chooser *c = &app->chooser;
+    uint64_t count = c->count;
+    bb_outcome o = bb_chooser_key(c, key, bb_chooser_page(c, &app->layout));
+    if (c->count == count) return o;
+    bb_chooser_empty(c);
+    app->refill(app);
+    return o;
 }
 
 /* A field got its text: the view takes it, or says why not and the field stays open. */
@@ -374,8 +393,12 @@ void bb_app_key(bb_app *app, int key) {
         if (o == BB_TAKEN) accept(app, app->edit.text);
         break;
     case BB_MODE_CHOOSE:
-        o = bb_chooser_key(&app->chooser, key, bb_chooser_page(&app->chooser, &app->layout));
-        if (o == BB_TAKEN) accept(app, bb_chooser_value(&app->chooser));
+        o = choose(app, key);
+        if (o == BB_TAKEN) {
+            char taken[BB_EDIT_MAX];
+            bb_chooser_taken(&app->chooser, taken, sizeof taken);
+            accept(app, taken);
+        }
         break;
     case BB_MODE_READ:
         o = bb_reader_key(&app->reader, key, bb_reader_page(&app->reader, &app->layout));
@@ -394,4 +417,9 @@ bool bb_app_tick(bb_app *app) {
         if (view->tick && view->tick(app, app->state[v])) changed = true;
     }
     return changed;
+}
+
+bool bb_app_pending(const bb_app *app) {
+    const bb_view *view = bb_view_of(app->screen);
+    return view->pending && view->pending(app->state[app->screen]);
 }

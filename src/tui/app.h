@@ -13,6 +13,8 @@ typedef enum bb_mode { BB_MODE_KEYS, BB_MODE_EDIT, BB_MODE_CHOOSE, BB_MODE_READ 
 struct bb_app;
 /* Appends a text in lines of at most `width` columns: called when a popup opens and when its width changes. */
 typedef void (*bb_compose)(const struct bb_app *app, int width, bb_str *out);
+/* Adds the items of the list again: how many of them would be taken has changed. */
+typedef void (*bb_refill)(struct bb_app *app);
 
 typedef struct bb_app {
     bb_catalogue *cat;       /* owned */
@@ -26,6 +28,7 @@ typedef struct bb_app {
     bb_chooser chooser;
     bb_reader reader;
     bb_compose compose; /* what is read */
+    bb_refill refill;   /* of the list that counts */
     char message[512];
     bb_role message_role;
     bb_panes layout; /* of the last drawing */
@@ -46,6 +49,7 @@ typedef struct bb_view {
     /* The text of a field that was edited or chosen. False with a sentence: the field stays open. */
     bool (*accept)(bb_app *app, void *state, int field, const char *text, bb_error *err);
     bool (*tick)(bb_app *app, void *state);              /* true: draw again; NULL = never */
+    bool (*pending)(void *state);                        /* the next tick has work to do; NULL = never */
     void (*about)(void *state, char *text, size_t size); /* a few words for the first line of wide screens */
     void (*notes)(void *state, bb_str *out);             /* the message line when there is nothing else to say: lines */
     void (*command)(void *state, bb_str *out);           /* the command that gives the same answer */
@@ -61,7 +65,8 @@ bb_status bb_app_new(const struct bb_tui_opts *opts, bb_app **app, bb_error *err
 void bb_app_free(bb_app *app);
 void bb_app_draw(bb_app *app); /* onto stdscr, then refresh */
 void bb_app_key(bb_app *app, int key);
-bool bb_app_tick(bb_app *app); /* true: draw again */
+bool bb_app_tick(bb_app *app);          /* true: draw again */
+bool bb_app_pending(const bb_app *app); /* the screen that is shown has work for the next tick */
 
 /* For the views. */
 void bb_app_say(bb_app *app, bb_role role, const char *fmt, ...) BB_PRINTF(3, 4);
@@ -69,6 +74,8 @@ void bb_app_error(bb_app *app, const bb_error *err);
 void bb_app_edit(bb_app *app, int field, const char *text);
 /* Then bb_chooser_add and bb_chooser_mark on app->chooser. */
 void bb_app_choose(bb_app *app, int field, const char *title, const char *head, bool free_text);
+/* The list of bb_app_choose takes 1 to `most` of an item; fill makes its items, now and whenever the number changes. */
+void bb_app_count(bb_app *app, uint64_t count, uint64_t most, bb_refill fill);
 void bb_app_read(bb_app *app, const char *title, bb_compose compose);
 /* "Label value" at (y, x), value at x + label_w; with '>' before it when it has the focus; the field that is edited
  * shows what is typed. */

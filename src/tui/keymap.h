@@ -82,6 +82,8 @@ typedef enum bb_action {
     BB_ACT_TYPES,
     BB_ACT_COMPARE,
     BB_ACT_HISTOGRAM,
+    BB_ACT_BESIDE,
+    BB_ACT_KEEP,
     BB_ACTIONS,
 } bb_action;
 

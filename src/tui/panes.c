@@ -70,7 +70,8 @@ static void plan_narrow(bb_panes *l, const bb_wants *wants, int bottom) {
     int w = l->cols - 1, y = 1;
     l->pane[BB_PANE_ASK] = take(&y, 4, 1, w);
     if (roomy) rule(l, y++, 1, l->cols - 2);
-    l->pane[BB_PANE_NEEDS] = take(&y, roomy ? 3 : 2, 1, w);
+    int needs = roomy ? clamp(wants->needs, 3, clamp(l->rows / 6, 3, 16)) : 2;
+    l->pane[BB_PANE_NEEDS] = take(&y, needs, 1, w);
     int left = bottom - y - (roomy ? 1 : 0);
     int lines = clamp(wants->lines ? wants->lines : 16, 4, left - 4); /* the table first */
     int more = clamp(left - lines, 4, clamp(wants->more, 4, 8));
@@ -85,21 +86,20 @@ static void plan_narrow(bb_panes *l, const bb_wants *wants, int bottom) {
 }
 
 static void plan_wide(bb_panes *l, const bb_wants *wants, int bottom) {
-    (void)wants;
     int split = clamp(l->cols * 3 / 10, 34, 46), top = 1, end = bottom - 1;
     frame(l, top, 0, end, l->cols - 1);
     post(l, top, split, end - top + 1);
     int y = top + 1;
-    l->pane[BB_PANE_ASK] = take(&y, clamp(end - y - 13, 8, 11), 2, split - 3);
+    l->pane[BB_PANE_ASK] = take(&y, clamp(end - y - 12, 8, 14), 2, split - 3);
     rule(l, y++, 0, split + 1);
     l->pane[BB_PANE_MORE] = take(&y, end - y, 2, split - 3);
 
     int x = split + 2, w = l->cols - 2 - x;
     y = top + 1;
-    l->pane[BB_PANE_NEEDS] = take(&y, 2, x, w);
+    l->pane[BB_PANE_NEEDS] = take(&y, clamp(wants->needs, 2, clamp(l->rows / 6, 2, 16)), x, w);
     int left = end - y;
-    int cards = left >= 16 ? clamp(left / 6, 2, 6) : 0,
-        ladder = left >= 11 ? clamp((left - cards - 8) * 2 / 3, 3, 12) : 0;
+    int cards = left >= 16 ? clamp(left / 5, 2, 8) : 0,
+        ladder = left >= 11 ? clamp((left - cards - 8) * 2 / 3, 3, 9) : 0;
     int lines = left - (cards ? cards + 1 : 0) - (ladder ? ladder + 1 : 0);
     l->pane[BB_PANE_LINES] = take(&y, lines, x, w);
     if (ladder) {
@@ -189,7 +189,7 @@ void bb_panes_make(bb_screen screen, int rows, int cols, const bb_wants *wants, 
     if (l->tiny) return;
     l->message = (bb_rect){rows - 2, 1, 1, cols - 1};
     l->hints = (bb_rect){rows - 1, 1, 1, cols - 1};
-    static const bb_wants none = {0, 0};
+    static const bb_wants none = {0, 0, 0};
     static void (*const make[BB_SCREENS][2])(bb_panes *, const bb_wants *, int) = {
         [BB_SCREEN_BITS] = {bits_narrow, bits_wide},
         [BB_SCREEN_PLAN] = {plan_narrow, plan_wide},

@@ -47,10 +47,10 @@ typedef struct bb_rule_line {
     int y, x, length;
 } bb_rule_line;
 
-/* Rows that a screen has something for: the Plan table with its heading, and the pane below it. 0 = not known.
- * Quantize: `more` is the histogram's. */
+/* Rows that a screen has something for: the Plan table with its heading, the pane below it, and the bars above it. 0 =
+ * not known. Quantize: `more` is the histogram's. */
 typedef struct bb_wants {
-    int lines, more;
+    int lines, more, needs;
 } bb_wants;
 
 enum { BB_PANES_LINES = 12 };

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* plan_draw.c - the Plan screen drawn: what is asked, the verdict with its bar, line by line, and what else fits. */
+/* plan_draw.c - the Plan screen drawn: what is asked, the verdict with its bars, and line by line. */
 #include "base/units.h"
 #include "plan/rule.h"
 #include "report/report.h"
 #include "tui/plan_screen.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,45 +21,87 @@ static void model_words(const bb_plan_screen *s, char *buf, size_t size) {
         (void)snprintf(buf, size, "%s parameters", bb_count_text(s->subject.parameters, count));
 }
 
-static const char *const labels[BB_PLAN_FIELDS] = {"Model",   "Purpose",   "Weights", "Context",
-                                                   "KV type", "Sequences", "GPU",     "GPU layers"};
-
 /* ---- the fields ---- */
 
-static void field(const bb_app *app, const bb_plan_screen *s, bb_plan_field f, int y, int x, int label_w, int width) {
+typedef struct place { /* of a field on a row of the pane */
+    bb_plan_field field;
+    int row, x, label_w, width;
+    const char *label;
+} place;
+
+static void put_field(const bb_app *app, const bb_plan_screen *s, const bb_rect *p, const place *f) {
     char value[160];
-    bb_field_draw(app, (int)f, s->focus == f, y, x, label_w, width, labels[f],
-                  bb_plan_screen_value(s, f, value, sizeof value));
+    (void)bb_plan_screen_value(s, f->field, value, sizeof value);
+    char *beside = strstr(value, "  "); /* a card's size, where there is no room for it */
+    if (beside && bb_text_columns(value) > f->width - f->label_w) *beside = 0;
+    bb_field_draw(app, (int)f->field, s->focus == f->field, p->y + f->row, p->x + 1 + f->x, f->label_w, f->width,
+                  f->label, value);
+}
+
+/* One field a row, and what is known of the model below its name where a row is left. */
+static void ask_column(const bb_app *app, const bb_plan_screen *s, const bb_rect *p, const char *words) {
+    static const char *const labels[BB_PLAN_FIELDS] = {"Model",   "Purpose", "Engine",    "Weights",
+                                                       "Context", "KV type", "Sequences", "GPU",
+                                                       "GPUs",    "Split",   "GPU layers"};
+    int w = p->w - 1, free = p->h - BB_PLAN_FIELDS, row = 0;
+    for (int f = 0; f < BB_PLAN_FIELDS; f++) {
+        put_field(app, s, p, &(place){(bb_plan_field)f, row++, 0, 11, w, labels[f]});
+        if (f == BB_PLAN_MODEL && free > 0)
+            row += bb_put_wrapped(p->y + row, p->x + 12, free, w - 11, BB_ROLE_DIM, words);
+    }
+}
+
+/* Two short fields a row. */
+static void ask_pairs(const bb_app *app, const bb_plan_screen *s, const bb_rect *p) {
+    int w = p->w - 1, half = w / 2;
+    const place places[] = {{BB_PLAN_MODEL, 0, 0, 8, w, "Model"},
+                            {BB_PLAN_PURPOSE, 1, 0, 8, half - 1, "Purpose"},
+                            {BB_PLAN_ENGINE, 1, half, 7, w - half, "Engine"},
+                            {BB_PLAN_WEIGHTS, 2, 0, 8, w, "Weights"},
+                            {BB_PLAN_CTX, 3, 0, 8, w, "Context"},
+                            {BB_PLAN_KV, 4, 0, 8, half - 1, "KV type"},
+                            {BB_PLAN_SEQS, 4, half, 7, w - half, "Seqs"},
+                            {BB_PLAN_GPU, 5, 0, 8, w, "GPU"},
+                            {BB_PLAN_GPUS, 6, 0, 8, half - 1, "GPUs"},
+                            {BB_PLAN_SPLIT, 6, half, 7, w - half, "Split"},
+                            {BB_PLAN_LAYERS, 7, 0, 8, w, "Layers"}};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) put_field(app, s, p, &places[i]);
+}
+
+/* Four rows; of a narrow screen every column is used. */
+static void ask_rows(const bb_app *app, const bb_plan_screen *s, const bb_rect *p, const char *words) {
+    int w = p->w - 1, second = w * 30 / 78, third = w * 55 / 78, split = w - 32, count = split - 8;
+    int name = 10 + (int)strlen(s->model->title) + 2;
+    if (name < 26) name = 26;
+    const place places[] = {{BB_PLAN_MODEL, 0, 0, 10, name < w ? name : w, "Model"},
+                            {BB_PLAN_PURPOSE, 1, 0, 10, second - 1, "Purpose"},
+                            {BB_PLAN_ENGINE, 1, second, 8, third - second - 1, "Engine"},
+                            {BB_PLAN_WEIGHTS, 1, third, 9, w - third, "Weights"},
+                            {BB_PLAN_CTX, 2, 0, 10, second - 1, "Context"},
+                            {BB_PLAN_KV, 2, second, 8, third - second - 1, "KV type"},
+                            {BB_PLAN_SEQS, 2, third, 11, w - third, "Sequences"},
+                            {BB_PLAN_GPU, 3, 0, w < 70 ? 5 : 10, count - 1, "GPU"},
+                            {BB_PLAN_GPUS, 3, count, 5, 7, "GPUs"},
+                            {BB_PLAN_SPLIT, 3, split, 6, 14, "Split"},
+                            {BB_PLAN_LAYERS, 3, split + 15, 7, 17, "Layers"}};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) put_field(app, s, p, &places[i]);
+    if (!(app->mode == BB_MODE_EDIT && app->field == BB_PLAN_MODEL))
+        (void)bb_put_cut(p->y, p->x + 1 + name, w - name, BB_ROLE_DIM, words);
 }
 
 static void draw_ask(const bb_app *app, const bb_plan_screen *s, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_ASK];
     char words[128];
-    int y = p->y, x = p->x + 1, w = p->w - 1;
     model_words(s, words, sizeof words);
-    if (l->wide) {
-        int free = p->h - BB_PLAN_FIELDS, row = y;
-        for (int f = 0; f < BB_PLAN_FIELDS; f++) {
-            field(app, s, (bb_plan_field)f, row++, x, 11, w);
-            if (f == BB_PLAN_MODEL && free > 0) row += bb_put_wrapped(row, x + 11, free, w - 11, BB_ROLE_DIM, words);
-        }
-        bb_title_draw(l, p, BB_ROLE_TITLE, "Ask");
+    if (!l->wide) {
+        ask_rows(app, s, p, words);
         return;
     }
-    int name = 10 + (int)strlen(s->model->title) + 2, second = w * 44 / 80, third = w - 20, kv = third - 18;
-    if (kv > 26) kv = 26;
-    if (name < 26) name = 26;
-    field(app, s, BB_PLAN_MODEL, y, x, 10, name < w ? name : w);
-    if (!(app->mode == BB_MODE_EDIT && app->field == BB_PLAN_MODEL))
-        (void)bb_put_cut(y, x + name, w - name, BB_ROLE_DIM, words);
-    field(app, s, BB_PLAN_PURPOSE, y + 1, x, 10, second - 2);
-    if (second >= 34) (void)bb_put(y + 1, x + 17, second - 19, BB_ROLE_DIM, "[load | infer]");
-    field(app, s, BB_PLAN_WEIGHTS, y + 1, x + second, 9, w - second);
-    field(app, s, BB_PLAN_CTX, y + 2, x, 10, kv - 2);
-    field(app, s, BB_PLAN_KV, y + 2, x + kv, 8, third - kv - 2);
-    field(app, s, BB_PLAN_SEQS, y + 2, x + third, 11, w - third);
-    field(app, s, BB_PLAN_GPU, y + 3, x, 10, third - 2);
-    field(app, s, BB_PLAN_LAYERS, y + 3, x + third, 11, w - third);
+    if (p->h < BB_PLAN_FIELDS)
+        ask_pairs(app, s, p);
+    else
+        ask_column(app, s, p, words);
+    bb_title_draw(l, p, BB_ROLE_TITLE, "Ask");
 }
 
 /* ---- verdict and bar ---- */
@@ -98,23 +141,40 @@ static const char *part_sign(char letter) {
     }
 }
 
-static void draw_bar(const bb_plan_screen *s, int y, int x, int width) {
+/* The bar of a device, or of all cards (NULL); brackets stand over the cells of the interval's ends. */
+static void draw_bar(const bb_plan *plan, const bb_plan_device *device, int y, int x, int width) {
     bb_str bar;
     bb_str_init(&bar);
-    bb_plan_bar(&s->plan, width > 0 ? (size_t)width : 0, true, &bar);
+    bb_plan_bar(plan, device, width > 0 ? (size_t)width : 0, true, &bar);
     for (size_t i = 0; i < bar.len; i++) {
         char letter[2] = {bar.data[i], 0};
         const char *sign = part_sign(letter[0]);
         (void)bb_put(y, x + (int)i, 1, part_role(letter[0]), sign ? sign : letter);
     }
+    uint64_t limit = device ? device->limit_bytes : plan->limit_bytes;
+    uint64_t total = device ? device->total_bytes : plan->total_bytes, full = limit > total ? limit : total;
+    uint64_t low = device ? device->low_bytes : plan->low_bytes, high = device ? device->high_bytes : plan->high_bytes;
+    if (bar.len && full) {
+        double cell = (double)full / (double)bar.len;
+        double from = floor((double)low / cell), to = ceil((double)high / cell) - 1, last = (double)bar.len - 1;
+        if (to > last) to = last;
+        if (from < to) {
+            (void)bb_put(y, x + (int)from, 1, BB_ROLE_TITLE, "[");
+            (void)bb_put(y, x + (int)to, 1, BB_ROLE_TITLE, "]");
+        }
+    }
     bb_str_clear(&bar);
 }
 
-static bb_role verdict_role(bb_fit_answer fits) {
+bb_role bb_plan_verdict_role(bb_fit_answer fits) {
     return fits == BB_FITS_YES     ? BB_ROLE_OK
            : fits == BB_FITS_NO    ? BB_ROLE_BAD
            : fits == BB_FITS_MAYBE ? BB_ROLE_WARN
                                    : BB_ROLE_TEXT;
+}
+
+const char *bb_plan_verdict_word(bb_fit_answer fits) {
+    return fits == BB_FITS_YES ? "FITS" : fits == BB_FITS_NO ? "DOES NOT FIT" : fits == BB_FITS_MAYBE ? "MAY FIT" : "";
 }
 
 static bool same_unit(const char *a, const char *b) {
@@ -176,7 +236,37 @@ static void draw_scale(const bb_plan *plan, int y, int x, int w) {
     bb_put_right(y, x + (w - 1) / 2 + 8, w - 1 - (w - 1) / 2 - 8, BB_ROLE_DIM, line);
 }
 
-/* Bar with a scale below; where the limit is passed, the scale says where it ends. */
+/* "gpu0 [bar] 20.12 of 23.64 GiB  FITS" */
+static void draw_card_bar(const bb_plan *plan, const bb_plan_device *d, int y, int x, int w) {
+    char total[32], limit[32], line[96];
+    int words = w < 70 ? 26 : 36;
+    (void)bb_bytes_text(d->total_bytes, false, total);
+    (void)bb_bytes_text(d->limit_bytes, false, limit);
+    if (same_unit(total, limit)) drop_unit(total);
+    (void)snprintf(line, sizeof line, "%s%s%s", total, d->limit_bytes ? " of " : "", d->limit_bytes ? limit : "");
+    (void)bb_put(y, x, 6, BB_ROLE_KEY, d->name);
+    draw_bar(plan, d, y, x + 6, w - 6 - words);
+    bb_put_right(y, x + w - words, 20, BB_ROLE_TEXT, line);
+    (void)bb_put(y, x + w - words + 22, words - 22, bb_plan_verdict_role(d->fits),
+                 words < 36 && d->fits != BB_FITS_YES ? "no" : bb_plan_verdict_word(d->fits));
+}
+
+static double left_on(const bb_plan_device *d) { return (double)d->limit_bytes - (double)d->total_bytes; }
+
+/* A bar for each card; where not all have room, the fullest are seen. */
+static void draw_card_bars(const bb_plan *plan, int y, int x, int rows, int w) {
+    size_t cards = plan->n_devices - 1, room = cards > (size_t)rows ? (size_t)rows : cards, row = 0;
+    for (size_t i = 0; i < cards; i++) {
+        size_t fuller = 0;
+        for (size_t k = 0; k < cards; k++) {
+            double a = left_on(&plan->devices[k]), b = left_on(&plan->devices[i]);
+            fuller += a < b || (!(b < a) && k < i);
+        }
+        if (fuller < room) draw_card_bar(plan, &plan->devices[i], y + (int)row++, x, w);
+    }
+}
+
+/* Bar with a scale below; where the limit is passed, the scale says where it ends. With several cards a bar each. */
 static void draw_needs(const bb_plan_screen *s, const bb_panes *l) {
     const bb_rect *p = &l->pane[BB_PANE_NEEDS];
     const bb_plan *plan = &s->plan;
@@ -190,21 +280,25 @@ static void draw_needs(const bb_plan_screen *s, const bb_panes *l) {
     }
     bb_str verdict;
     bb_str_init(&verdict);
+    bool cards = !plan->used.no_gpu && plan->n_devices > 2;
     bb_plan_verdict(plan, false, &verdict);
     fit_verdict(plan, l->wide ? w - 4 : w - 1, line, sizeof line, &verdict);
     if (l->wide) {
         bb_str title;
         bb_str_init(&title);
         bb_str_addf(&title, "%s%s%s", line, verdict.len ? "  " : "", bb_str_c(&verdict));
-        bb_title_draw(l, p, verdict_role(plan->fits), bb_str_c(&title));
+        bb_title_draw(l, p, bb_plan_verdict_role(plan->fits), bb_str_c(&title));
         bb_str_clear(&title);
     } else {
         int used = bb_put(y, x, w, BB_ROLE_TITLE, line);
-        bb_put_right(y, x + used + 1, w - used - 2, verdict_role(plan->fits), bb_str_c(&verdict));
+        bb_put_right(y, x + used + 1, w - used - 2, bb_plan_verdict_role(plan->fits), bb_str_c(&verdict));
         y++;
     }
-    draw_bar(s, y, x, w - 1);
-    if (p->h > (l->wide ? 1 : 2)) draw_scale(plan, y + 1, x, w);
+    if (cards)
+        draw_card_bars(plan, y, x, p->y + p->h - y, w - 1);
+    else
+        draw_bar(plan, NULL, y, x, w - 1);
+    if (!cards && p->h > (l->wide ? 1 : 2)) draw_scale(plan, y + 1, x, w);
     bb_str_clear(&verdict);
 }
 
@@ -254,9 +348,7 @@ static void draw_line(const bb_plan_screen *s, const bb_plan_line *l, bool focus
     bb_put_right(y, x + p->w - status_w - 1, status_w, l->status == BB_EXACT ? BB_ROLE_DIM : BB_ROLE_WARN, status);
 }
 
-static const char rule_label[] = "rule of 4 B/parameter";
-
-static bool rule_text(const bb_plan_screen *s, char *buf, size_t size) {
+bool bb_plan_rule_text(const bb_plan_screen *s, char *buf, size_t size) {
     bb_rule_row rule[BB_RULE_ROWS];
     char a[32], b[32];
     if (!s->plan.parameters || bb_rule(s->plan.parameters, rule, NULL) != BB_OK) return false;
@@ -281,178 +373,22 @@ static void draw_lines(const bb_plan_screen *s, const bb_panes *l) {
     if (n > room)
         (void)bb_putf(p->y + p->h - 1, p->x + 2, p->w - 2, BB_ROLE_DIM, "%zu more: Up and Down show them", n - room);
     char rule[96];
-    if (l->wide && room > n && rule_text(s, rule, sizeof rule))
+    if (l->wide && room > n && bb_plan_rule_text(s, rule, sizeof rule))
         (void)bb_putf(p->y + p->h - 1, p->x, p->w, BB_ROLE_DIM, "Rule of thumb 4 B/param: %s", rule);
 }
 
-/* ---- what else fits, or the ways out ---- */
-
-static bool shows_ways(const bb_plan_screen *s) { return s->plan.limit_bytes && s->plan.fits != BB_FITS_YES; }
-
-/* The rows that were used. */
-static int draw_ways(const bb_plan_screen *s, const bb_rect *p) {
-    size_t first = BB_PLAN_FIELDS + bb_plan_screen_lines(s);
-    bool stacked = p->w < 50; /* a narrow pane has the need below the way */
-    int y = p->y + 1, end = p->y + p->h, need_w = 18;
-    (void)bb_put(p->y, p->x, p->w, BB_ROLE_HEAD,
-                 !s->n_ways ? "NOTHING THAT WAS TRIED MAKES IT FIT"
-                 : stacked  ? "TO MAKE IT FIT (Enter takes)"
-                            : "TO MAKE IT FIT (Enter takes the marked one)");
-    /* where not all have room, the marked one is seen */
-    size_t room = p->h > 1 ? (size_t)(p->h - 1) / (stacked ? 3 : 1) : 0;
-    size_t top = s->focus >= first ? bb_scroll(s->focus - first, s->n_ways, room ? room : 1) : 0;
-    for (size_t i = top; i < s->n_ways && y < end; i++) {
-        char high[32], line[128];
-        bool focus = s->focus == first + i;
-        bb_role role = focus ? BB_ROLE_FOCUS : BB_ROLE_TEXT;
-        if (focus) (void)bb_put(y, p->x, 1, BB_ROLE_FOCUS, ">");
-        (void)bb_putf(y, p->x + 2, 2, role, "%zu", i + 1);
-        (void)snprintf(line, sizeof line, "at most %s", bb_bytes_text(s->ways[i].high_bytes, false, high));
-        if (stacked) {
-            y += bb_put_wrapped(y, p->x + 5, end - y < 2 ? 1 : 2, p->w - 5, role, s->ways[i].text);
-            if (y < end) (void)bb_put(y++, p->x + 5, p->w - 5, BB_ROLE_OK, line);
-        } else {
-            (void)bb_put_cut(y, p->x + 5, p->w - 6 - need_w, role, s->ways[i].text);
-            bb_put_right(y++, p->x + p->w - need_w, need_w, BB_ROLE_OK, line);
-        }
-    }
-    return y - p->y;
-}
-
-typedef struct item {
-    const char *label;
-    char value[96];
-} item;
-enum { ITEMS = 5 };
-
-static void add_item(item *items, int *n, const char *label, const char *value) {
-    if (!*value) return;
-    items[*n].label = label;
-    (void)snprintf(items[(*n)++].value, sizeof items->value, "%s", value);
-}
-
-static void rung_text(const bb_plan_screen *s, size_t i, char *buf, size_t size) {
-    char bytes[32];
-    buf[0] = 0;
-    if (i < s->n_rungs)
-        (void)snprintf(buf, size, "%s, %s", s->rungs[i].weights, bb_bytes_text(s->rungs[i].total_bytes, false, bytes));
-}
-
-/* What else can be said of a plan that fits, what matters most first. */
-static int list_items(const bb_plan_screen *s, bool wide, item *items) {
-    char text[96], bytes[32];
-    int n = 0;
-    size_t first = 0;
-    const bb_arch *a = s->model->arch;
-    if (!s->plan.limit_bytes) add_item(items, &n, "GPU", "choose one for a verdict");
-    while (first < s->n_rungs && s->rungs[first].fits != BB_FITS_YES) first++;
-    if (s->fit_known) {
-        /* sequences share the context in equal steps, which may leave a rest */
-        (void)snprintf(text, sizeof text, "%llu tokens%s", (unsigned long long)s->fit.answer,
-                       !s->fit.model_limit                ? ""
-                       : a && s->fit.answer >= a->context ? " (all)"
-                                                          : " (the most they can share)");
-        add_item(items, &n, "longest context", text);
-    }
-    if (s->plan.limit_bytes) {
-        rung_text(s, first, text, sizeof text);
-        add_item(items, &n, "widest weights", text);
-    }
-    if (!wide && rule_text(s, text, sizeof text)) add_item(items, &n, rule_label, text);
-    if (s->plan.limit_bytes && first > 0) {
-        rung_text(s, first - 1, text, sizeof text);
-        add_item(items, &n, "does not fit any more", text);
-    }
-    if (s->plan.host_bytes)
-        add_item(items, &n, "on the host beside it", bb_bytes_text(s->plan.host_bytes, false, bytes));
-    return n;
-}
-
-static int say(const bb_rect *p, int row, const char *label, const char *value) {
-    bool stacked = p->w < 50; /* a narrow pane has the value below its label */
-    if (row + stacked >= p->h) return row;
-    (void)bb_put(p->y + row, p->x + 2, stacked ? p->w - 2 : 22, stacked ? BB_ROLE_DIM : BB_ROLE_TEXT, label);
-    if (stacked)
-        (void)bb_put_cut(p->y + row + 1, p->x + 4, p->w - 4, BB_ROLE_TEXT, value);
-    else
-        (void)bb_put_cut(p->y + row, p->x + 24, p->w - 24, BB_ROLE_TEXT, value);
-    return row + 1 + stacked;
-}
-
-static void draw_more(const bb_plan_screen *s, const bb_panes *l) {
-    const bb_rect *p = &l->pane[BB_PANE_MORE];
-    item items[ITEMS];
-    char rule[96];
-    if (!s->planned || p->h < 1) return;
-    if (shows_ways(s)) {
-        int used = draw_ways(s, p);
-        if (!l->wide && used < p->h && rule_text(s, rule, sizeof rule)) (void)say(p, used, rule_label, rule);
-        return;
-    }
-    (void)bb_put(p->y, p->x, p->w, BB_ROLE_HEAD,
-                 s->plan.limit_bytes ? "WHAT ELSE FITS ON THIS GPU" : "NO CARD IS CHOSEN");
-    int n = list_items(s, l->wide, items), row = 1;
-    for (int i = 0; i < n; i++) row = say(p, row, items[i].label, items[i].value);
-}
-
 void bb_plan_screen_wants(const bb_plan_screen *s, bb_wants *wants) {
-    item items[ITEMS];
     if (!s->planned) return;
     wants->lines = 1 + (int)bb_plan_screen_lines(s);
-    wants->more = shows_ways(s) ? 2 + (int)s->n_ways : 1 + list_items(s, false, items);
-}
-
-static void draw_ladder(const bb_plan_screen *s, const bb_panes *l) {
-    const bb_rect *p = &l->pane[BB_PANE_LADDER];
-    if (!s->planned || p->h < 1 || !s->n_rungs) return;
-    int y = p->y;
-    if (l->wide) bb_title_draw(l, p, BB_ROLE_TITLE, "Precision ladder");
-    /* where not all have room: those around the weights of the plan */
-    size_t now = 0, room = s->n_rungs > (size_t)p->h ? (size_t)p->h - 1 : s->n_rungs;
-    while (now + 1 < s->n_rungs && strcmp(s->rungs[now].weights, s->plan.used.weights) != 0) now++;
-    size_t top = bb_scroll(now, s->n_rungs, room);
-    if (room < s->n_rungs) (void)bb_putf(p->y + p->h - 1, p->x, p->w, BB_ROLE_DIM, "%zu more", s->n_rungs - room);
-    uint64_t most = s->plan.limit_bytes;
-    for (size_t i = 0; i < s->n_rungs; i++)
-        if (s->rungs[i].total_bytes > most) most = s->rungs[i].total_bytes;
-    for (size_t i = top; i < top + room; i++, y++) {
-        const bb_rung *r = &s->rungs[i];
-        char bytes[32];
-        int bar = p->w - 8 - 26, n = most ? (int)((double)r->total_bytes / (double)most * bar + 0.5) : 0;
-        (void)bb_put(y, p->x, 7, strcmp(r->weights, s->plan.used.weights) == 0 ? BB_ROLE_FOCUS : BB_ROLE_TEXT,
-                     r->weights);
-        bb_put_times(y, p->x + 8, n, BB_ROLE_WEIGHTS, "█");
-        bb_put_right(y, p->x + p->w - 26, 11, BB_ROLE_TEXT, bb_bytes_text(r->total_bytes, false, bytes));
-        (void)bb_put(y, p->x + p->w - 13, 12, verdict_role(r->fits),
-                     r->fits == BB_FITS_YES     ? "FITS"
-                     : r->fits == BB_FITS_NO    ? "DOES NOT FIT"
-                     : r->fits == BB_FITS_MAYBE ? "MAY FIT"
-                                                : "");
-    }
-}
-
-static void draw_cards(const bb_plan_screen *s, const bb_panes *l) {
-    const bb_rect *p = &l->pane[BB_PANE_CARDS];
-    if (!s->planned || p->h < 1 || !s->n_cards) return;
-    bb_title_draw(l, p, BB_ROLE_TITLE, "The same on other GPUs (p)");
-    int cell = 27, across = p->w / cell > 0 ? p->w / cell : 1;
-    for (size_t i = 0; i < s->n_cards; i++) {
-        int row = (int)i / across, x = p->x + (int)i % across * cell;
-        if (row >= p->h) break;
-        bb_fit_answer fits = s->cards[i].fits;
-        (void)bb_put(p->y + row, x, 17, BB_ROLE_TEXT, s->cards[i].gpu->name);
-        (void)bb_put(p->y + row, x + 18, 8, verdict_role(fits),
-                     fits == BB_FITS_YES  ? "FITS"
-                     : fits == BB_FITS_NO ? "no"
-                                          : "MAY FIT");
-    }
+    wants->more = bb_plan_more_rows(s);
+    wants->needs = s->plan.n_devices > 2 ? (int)s->plan.n_devices : 0; /* a line of words and the cards */
 }
 
 void bb_plan_screen_draw(const bb_app *app, const bb_plan_screen *s, const bb_panes *l) {
     draw_ask(app, s, l);
     draw_needs(s, l);
     draw_lines(s, l);
-    draw_more(s, l);
-    draw_ladder(s, l);
-    draw_cards(s, l);
+    bb_plan_draw_more(s, l);
+    bb_plan_draw_ladder(s, l);
+    bb_plan_draw_cards(s, l);
 }

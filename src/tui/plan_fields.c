@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* plan_fields.c - the fields of the Plan screen: text into the request, the request as text, the values beside. */
+/* plan_fields.c - the fields of the Plan screen: text into the request, and the request as text. */
 #include "base/units.h"
+#include "plan/cards.h"
 #include "tui/plan_screen.h"
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,10 @@
 const char *const bb_plan_kv_types[] = {"f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "f32", NULL};
 const char *const bb_plan_weight_types[] = {"f32",    "f16",    "bf16",   "q8_0", "q6_K",   "q5_K_M", "q5_K_S",
                                             "q4_K_M", "q4_K_S", "iq4_xs", "q4_0", "q3_K_M", "q2_K",   NULL};
+const char *const bb_plan_engines[] = {"llama.cpp", "ollama", "vllm", "hf", "simple", NULL};
+static const char *const llama_splits[] = {"layer", "row", "none", NULL};
+static const char *const vllm_splits[] = {"tensor", "pipeline", NULL};
+
 /* ---- text into the request ---- */
 
 bb_status bb_plan_screen_model(bb_plan_screen *s, const char *text, bb_error *err) {
@@ -29,14 +34,19 @@ bb_status bb_plan_screen_model(bb_plan_screen *s, const char *text, bb_error *er
     return BB_OK;
 }
 
-void bb_plan_screen_gpu(bb_plan_request *ask, const bb_gpu *g) {
-    ask->no_gpu = false;
-    bb_plan_card_of(g, &ask->cards[0]);
+static bool is_llama(const bb_plan_screen *s) {
+    return s->ask.engine == BB_ENGINE_LLAMA_CPP || s->ask.engine == BB_ENGINE_OLLAMA;
 }
 
 bool bb_plan_screen_has_layers(const bb_plan_screen *s) {
-    return s->ask.engine == BB_ENGINE_LLAMA_CPP && !s->ask.no_gpu && s->subject.n_layers > 0;
+    return is_llama(s) && !s->ask.no_gpu && s->subject.n_layers > 0;
 }
+
+bool bb_plan_screen_has_split(const bb_plan_screen *s) {
+    return (is_llama(s) || s->ask.engine == BB_ENGINE_VLLM) && !s->ask.no_gpu && bb_plan_screen_cards(&s->ask) > 1;
+}
+
+const char *const *bb_plan_screen_splits(const bb_plan_screen *s) { return is_llama(s) ? llama_splits : vllm_splits; }
 
 static bb_status set_layers(bb_plan_screen *s, const char *text, bb_error *err) {
     bb_plan_request *u = &s->ask;
@@ -52,25 +62,83 @@ static bb_status set_layers(bb_plan_screen *s, const char *text, bb_error *err) 
     return BB_OK;
 }
 
-/* A name of a card, an amount of memory, or "none". How many layers went to another card says nothing here. */
-static bb_status set_card(bb_plan_screen *s, const char *text, bb_error *err) {
+static void forget_cards(bb_plan_request *u) {
+    memset(u->cards, 0, sizeof u->cards);
+    u->n_cards = 0;
+    u->gpu_layers_set = false;
+}
+
+/* Names of cards, an amount of memory, each with how many of them, or "none". How many layers went to another card says
+ * nothing here. */
+static bb_status set_cards(bb_plan_screen *s, const char *text, bb_error *err) {
+    bb_plan_request u = s->ask;
+    char base[40];
+    uint64_t n, bytes;
+    forget_cards(&u);
+    u.no_gpu = bb_name_eq(text, "none");
+    if (!u.no_gpu && bb_cards_counted(text, base, sizeof base, &n) && bb_parse_bytes(base, &bytes, NULL) == BB_OK &&
+        bytes > 0) {
+        bb_plan_card card = {.limit_bytes = bytes, .driver_bytes = bytes, .limit_status = BB_EXACT};
+        if (bytes >> 60) return bb_fail(err, BB_E_VALUE, "more than 2^60 bytes is no card");
+        if (n == 0) return bb_fail(err, BB_E_VALUE, "'%.40s': expected at least one card", text);
+        bb_status st = bb_cards_repeat(&u, &card, n, err);
+        if (st) return st;
+    } else if (!u.no_gpu) {
+        bb_status st = bb_cards_add(s->cat, text, false, &u, err);
+        if (st) return st;
+    }
+    s->ask = u;
+    return BB_OK;
+}
+
+/* So many of the first card. */
+static bb_status set_count(bb_plan_screen *s, const char *text, bb_error *err) {
     bb_plan_request *u = &s->ask;
     uint64_t n;
-    if (strcmp(text, "none") == 0) {
-        u->no_gpu = true;
-        u->gpu_layers_set = false;
-        u->cards[0] = (bb_plan_card){0};
-        return BB_OK;
-    }
-    if (bb_parse_bytes(text, &n, NULL) == BB_OK && n > 0) {
-        u->no_gpu = u->gpu_layers_set = false;
-        u->cards[0] = (bb_plan_card){.limit_bytes = n, .limit_status = BB_EXACT};
-        return BB_OK;
-    }
-    const bb_gpu *g = bb_gpu_find(s->cat, text, err);
-    if (!g) return BB_E_NAME;
+    if (!bb_parse_u64(text, &n) || n == 0 || n > BB_PLAN_CARDS)
+        return bb_fail(err, BB_E_VALUE, "'%.40s' is no number of cards: expected 1 to %d", text, BB_PLAN_CARDS);
+    if (u->no_gpu) return bb_fail(err, BB_E_VALUE, "no GPU is chosen of which there could be several");
     u->gpu_layers_set = false;
-    bb_plan_screen_gpu(u, g);
+    for (uint64_t i = 1; i < n; i++) u->cards[i] = u->cards[0];
+    u->n_cards = (size_t)n;
+    return BB_OK;
+}
+
+static bb_status set_split(bb_plan_screen *s, const char *text, bb_error *err) {
+    const char *const *words = bb_plan_screen_splits(s);
+    size_t at = 0;
+    if (!bb_plan_screen_has_split(s))
+        return bb_fail(err, BB_E_VALUE, "only several cards of llama.cpp, ollama or vllm share a model");
+    while (words[at] && !bb_name_eq(words[at], text)) at++;
+    if (!words[at])
+        return bb_fail(err, BB_E_VALUE, is_llama(s) ? "expected layer, row or none" : "expected tensor or pipeline");
+    if (is_llama(s))
+        s->ask.split_mode = at == 0 ? BB_SPLIT_LAYER : at == 1 ? BB_SPLIT_ROW : BB_SPLIT_NONE;
+    else
+        s->ask.pipeline_parallel = at == 1 ? bb_plan_screen_cards(&s->ask) : 0;
+    return BB_OK;
+}
+
+bool bb_plan_screen_engine(bb_plan_screen *s, bb_engine engine, bb_plan_request *ask) {
+    ask->engine = engine;
+    if (engine != BB_ENGINE_LLAMA_CPP && engine != BB_ENGINE_OLLAMA) ask->gpu_layers_set = false;
+    if (bb_plan_screen_try(s, ask)) return true;
+    ask->kv_k[0] = ask->kv_v[0] = 0;
+    if (bb_plan_screen_try(s, ask)) return true;
+    ask->weights[0] = 0;
+    return bb_plan_screen_try(s, ask);
+}
+
+static bb_status set_engine(bb_plan_screen *s, const char *text, bb_error *err) {
+    bb_engine e;
+    if (bb_name_eq(text, "auto")) {
+        s->engine_set = false;
+        return BB_OK;
+    }
+    bb_status st = bb_engine_find(text, &e, err);
+    if (st) return st;
+    s->engine_set = true;
+    (void)bb_plan_screen_engine(s, e, &s->ask); /* where nothing goes, the plan itself says why */
     return BB_OK;
 }
 
@@ -85,6 +153,8 @@ bb_status bb_plan_screen_set(bb_plan_screen *s, bb_plan_field f, const char *tex
         if (st == BB_OK) u->gpu_layers_set = false;
         return st;
     }
+    case BB_PLAN_ENGINE:
+        return set_engine(s, text, err);
     case BB_PLAN_PURPOSE:
         if (strcmp(text, "infer") != 0 && strcmp(text, "load") != 0)
             return bb_fail(err, BB_E_VALUE, "expected infer or load");
@@ -113,18 +183,56 @@ bb_status bb_plan_screen_set(bb_plan_screen *s, bb_plan_field f, const char *tex
         return BB_OK;
     case BB_PLAN_LAYERS:
         return set_layers(s, text, err);
+    case BB_PLAN_GPUS:
+        return set_count(s, text, err);
+    case BB_PLAN_SPLIT:
+        return set_split(s, text, err);
     case BB_PLAN_GPU:
     case BB_PLAN_FIELDS:
         break;
     }
-    return set_card(s, text, err);
+    return set_cards(s, text, err);
 }
 
 /* ---- the request as text ---- */
 
+void bb_plan_screen_card_text(const bb_plan_request *u, bb_str *out) {
+    size_t n = bb_plan_screen_cards(u);
+    if (u->no_gpu)
+        bb_str_add(out, "none");
+    else if (*u->cards[0].name)
+        bb_cards_list(u, out);
+    else if (u->cards[0].limit_bytes) {
+        bb_str_addf(out, "%lluB", (unsigned long long)u->cards[0].limit_bytes);
+        if (n > 1) bb_str_addf(out, "x%zu", n);
+    }
+}
+
+/* One kind of card has its size beside it; several kinds are listed. */
+static void card_value(const bb_plan_request *u, char *buf, size_t size) {
+    char bytes[32], names[128];
+    bool same = true;
+    for (size_t i = 1; i < u->n_cards; i++) same = same && strcmp(u->cards[i].name, u->cards[0].name) == 0;
+    if (u->no_gpu)
+        (void)snprintf(buf, size, "none");
+    else if (!same)
+        (void)snprintf(buf, size, "%s", bb_plan_cards_name(u, names, sizeof names));
+    else if (!u->cards[0].limit_bytes)
+        (void)snprintf(buf, size, "%s", *u->cards[0].name ? u->cards[0].name : "any");
+    else
+        (void)snprintf(buf, size, "%s%s%s", u->cards[0].name, *u->cards[0].name ? "  " : "",
+                       bb_bytes_text(u->cards[0].limit_bytes, false, bytes));
+}
+
+static const char *split_name(const bb_plan_screen *s) {
+    const char *const *words = bb_plan_screen_splits(s);
+    if (!bb_plan_screen_has_split(s)) return "-";
+    if (!is_llama(s)) return words[s->ask.pipeline_parallel > 1];
+    return words[s->ask.split_mode == BB_SPLIT_LAYER ? 0 : s->ask.split_mode == BB_SPLIT_ROW ? 1 : 2];
+}
+
 const char *bb_plan_screen_value(const bb_plan_screen *s, bb_plan_field field, char *buf, size_t size) {
     const bb_plan_request *u = s->planned ? &s->plan.used : &s->ask;
-    char bytes[32];
     switch (field) {
     case BB_PLAN_MODEL:
         (void)snprintf(buf, size, "%s", s->model->title);
@@ -162,120 +270,19 @@ const char *bb_plan_screen_value(const bb_plan_screen *s, bb_plan_field field, c
         else
             (void)snprintf(buf, size, "all");
         break;
+    case BB_PLAN_ENGINE:
+        (void)snprintf(buf, size, "%s", bb_engine_name(s->ask.engine));
+        break;
+    case BB_PLAN_GPUS:
+        (void)snprintf(buf, size, "%zu", u->no_gpu ? 0 : bb_plan_screen_cards(u));
+        break;
+    case BB_PLAN_SPLIT:
+        (void)snprintf(buf, size, "%s", split_name(s));
+        break;
     case BB_PLAN_GPU:
     case BB_PLAN_FIELDS:
-        if (u->no_gpu)
-            (void)snprintf(buf, size, "none");
-        else if (!u->cards[0].limit_bytes)
-            (void)snprintf(buf, size, "%s", *u->cards[0].name ? u->cards[0].name : "any");
-        else
-            (void)snprintf(buf, size, "%s%s%s", u->cards[0].name, *u->cards[0].name ? "  " : "",
-                           bb_bytes_text(u->cards[0].limit_bytes, false, bytes));
+        card_value(u, buf, size);
         break;
     }
     return buf;
-}
-
-/* ---- the values beside ---- */
-
-static double bits_of(const char *name) {
-    const bb_ftype *ft = bb_ftype_find(name, NULL);
-    const bb_dtype *t = bb_dtype_find(ft ? ft->base : name, NULL);
-    return t ? bb_dtype_bits_per_weight(t, 0) : 0;
-}
-
-static size_t count_words(const char *const *words) {
-    size_t n = 0;
-    while (words[n]) n++;
-    return n;
-}
-
-static size_t index_of(const char *const *words, const char *now) {
-    size_t i = 0;
-    while (words[i] && !bb_name_eq(words[i], now)) i++;
-    return i;
-}
-
-/* The next weights that make another plan. What is not in the list stands where its bits belong. */
-static bool weights_beside(bb_plan_screen *s, int step, char *text, size_t size) {
-    const char *const *words = bb_plan_weight_types;
-    const char *used = s->planned ? s->plan.used.weights : s->ask.weights;
-    size_t n = count_words(words), at = index_of(words, *s->ask.weights ? s->ask.weights : used);
-    if (at == n) {
-        for (at = 0; at < n && bits_of(words[at]) > bits_of(used);) at++;
-        if (step > 0) at += n - 1;
-    }
-    for (size_t tries = 0; tries < n; tries++) {
-        at = (at + (step > 0 ? 1 : n - 1)) % n;
-        bb_plan p = {0};
-        bb_plan_request ask = s->ask;
-        (void)snprintf(ask.weights, sizeof ask.weights, "%s", words[at]);
-        ask.engine = bb_engine_default(&s->subject, &ask);
-        bool other = bb_plan_subject(&s->subject, &ask, &p, NULL) == BB_OK && strcmp(p.used.weights, used) != 0;
-        bb_plan_clear(&p);
-        if (!other) continue;
-        (void)snprintf(text, size, "%s", words[at]);
-        return true;
-    }
-    return false;
-}
-
-static void layers_beside(const bb_plan_screen *s, int step, char *text, size_t size) {
-    uint64_t most = s->subject.n_layers + 1, n = s->ask.gpu_layers_set ? s->ask.gpu_layers : most;
-    n = step > 0 ? n + (n < most) : n - (n > 0);
-    (void)snprintf(text, size, "%llu", (unsigned long long)n);
-}
-
-static const char *name_at(const bb_plan_screen *s, bool model, size_t i) {
-    return model ? bb_catalogue_model(s->cat, i)->name : bb_catalogue_gpu(s->cat, i)->name;
-}
-
-/* The model or the card that follows in the catalogue. */
-static void row_beside(const bb_plan_screen *s, bool model, int step, char *text, size_t size) {
-    size_t n = model ? bb_catalogue_models(s->cat) : bb_catalogue_gpus(s->cat), at = 0;
-    for (size_t i = 0; i < n; i++)
-        if (bb_name_eq(name_at(s, model, i), model ? s->model_text : s->ask.cards[0].name)) at = i;
-    for (size_t tries = 0; tries < n; tries++) {
-        at = (at + (step > 0 ? 1 : n - 1)) % n;
-        if (model || bb_catalogue_gpu(s->cat, at)->usable_bytes) break;
-    }
-    (void)snprintf(text, size, "%s", name_at(s, model, at));
-}
-
-bool bb_plan_screen_beside(bb_plan_screen *s, bb_plan_field f, int step, char *text, size_t size) {
-    const bb_plan_request *u = s->planned ? &s->plan.used : &s->ask;
-    uint64_t n;
-    switch (f) {
-    case BB_PLAN_PURPOSE:
-        (void)snprintf(text, size, "%s", s->ask.purpose == BB_FOR_LOAD ? "infer" : "load");
-        return true;
-    case BB_PLAN_WEIGHTS:
-        return weights_beside(s, step, text, size);
-    case BB_PLAN_KV: {
-        size_t words = count_words(bb_plan_kv_types), at = index_of(bb_plan_kv_types, u->kv_k);
-        at = at == words ? 0 : (at + (step > 0 ? 1 : words - 1)) % words;
-        (void)snprintf(text, size, "%s", bb_plan_kv_types[at]);
-        return true;
-    }
-    case BB_PLAN_CTX:
-        n = u->ctx ? u->ctx : 1024;
-        n = step > 0 ? n * 2 : n / 2;
-        (void)snprintf(text, size, "%llu", (unsigned long long)(n < 256 ? 256 : n));
-        return true;
-    case BB_PLAN_SEQS:
-        n = u->parallel ? u->parallel : 1;
-        n = step > 0 ? n + 1 : n - 1;
-        (void)snprintf(text, size, "%llu", (unsigned long long)(n < 1 ? 1 : n));
-        return true;
-    case BB_PLAN_LAYERS:
-        layers_beside(s, step, text, size);
-        return true;
-    case BB_PLAN_MODEL:
-    case BB_PLAN_GPU:
-        row_beside(s, f == BB_PLAN_MODEL, step, text, size);
-        return true;
-    case BB_PLAN_FIELDS:
-        break;
-    }
-    return false;
 }

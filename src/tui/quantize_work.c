@@ -173,7 +173,7 @@ bb_status bb_quantize_screen_size(const bb_quantize_screen *q, const bb_ftype *f
 static bool writable(const bb_ftype *ft) {
     const bb_dtype *t = bb_dtype_find(ft->base, NULL);
     const bb_codec *codec = t ? bb_codec_find(t, BB_ISA_AUTO) : NULL;
-    return codec && codec->encode;
+    return !ft->old && codec && codec->encode;
 }
 
 static double bits_of(const bb_ftype *ft) { return bb_dtype_bits_per_weight(bb_dtype_find(ft->base, NULL), 0); }

@@ -26,10 +26,9 @@ int bb_tui_run(const struct bb_tui_opts *opts) {
     }
     bool draw = true;
     while (!app->done && !bb_term_signal()) {
-        if (bb_app_tick(app)) draw = true;
         if (bb_term_resized()) draw = true;
         if (draw) bb_app_draw(app);
-        int key = bb_term_key(TICK_MS);
+        int key = bb_term_key(bb_app_pending(app) ? 0 : TICK_MS);
         if (key == BB_KEY_LOST) break;
         draw = key != BB_KEY_NONE;
         for (int i = 0; i < BURST && key >= 0 && !app->done && !bb_term_signal(); i++) {
@@ -37,6 +36,7 @@ int bb_tui_run(const struct bb_tui_opts *opts) {
             key = bb_term_key(0);
         }
         if (key == BB_KEY_LOST) break;
+        if (bb_app_tick(app)) draw = true;
     }
     int sig = bb_term_signal();
     bb_app_free(app);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* view_plan.c - the Plan screen: fields, keys, and the command that says the same. */
-#include "base/escape.h"
 #include "base/mem.h"
-#include "base/units.h"
 #include "report/report.h"
 #include "tui/plan_screen.h"
 #include <stdio.h>
@@ -22,13 +20,15 @@ static void keep_for_undo(bb_plan_screen *s) {
     }
     bb_before *b = &s->undo[s->n_undo++];
     b->ask = s->ask;
+    b->engine_set = s->engine_set;
     (void)snprintf(b->model_text, sizeof b->model_text, "%s", s->model_text);
 }
 
 static void first_request(bb_plan_screen *s) {
     s->ask = (bb_plan_request){.purpose = BB_FOR_INFER};
+    s->engine_set = false;
     const bb_gpu *g = bb_gpu_find(s->cat, FIRST_GPU, NULL);
-    if (g) bb_plan_screen_gpu(&s->ask, g);
+    if (g) s->ask = bb_plan_screen_on(s, g, 1);
 }
 
 static bb_status plan_open(bb_app *app, const char *model, void **state, bb_error *err) {
@@ -52,6 +52,8 @@ static bb_status plan_open(bb_app *app, const char *model, void **state, bb_erro
 static void plan_close(void *state) {
     bb_plan_screen *s = state;
     bb_plan_clear(&s->plan);
+    bb_plan_clear(&s->trial);
+    bb_plan_clear(&s->first);
     bb_subject_clear(&s->subject);
     bb_model_free(s->model);
     bb_str_clear(&s->kept);
@@ -60,9 +62,9 @@ static void plan_close(void *state) {
 
 static bool plan_accept(bb_app *app, void *state, int field, const char *text, bb_error *err) {
     bb_plan_screen *s = state;
-    bb_before before = {.ask = s->ask};
+    bb_plan_request before = s->ask;
+    bool engine_set = s->engine_set;
     (void)app;
-    (void)snprintf(before.model_text, sizeof before.model_text, "%s", s->model_text);
     keep_for_undo(s);
     if (bb_plan_screen_set(s, (bb_plan_field)field, text, err) != BB_OK) {
         s->n_undo--;
@@ -72,68 +74,14 @@ static bool plan_accept(bb_app *app, void *state, int field, const char *text, b
     if (s->planned || field == BB_PLAN_MODEL) return true;
     /* what was typed is fine, but nothing can be planned with it: say so and go back */
     if (err) *err = s->why;
-    s->ask = before.ask;
+    s->ask = before;
+    s->engine_set = engine_set;
     s->n_undo--;
     bb_plan_screen_update(s);
     return false;
 }
 
 /* ---- choosing ---- */
-
-static void choose_model(bb_app *app, const bb_plan_screen *s) {
-    bb_app_choose(app, BB_PLAN_MODEL, "Model", "name, count (7b) or path; parameters", true);
-    for (size_t i = 0; i < bb_catalogue_models(s->cat); i++) {
-        const bb_arch *a = bb_catalogue_model(s->cat, i);
-        char shown[128], count[32];
-        bb_graph g;
-        uint64_t total = 0, active = 0;
-        if (bb_graph_build(a, &g, NULL) == BB_OK) {
-            (void)bb_graph_parameters(&g, &total, &active);
-            bb_graph_clear(&g);
-        }
-        (void)snprintf(shown, sizeof shown, "%-28s %10s  %llu layers", a->name, bb_count_text(total, count),
-                       (unsigned long long)a->layers);
-        bb_chooser_add(&app->chooser, a->name, shown);
-    }
-    for (size_t i = 0; s->stores && i < s->stores->n; i++) {
-        bb_names names = {0};
-        (void)bb_store_list(&s->stores->at[i], &names, NULL);
-        for (size_t k = 0; k < names.n; k++) {
-            char shown[160], safe[96];
-            if (strlen(names.at[k]) >= sizeof s->model_text) continue;
-            (void)snprintf(shown, sizeof shown, "%-28s on this disk, %s", bb_escape_buf(names.at[k], safe, sizeof safe),
-                           bb_store_name(s->stores->at[i].kind));
-            bb_chooser_add(&app->chooser, names.at[k], shown);
-        }
-        bb_names_clear(&names);
-    }
-    bb_chooser_mark(&app->chooser, s->model_text);
-}
-
-static void choose_gpu(bb_app *app, const bb_plan_screen *s, bool plans) {
-    bb_app_choose(app, BB_PLAN_GPU, plans ? "The same plan on every card" : "GPU",
-                  plans ? "card, what a program gets, verdict" : "card or size (24GiB), what a program gets", true);
-    for (size_t i = 0; i < bb_catalogue_gpus(s->cat); i++) {
-        const bb_gpu *g = bb_catalogue_gpu(s->cat, i);
-        char shown[128], bytes[32], left[32];
-        if (!g->usable_bytes) continue;
-        const char *verdict = "";
-        left[0] = 0;
-        if (s->planned) {
-            verdict = s->plan.high_bytes <= g->usable_bytes ? "FITS"
-                      : s->plan.low_bytes > g->usable_bytes ? "DOES NOT FIT"
-                                                            : "MAY FIT";
-            uint64_t a = g->usable_bytes, b = s->plan.total_bytes;
-            (void)bb_bytes_text(a > b ? a - b : b - a, false, left);
-        }
-        (void)snprintf(shown, sizeof shown, "%-26s %11s  %-12s %s %s", g->name,
-                       bb_bytes_text(g->usable_bytes, false, bytes), verdict, left,
-                       s->planned ? g->usable_bytes >= s->plan.total_bytes ? "left" : "short" : "");
-        bb_chooser_add(&app->chooser, g->name, shown);
-    }
-    bb_chooser_add(&app->chooser, "none", "none                        everything on the host");
-    bb_chooser_mark(&app->chooser, s->ask.no_gpu ? "none" : s->ask.cards[0].name);
-}
 
 static void choose_words(bb_app *app, bb_plan_field f, const char *title, const char *const *words, const char *now) {
     bb_app_choose(app, (int)f, title, "", true);
@@ -147,7 +95,17 @@ static void open_field(bb_app *app, bb_plan_screen *s, bb_plan_field f) {
     const bb_plan_request *u = s->planned ? &s->plan.used : &s->ask;
     switch (f) {
     case BB_PLAN_MODEL:
-        choose_model(app, s);
+        bb_plan_list_models(app, s);
+        break;
+    case BB_PLAN_ENGINE:
+        choose_words(app, f, "Engine", bb_plan_engines, bb_engine_name(s->ask.engine));
+        bb_chooser_add(&app->chooser, "auto", "auto      by the model, the weights and the options");
+        break;
+    case BB_PLAN_SPLIT:
+        if (bb_plan_screen_has_split(s))
+            choose_words(app, f, "Split", bb_plan_screen_splits(s), bb_plan_screen_value(s, f, value, sizeof value));
+        else
+            bb_app_say(app, BB_ROLE_WARN, "several cards share a model; there is one or none");
         break;
     case BB_PLAN_PURPOSE:
         choose_words(app, f, "Purpose", purposes, s->ask.purpose == BB_FOR_LOAD ? "load" : "infer");
@@ -160,7 +118,7 @@ static void open_field(bb_app *app, bb_plan_screen *s, bb_plan_field f) {
         choose_words(app, f, "KV type", bb_plan_kv_types, u->kv_k);
         break;
     case BB_PLAN_GPU:
-        choose_gpu(app, s, false);
+        bb_plan_list_gpus(app, "GPU");
         break;
     case BB_PLAN_LAYERS:
         (void)snprintf(value, sizeof value, "all");
@@ -182,48 +140,48 @@ static void step_field(bb_app *app, bb_plan_screen *s, bb_plan_field f, int step
 
 /* ---- keys ---- */
 
-static void compose_formula(const bb_app *app, int w, bb_str *out) {
-    const bb_plan_screen *s = app->state[app->screen];
-    size_t n = bb_plan_screen_lines(s);
-    size_t at = s->focus >= BB_PLAN_FIELDS && s->focus < BB_PLAN_FIELDS + n ? s->focus - BB_PLAN_FIELDS : 0;
-    const bb_plan_line *l = n ? bb_plan_screen_line(s, at) : NULL;
-    if (!l) return;
-    char bytes[32], low[32], high[32];
-    bb_str text;
-    bb_str_init(&text);
-    bb_str_addf(&text, "%s on %s: %llu bytes = %s", l->component, l->device, (unsigned long long)l->bytes,
-                bb_bytes_text(l->bytes, false, bytes));
-    bb_wrap(out, bb_str_c(&text), w, 2);
-    bb_str_clear(&text);
-    if (l->low_bytes != l->high_bytes) {
-        bb_str_addf(&text, "between %s and %s", bb_bytes_text(l->low_bytes, false, low),
-                    bb_bytes_text(l->high_bytes, false, high));
-        bb_wrap(out, bb_str_c(&text), w, 2);
-        bb_str_clear(&text);
-    }
-    bb_str_addf(&text, "= %s", l->formula);
-    bb_wrap(out, bb_str_c(&text), w, 2);
-    bb_str_clear(&text);
-    bb_str_addf(&text, "%s; source: %s", bb_evidence_name(l->status), l->source);
-    bb_wrap(out, bb_str_c(&text), w, 2);
-    bb_str_clear(&text);
+/* The field that has the focus; the context where it says nothing of sizes. */
+static void solve(bb_app *app, bb_plan_screen *s) {
+    char said[160];
+    bb_plan_field f = s->focus < BB_PLAN_FIELDS ? (bb_plan_field)s->focus : BB_PLAN_CTX;
+    if (f == BB_PLAN_PURPOSE || f == BB_PLAN_ENGINE || f == BB_PLAN_SPLIT) f = BB_PLAN_CTX;
+    keep_for_undo(s);
+    bool found = bb_plan_screen_solve(s, f, said, sizeof said);
+    if (found)
+        bb_plan_screen_update(s);
+    else
+        s->n_undo--;
+    bb_app_say(app, found ? BB_ROLE_OK : BB_ROLE_WARN, "%s", said);
 }
 
-static void solve_context(bb_app *app, bb_plan_screen *s) {
-    if (!s->fit_known || !s->fit.answer) {
-        bb_app_say(app, BB_ROLE_WARN, s->ask.cards[0].limit_bytes ? "no context fits this card" : "choose a GPU first");
+/* ---- comparing ---- */
+
+static void keep_plan(bb_app *app, bb_plan_screen *s) {
+    bb_plan copy = s->plan;
+    if (!s->planned) {
+        bb_app_error(app, &s->why);
         return;
     }
-    keep_for_undo(s);
-    s->ask.ctx = s->fit.answer;
-    bool limit = s->fit.model_limit;
-    const bb_arch *a = s->model->arch;
-    bool all = a && s->fit.answer >= a->context; /* sequences share it in equal steps, which may leave a rest */
-    bb_plan_screen_update(s);
-    bb_app_say(app, BB_ROLE_OK, "%llu tokens is the longest context that %s", (unsigned long long)s->ask.ctx,
-               !limit ? "fits"
-               : all  ? "the model knows, and it fits"
-                      : "these sequences can share, and it fits");
+    copy.lines = bb_alloc(copy.n_lines, sizeof *copy.lines);
+    if (!copy.lines) {
+        bb_app_say(app, BB_ROLE_BAD, "out of memory");
+        return;
+    }
+    memcpy(copy.lines, s->plan.lines, copy.n_lines * sizeof *copy.lines);
+    copy.cap_lines = copy.n_lines;
+    bb_plan_clear(&s->first);
+    s->first = copy;
+    (void)snprintf(s->first_title, sizeof s->first_title, "%s", s->model->title);
+    bb_app_say(app, BB_ROLE_OK, "kept: change what you like, then c shows both plans");
+}
+
+static void compare(bb_app *app, bb_plan_screen *s) {
+    if (!s->first.n_lines)
+        keep_plan(app, s);
+    else if (s->planned)
+        bb_app_read(app, "two plans", bb_plan_compose_compare);
+    else
+        bb_app_error(app, &s->why);
 }
 
 static void undo(bb_app *app, bb_plan_screen *s) {
@@ -234,13 +192,14 @@ static void undo(bb_app *app, bb_plan_screen *s) {
     const bb_before *b = &s->undo[--s->n_undo];
     if (strcmp(b->model_text, s->model_text) != 0) (void)bb_plan_screen_model(s, b->model_text, NULL);
     s->ask = b->ask;
+    s->engine_set = b->engine_set;
     bb_plan_screen_update(s);
 }
 
 static void take_way(bb_plan_screen *s, size_t i) {
-    bb_plan_request ask = s->ways[i].ask;
+    bb_plan_request ask = s->ways[i].request;
     keep_for_undo(s);
-    s->ask = ask;
+    bb_plan_screen_take(s, &ask);
     s->focus = BB_PLAN_MODEL;
     bb_plan_screen_update(s);
 }
@@ -264,8 +223,15 @@ static bool plan_act(bb_app *app, void *state, bb_action action) {
     bb_plan_screen *s = state;
     size_t lines = bb_plan_screen_lines(s), last = BB_PLAN_FIELDS + lines + s->n_ways - 1;
     size_t page = app->layout.pane[BB_PANE_LINES].h > 2 ? (size_t)app->layout.pane[BB_PANE_LINES].h - 1 : 1;
-    bool on_field = s->focus < BB_PLAN_FIELDS, on_way = s->focus >= BB_PLAN_FIELDS + lines;
+    bool on_field = s->focus < BB_PLAN_FIELDS, on_way = s->n_ways && s->focus >= BB_PLAN_FIELDS + lines;
     switch (action) {
+    case BB_ACT_SCREEN_1:
+    case BB_ACT_SCREEN_2:
+    case BB_ACT_SCREEN_3:
+    case BB_ACT_SCREEN_4:
+        if (!on_way || (size_t)(action - BB_ACT_SCREEN_1) >= s->n_ways) return false;
+        take_way(s, (size_t)(action - BB_ACT_SCREEN_1));
+        return true;
     case BB_ACT_UP:
         s->focus -= s->focus > 0;
         return true;
@@ -300,22 +266,28 @@ static bool plan_act(bb_app *app, void *state, bb_action action) {
     case BB_ACT_EDIT:
         if (on_field)
             open_field(app, s, (bb_plan_field)s->focus);
-        else if (on_way && s->n_ways)
+        else if (on_way)
             take_way(s, s->focus - BB_PLAN_FIELDS - lines);
         else
-            bb_app_read(app, "formula and source", compose_formula);
+            bb_app_read(app, "formula and source", bb_plan_compose_formula);
         return true;
     case BB_ACT_FIND:
-        choose_model(app, s);
+        bb_plan_list_models(app, s);
         return true;
     case BB_ACT_GPUS:
-        choose_gpu(app, s, true);
+        bb_plan_list_gpus(app, "The same plan on every card");
         return true;
     case BB_ACT_FORMULA:
-        bb_app_read(app, "formula and source", compose_formula);
+        bb_app_read(app, "formula and source", bb_plan_compose_formula);
         return true;
     case BB_ACT_SOLVE:
-        solve_context(app, s);
+        solve(app, s);
+        return true;
+    case BB_ACT_BESIDE:
+        compare(app, s);
+        return true;
+    case BB_ACT_KEEP:
+        keep_plan(app, s);
         return true;
     case BB_ACT_UNDO:
         undo(app, s);
@@ -338,35 +310,49 @@ static void option(bb_str *out, const char *name, const char *value) {
     bb_shell_word(out, value);
 }
 
+static void number_option(bb_str *out, const char *name, uint64_t v) {
+    bb_str_addf(out, " %s %llu", name, (unsigned long long)v);
+}
+
+static void card_options(const bb_plan_request *u, bb_str *out) {
+    size_t n = bb_plan_screen_cards(u);
+    bb_str list;
+    bb_str_init(&list);
+    bb_plan_screen_card_text(u, &list);
+    if (u->no_gpu || *u->cards[0].name) {
+        option(out, "--gpu", bb_str_c(&list));
+    } else if (u->cards[0].limit_bytes) {
+        bb_str_addf(out, " --memory %lluB", (unsigned long long)u->cards[0].limit_bytes);
+        if (n > 1) number_option(out, "--gpus", n);
+    }
+    bb_str_clear(&list);
+    if (u->split_mode != BB_SPLIT_LAYER) option(out, "--split-mode", u->split_mode == BB_SPLIT_ROW ? "row" : "none");
+    if (u->tensor_parallel > 1) number_option(out, "--tensor-parallel-size", u->tensor_parallel);
+    if (u->pipeline_parallel > 1) number_option(out, "--pipeline-parallel-size", u->pipeline_parallel);
+}
+
 static void plan_command(void *state, bb_str *out) {
     const bb_plan_screen *s = state;
     const bb_plan_request *u = &s->ask;
-    char number[32];
     bb_str_add(out, "plan ");
     bb_shell_word(out, s->model_text);
+    if (s->engine_set) option(out, "--engine", bb_engine_name(u->engine));
     if (*u->weights) option(out, "--weights", u->weights);
     if (u->purpose == BB_FOR_LOAD) option(out, "--for", "load");
-    if (u->ctx) {
-        (void)snprintf(number, sizeof number, "%llu", (unsigned long long)u->ctx);
-        option(out, "--ctx", number);
+    if (u->ctx) number_option(out, "--ctx", u->ctx);
+    if (*u->kv_k) {
+        char kv[40];
+        (void)snprintf(kv, sizeof kv, "%s%s%s", u->kv_k, *u->kv_v && strcmp(u->kv_k, u->kv_v) ? "," : "",
+                       *u->kv_v && strcmp(u->kv_k, u->kv_v) ? u->kv_v : "");
+        option(out, "--kv", kv);
     }
-    if (*u->kv_k) option(out, "--kv", u->kv_k);
-    if (u->parallel > 1) {
-        (void)snprintf(number, sizeof number, "%llu", (unsigned long long)u->parallel);
-        option(out, "--parallel", number);
-    }
-    if (u->gpu_layers_set && u->gpu_layers != BB_ALL) {
-        (void)snprintf(number, sizeof number, "%llu", (unsigned long long)u->gpu_layers);
-        option(out, "--gpu-layers", number);
-    }
-    if (u->no_gpu)
-        option(out, "--gpu", "none");
-    else if (*u->cards[0].name)
-        option(out, "--gpu", u->cards[0].name);
-    else if (u->cards[0].limit_bytes) {
-        (void)snprintf(number, sizeof number, "%lluB", (unsigned long long)u->cards[0].limit_bytes);
-        option(out, "--memory", number);
-    }
+    if (u->parallel > 1) number_option(out, "--parallel", u->parallel);
+    if (u->gpu_layers_set && u->gpu_layers != BB_ALL) number_option(out, "--gpu-layers", u->gpu_layers);
+    if (u->cpu_moe_layers == BB_ALL)
+        bb_str_add(out, " --cpu-moe");
+    else if (u->cpu_moe_layers)
+        number_option(out, "--n-cpu-moe", u->cpu_moe_layers);
+    card_options(u, out);
 }
 
 static bb_table *plan_table(void *state, bb_error *err) {
@@ -402,10 +388,9 @@ static void plan_remember(void *state, bb_str *out) {
     }
     bb_str_addf(out, "model %s\n", s->model_text);
     bb_str_addf(out, "weights %s\n", *s->ask.weights ? s->ask.weights : "file");
-    if (*s->ask.cards[0].name || !s->ask.cards[0].limit_bytes)
-        bb_str_addf(out, "gpu %s\n", s->ask.no_gpu ? "none" : s->ask.cards[0].name);
-    else
-        bb_str_addf(out, "gpu %lluB\n", (unsigned long long)s->ask.cards[0].limit_bytes);
+    bb_str_add(out, "gpu ");
+    bb_plan_screen_card_text(&s->ask, out);
+    bb_str_addf(out, "\nengine %s\n", s->engine_set ? bb_engine_name(s->ask.engine) : "auto");
 }
 
 static void plan_recall(bb_app *app, void *state, const char *key, const char *value) {
@@ -414,6 +399,7 @@ static void plan_recall(bb_app *app, void *state, const char *key, const char *v
     bb_plan_field f = strcmp(key, "model") == 0     ? BB_PLAN_MODEL
                       : strcmp(key, "weights") == 0 ? BB_PLAN_WEIGHTS
                       : strcmp(key, "gpu") == 0     ? BB_PLAN_GPU
+                      : strcmp(key, "engine") == 0  ? BB_PLAN_ENGINE
                                                     : BB_PLAN_FIELDS;
     if (f == BB_PLAN_FIELDS || !*value) return;
     if (s->given) {
@@ -428,6 +414,13 @@ static void plan_recall(bb_app *app, void *state, const char *key, const char *v
     if (bb_plan_screen_set(s, f, value, NULL) == BB_OK) bb_plan_screen_update(s);
 }
 
+static bool plan_pending(void *state) {
+    const bb_plan_screen *s = state;
+    return s->part < BB_PARTS;
+}
+
+static bool plan_tick(bb_app *app, void *state) { return app->screen == BB_SCREEN_PLAN && bb_plan_screen_work(state); }
+
 static void plan_wants(void *state, bb_wants *wants) { bb_plan_screen_wants(state, wants); }
 
 static void plan_draw(bb_app *app, void *state, const bb_panes *l) { bb_plan_screen_draw(app, state, l); }
@@ -441,6 +434,8 @@ const bb_view bb_view_plan = {
     .draw = plan_draw,
     .act = plan_act,
     .accept = plan_accept,
+    .tick = plan_tick,
+    .pending = plan_pending,
     .about = plan_about,
     .notes = plan_notes,
     .command = plan_command,

@@ -174,11 +174,16 @@ void bb_chooser_start(bb_chooser *c, const char *title, const char *head, bool f
     c->free_text = free_text;
 }
 
-void bb_chooser_clear(bb_chooser *c) {
+void bb_chooser_empty(bb_chooser *c) {
     for (size_t i = 0; i < c->n; i++) {
         free(c->items[i].value);
         free(c->items[i].shown);
     }
+    c->n = 0;
+}
+
+void bb_chooser_clear(bb_chooser *c) {
+    bb_chooser_empty(c);
     free(c->items);
     memset(c, 0, sizeof *c);
 }
@@ -233,6 +238,7 @@ static int typed_place(const bb_chooser *c) {
     if (!c->free_text || !t[0] || (t[0] == '/' && !t[1])) return 0;
     for (size_t i = 0; i < c->n; i++)
         if (bb_name_eq(c->items[i].value, t)) return 0;
+    if (c->most) return 1; /* digits are part of a card's name */
     return bb_looks_like_count(t) || strchr(t + 1, '/') || t[0] == '.' ? -1 : 1;
 }
 
@@ -249,6 +255,24 @@ static size_t row_item(const bb_chooser *c, size_t row) {
     for (size_t i = 0; i < c->n; i++)
         if (shown_by_filter(c, i) && row-- == 0) return i;
     return typed > 0 && row == 0 ? c->n : SIZE_MAX;
+}
+
+/* Of the items that hold what was typed, the one that holds least beside it. */
+static void mark_closest(bb_chooser *c) {
+    size_t row = typed_place(c) < 0, least = SIZE_MAX;
+    c->marked = 0;
+    for (size_t i = 0; i < c->n && !row && c->filter.len; i++) {
+        size_t n = strlen(c->items[i].value);
+        if (contains_folded(c->items[i].value, c->filter.text) && n < least) least = n;
+    }
+    for (size_t i = 0; i < c->n && least != SIZE_MAX; i++) {
+        if (!shown_by_filter(c, i)) continue;
+        if (contains_folded(c->items[i].value, c->filter.text) && strlen(c->items[i].value) == least) {
+            c->marked = row;
+            return;
+        }
+        row++;
+    }
 }
 
 bb_outcome bb_chooser_key(bb_chooser *c, int key, int page) {
@@ -274,22 +298,34 @@ bb_outcome bb_chooser_key(bb_chooser *c, int key, int page) {
         return BB_STAYS;
     case BB_KEY_ENTER:
         return bb_chooser_value(c) ? BB_TAKEN : BB_STAYS;
-    case BB_KEY_TAB:
     case BB_KEY_LEFT:
+        c->count -= c->count > 1;
+        return BB_STAYS;
     case BB_KEY_RIGHT:
+        c->count += c->count < c->most;
+        return BB_STAYS;
+    case BB_KEY_TAB:
         return BB_STAYS;
     default:
         break;
     }
     size_t before = c->filter.len;
     bb_outcome o = bb_edit_key(&c->filter, key);
-    if (c->filter.len != before) c->marked = 0;
+    if (c->filter.len != before) mark_closest(c);
     return o;
 }
 
 const char *bb_chooser_value(const bb_chooser *c) {
     size_t i = row_item(c, c->marked);
     return i == SIZE_MAX ? NULL : i == c->n ? c->filter.text : c->items[i].value;
+}
+
+void bb_chooser_taken(const bb_chooser *c, char *buf, size_t size) {
+    const char *value = bb_chooser_value(c);
+    if (value && c->count > 1 && value != c->filter.text)
+        (void)snprintf(buf, size, "%sx%llu", value, (unsigned long long)c->count);
+    else
+        (void)snprintf(buf, size, "%s", value ? value : "");
 }
 
 static int head_rows(const bb_chooser *c) { return c->head[0] ? 2 : 1; }
@@ -312,6 +348,11 @@ void bb_chooser_draw(const bb_chooser *c, const bb_panes *l) {
     popup_frame(&r, c->title, "type to find  Enter take  Esc back");
     (void)bb_put(r.y, r.x, 6, BB_ROLE_KEY, "Find /");
     bb_edit_draw(&c->filter, r.y, r.x + 7, r.w - 7);
+    if (c->most) {
+        char many[32];
+        (void)snprintf(many, sizeof many, "cards: %llu  Lt/Rt", (unsigned long long)c->count);
+        bb_put_right(r.y, r.x + r.w - 24, 23, BB_ROLE_KEY, many);
+    }
     if (head) (void)bb_put(r.y + 1, r.x + 2, r.w - 2, BB_ROLE_HEAD, c->head);
     int list = r.h - 1 - head;
     if (list < 1) return;

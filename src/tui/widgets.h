@@ -4,6 +4,7 @@
 #define BB_TUI_WIDGETS_H
 #include "tui/glyphs.h"
 #include "tui/panes.h"
+#include <stdint.h>
 
 typedef enum bb_outcome { BB_STAYS, BB_TAKEN, BB_DROPPED } bb_outcome; /* of a key */
 
@@ -28,13 +29,15 @@ typedef struct bb_chooser {
     char title[96], head[128];
     bb_chooser_item *items; /* [n], owned */
     size_t n, cap;
-    bool free_text; /* what was typed may be taken although no item has it */
+    bool free_text;       /* what was typed may be taken although no item has it */
+    uint64_t count, most; /* Left and Right change how many of it are taken, 1 to most; most 0 = one */
     bb_edit filter;
     size_t marked; /* among those that are shown */
     bool failed;   /* memory ended */
 } bb_chooser;
 void bb_chooser_start(bb_chooser *c, const char *title, const char *head, bool free_text);
 void bb_chooser_clear(bb_chooser *c);
+void bb_chooser_empty(bb_chooser *c); /* of its items; what was typed and marked stays */
 void bb_chooser_add(bb_chooser *c, const char *value, const char *shown);
 /* Marks the item of that value. */
 void bb_chooser_mark(bb_chooser *c, const char *value);
@@ -42,6 +45,8 @@ bb_outcome bb_chooser_key(bb_chooser *c, int key, int page);
 int bb_chooser_page(const bb_chooser *c, const bb_panes *l); /* rows of the list that are seen at once */
 /* What BB_TAKEN took; NULL when nothing is there to take. */
 const char *bb_chooser_value(const bb_chooser *c);
+/* The same with how many of it: "RTX 3090x2"; what was typed says so itself. */
+void bb_chooser_taken(const bb_chooser *c, char *buf, size_t size);
 void bb_chooser_draw(const bb_chooser *c, const bb_panes *l);
 
 /* ---- a text ---- */

@@ -127,8 +127,8 @@ static inline void llama_load(llama *l, const char *path, bool vocab_only) {
     l->add_bos = add_bos(l->vocab);
 }
 
-/* Keys and values in F32, no flash attention, all tokens at once. */
-static inline void llama_start(llama *l, uint32_t ctx) {
+/* All tokens at once; plain: keys and values in F32 and no flash attention, else both as llama.cpp has them. */
+static inline void llama_start_as(llama *l, uint32_t ctx, int32_t threads, bool plain) {
     llama_context_params (*defaults)(void);
     void *(*context)(void *, llama_context_params);
     llama_batch (*batch)(int32_t, int32_t, int32_t);
@@ -141,13 +141,14 @@ static inline void llama_start(llama *l, uint32_t ctx) {
     llama_symbol(l, "llama_memory_clear", &l->clear);
     llama_context_params p = defaults();
     p.n_ctx = p.n_batch = p.n_ubatch = ctx;
-    p.threads = p.threads_batch = 2;
-    p.flash_attn = 0;
-    p.type_k = p.type_v = 0;
+    p.threads = p.threads_batch = threads;
+    if (plain) p.flash_attn = p.type_k = p.type_v = 0;
     l->context = context(l->model, p);
     if (!l->context) llama_fail("there is no context");
     l->batch = batch((int32_t)ctx, 0, 1);
 }
+
+static inline void llama_start(llama *l, uint32_t ctx) { llama_start_as(l, ctx, 2, true); }
 
 /* Logits of all n tokens from position past on. */
 static inline const float *llama_run(llama *l, const int32_t *tokens, size_t n, size_t past) {

@@ -4,26 +4,11 @@
 # as it was after q, Ctrl-C, SIGTERM and a crash.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-bin=${BB_BIN:-build/bitbudget}
-case $bin in /*) ;; *) bin=$PWD/$bin ;; esac
-if ! command -v tmux >/dev/null 2>&1; then echo '1..0 # SKIP tmux is not installed'; exit 0; fi
-top=$(mktemp -d) || exit 1
-socket=bb-test-$$ # and a number: a server that ends must not meet the next one
-tm() { tmux -L "$socket-${server:-0}" -f /dev/null "$@"; }
-trap 'tm kill-server 2>/dev/null; sleep 0.2; rm -rf "$top"' EXIT
-n=0 failed=0
-ok() { # 0 or not, name
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; failed=1; screen | sed 's/^/# /'; fi
-}
-screen() { tm capture-pane -p 2>/dev/null; }
+. tests/term/tmux.inc
 start() { # columns rows [arguments]: the program inside a shell that outlives it
     local cols=$1 rows=$2
     shift 2
-    tm kill-server 2>/dev/null
-    server=$((${server:-0} + 1))
-    home=$top/$server # of its own: the program before may still write what it remembers
-    mkdir "$home"
+    new_home
     tm new-session -d -x "$cols" -y "$rows" "env -i PATH=$PATH HOME=$home TERM=screen LC_ALL=C.UTF-8 PS1='ready> ' bash --norc --noprofile"
     wait_for 'ready>'
     # the script outlives a Ctrl-C that the whole foreground group gets
@@ -31,14 +16,6 @@ start() { # columns rows [arguments]: the program inside a shell that outlives i
     tm send-keys "bash $home/run" Enter
 }
 keys() { tm send-keys "$@"; }
-wait_for() { # text, at most ten seconds
-    local i
-    for ((i = 0; i < 200; i++)); do
-        screen | grep -qF -- "$1" && return 0
-        sleep 0.05
-    done
-    return 1
-}
 same_terminal() { # status expected
     wait_for "status=$1" && for _ in $(seq 40); do [ -s "$home/after" ] && break; sleep 0.05; done && cmp -s "$home/before" "$home/after"
 }
@@ -75,7 +52,7 @@ grep -q 'model llama-3.1-70b' "$home/.local/state/bitbudget/state"; ok $? 'what 
 
 # A field is open and the window gets too small: q is the key that it names.
 start 80 24
-wait_for 'FITS'; keys Tab Tab Tab Enter; wait_for 'Enter take'; tm resize-window -x 50 -y 10
+wait_for 'FITS'; keys Tab Tab Tab Tab Enter; wait_for 'Enter take'; tm resize-window -x 50 -y 10
 wait_for 'q quits' && keys x q; wait_for 'status=0'; ok $? 'too small, q quits with a field open too'
 
 # Task 2: what is 1/3 in bf16, and its next value? At most 6 keys beside the digits.

@@ -75,7 +75,7 @@ START_TEST(every_want) {
         for (int lines = 1; lines < 30; lines++)
             for (int more = 1; more < 9; more++)
                 for (int cols = BB_MIN_COLS; cols <= 130; cols += 35) {
-                    bb_wants wants = {lines, more};
+                    bb_wants wants = {lines, more, lines % 18};
                     check_size(BB_SCREEN_PLAN, rows, cols, &wants);
                 }
 }

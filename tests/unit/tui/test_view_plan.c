@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_view_plan.c - the Plan screen without a terminal: what fields keep and forget, what stands beside a value, what
- * is remembered. */
+ * is solved, compared and remembered. */
 #include "base/units.h"
 #include "harness.h"
 #include "tui/plan_screen.h"
@@ -32,6 +32,11 @@ static void teardown(void) {
 static bool enter(bb_plan_field field, const char *text) {
     bb_error err = {.status = BB_OK};
     return view->accept(app, plan, (int)field, text, &err);
+}
+/* The keys that come later find everything there. */
+static void settle(void) {
+    while (bb_plan_screen_work(plan)) {
+    }
 }
 static bool command_has(const char *part) {
     bb_str out;
@@ -81,13 +86,136 @@ START_TEST(layers_are_a_field) {
 }
 END_TEST
 
-START_TEST(a_way_out_shows_its_layers) {
+static size_t way_of(bb_way_change change) {
+    size_t i = 0;
+    while (i < plan->n_ways && plan->ways[i].change != change) i++;
+    ck_assert_uint_lt(i, plan->n_ways);
+    return i;
+}
+
+/* Enter takes the marked way, a digit the one of its number, and only where the ways have the focus. */
+START_TEST(ways_out) {
     ck_assert(enter(BB_PLAN_MODEL, "llama-3.1-70b"));
-    plan->focus = BB_PLAN_FIELDS + bb_plan_screen_lines(plan);
-    ck_assert(view->act(app, plan, BB_ACT_ENTER));
-    ck_assert_str_eq(shown(BB_PLAN_LAYERS), "42 of 81");
+    settle();
+    size_t at = way_of(BB_WAY_LAYERS), first = BB_PLAN_FIELDS + bb_plan_screen_lines(plan);
+    bb_action digit = (bb_action)(BB_ACT_SCREEN_1 + (int)at);
+    ck_assert(!view->act(app, plan, digit));
+    for (int by_digit = 0; by_digit < 2; by_digit++) {
+        settle();
+        plan->focus = by_digit ? first : first + at;
+        ck_assert(view->act(app, plan, by_digit ? digit : BB_ACT_ENTER));
+        ck_assert(plan->plan.fits == BB_FITS_YES && strstr(shown(BB_PLAN_LAYERS), " of 81"));
+        ck_assert(command_has("--gpu-layers"));
+        ck_assert(view->act(app, plan, BB_ACT_UNDO));
+        ck_assert_str_eq(shown(BB_PLAN_LAYERS), "all");
+    }
+}
+END_TEST
+
+/* The command says what the screen says: every option that a field sets is there, and a fresh screen has none. */
+START_TEST(several_cards) {
+    ck_assert_str_eq(shown(BB_PLAN_GPUS), "1");
+    ck_assert_str_eq(shown(BB_PLAN_SPLIT), "-");
+    ck_assert(!enter(BB_PLAN_SPLIT, "row"));
+    ck_assert(enter(BB_PLAN_GPU, "RTX 3090x2"));
+    ck_assert_str_eq(shown(BB_PLAN_GPUS), "2");
+    ck_assert_str_eq(shown(BB_PLAN_SPLIT), "layer");
+    ck_assert_uint_eq(plan->plan.n_devices, 3);
+    ck_assert(command_has("--gpu 'RTX 3090x2'"));
+    ck_assert_str_eq(beside(BB_PLAN_GPUS, 1), "3");
+    ck_assert_str_eq(beside(BB_PLAN_GPU, 1), "RTX 3080 Tix2");
+    ck_assert(enter(BB_PLAN_SPLIT, "none") && command_has("--split-mode none"));
+    ck_assert(enter(BB_PLAN_GPUS, "1") && !command_has("--split-mode"));
+    ck_assert(!enter(BB_PLAN_GPUS, "0") && !enter(BB_PLAN_GPUS, "17") && !enter(BB_PLAN_GPU, "RTX 3090x17"));
+    ck_assert(enter(BB_PLAN_GPU, "RTX 3090,RTX 4090") && command_has("--gpu 'RTX 3090,RTX 4090'"));
+    ck_assert(enter(BB_PLAN_GPU, "24GiBx4") && command_has("--memory 25769803776B --gpus 4"));
+    ck_assert(remembers("gpu 25769803776Bx4\n"));
+    ck_assert(!enter(BB_PLAN_GPU, "2048PiB") && !enter(BB_PLAN_GPU, "24GiBx0"));
+    ck_assert(enter(BB_PLAN_GPU, "none") && !enter(BB_PLAN_GPUS, "2"));
+    ck_assert_str_eq(shown(BB_PLAN_GPUS), "0");
+}
+END_TEST
+
+/* An engine that was named stays until auto; types that it does not take give way. */
+START_TEST(engines) {
+    ck_assert_str_eq(shown(BB_PLAN_ENGINE), "llama.cpp");
+    ck_assert(!command_has("--engine"));
+    ck_assert(enter(BB_PLAN_LAYERS, "20"));
+    ck_assert(enter(BB_PLAN_ENGINE, "hf"));
+    ck_assert(command_has("--engine hf") && !command_has("--weights") && !command_has("--gpu-layers"));
+    ck_assert_str_eq(plan->plan.used.weights, "bf16");
     ck_assert(view->act(app, plan, BB_ACT_UNDO));
-    ck_assert_str_eq(shown(BB_PLAN_LAYERS), "all");
+    ck_assert(!command_has("--engine") && command_has("--gpu-layers 20"));
+    ck_assert(enter(BB_PLAN_ENGINE, "hf") && enter(BB_PLAN_ENGINE, "auto") && !command_has("--engine"));
+    ck_assert(!enter(BB_PLAN_ENGINE, "no such engine"));
+    ck_assert_str_eq(shown(BB_PLAN_ENGINE), "hf"); /* what is left of the types means it */
+}
+END_TEST
+
+/* What s puts into a field fits, and a step further does not. */
+START_TEST(solve_each_field) {
+    static const struct {
+        bb_plan_field field;
+        const char *cards;
+    } rows[] = {{BB_PLAN_CTX, "20GiB"},   {BB_PLAN_SEQS, "20GiB"}, {BB_PLAN_KV, "9GiB"},    {BB_PLAN_WEIGHTS, "6GiB"},
+                {BB_PLAN_LAYERS, "4GiB"}, {BB_PLAN_GPU, "20GiB"},  {BB_PLAN_MODEL, "20GiB"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ck_assert(view->act(app, plan, BB_ACT_RESET));
+        ck_assert(enter(BB_PLAN_MODEL, "llama-3.1-8b"));
+        ck_assert(enter(BB_PLAN_GPU, rows[i].cards));
+        plan->focus = rows[i].field;
+        ck_assert(view->act(app, plan, BB_ACT_SOLVE));
+        ck_assert_msg(app->message_role == BB_ROLE_OK && plan->plan.fits == BB_FITS_YES, "field %d: %s",
+                      (int)rows[i].field, app->message);
+        ck_assert(view->act(app, plan, BB_ACT_UNDO));
+        ck_assert_str_eq(plan->model_text, "llama-3.1-8b");
+    }
+    ck_assert(enter(BB_PLAN_GPU, "none"));
+    ck_assert(view->act(app, plan, BB_ACT_SOLVE) && app->message_role == BB_ROLE_WARN);
+}
+END_TEST
+
+static const char *composed(bb_compose compose) {
+    static char text[4096];
+    bb_str out;
+    bb_str_init(&out);
+    compose(app, 74, &out);
+    (void)snprintf(text, sizeof text, "%s", bb_str_c(&out));
+    bb_str_clear(&out);
+    return text;
+}
+
+START_TEST(compare_marks_what_differs) {
+    ck_assert(view->act(app, plan, BB_ACT_KEEP));
+    ck_assert_ptr_null(strstr(composed(bb_plan_compose_compare), " * ")); /* the same plan twice */
+    ck_assert(enter(BB_PLAN_WEIGHTS, "q8_0"));
+    const char *text = composed(bb_plan_compose_compare);
+    ck_assert_ptr_nonnull(strstr(text, "* q8_0"));
+    ck_assert_ptr_null(strstr(text, "* llama-3.1-8b"));
+}
+END_TEST
+
+/* Parts stand below their line; without a marked line all lines are there. */
+START_TEST(formula) {
+    plan->focus = BB_PLAN_FIELDS;
+    const char *text = composed(bb_plan_compose_formula);
+    ck_assert(strstr(text, "weights on gpu0") && !strstr(text, "kv_cache"));
+    plan->focus = BB_PLAN_CTX;
+    text = composed(bb_plan_compose_formula);
+    ck_assert(strstr(text, "weights on gpu0") && strstr(text, "kv_cache on gpu0") && strstr(text, "source:"));
+}
+END_TEST
+
+/* Errors of the rungs are the measured ones, and grow as the bits shrink (none of these types is beaten by a narrower
+ * one). */
+START_TEST(ladder) {
+    settle();
+    ck_assert_uint_ge(plan->n_rungs, 6);
+    for (size_t i = 1; i < plan->n_rungs; i++) {
+        ck_assert(plan->rungs[i].bits < plan->rungs[i - 1].bits);
+        ck_assert(plan->rungs[i].error > plan->rungs[i - 1].error);
+        ck_assert_uint_lt(plan->rungs[i].total_bytes, plan->rungs[i - 1].total_bytes);
+    }
 }
 END_TEST
 
@@ -117,6 +245,7 @@ END_TEST
 START_TEST(tab_reaches_every_box) {
     size_t seen = 0;
     ck_assert(enter(BB_PLAN_MODEL, "llama-3.1-70b"));
+    settle();
     size_t lines = bb_plan_screen_lines(plan);
     for (size_t i = 0; i < BB_PLAN_FIELDS + 2; i++) {
         seen |= (size_t)1 << plan->focus;
@@ -182,7 +311,13 @@ static Suite *make(void) {
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, layers_are_a_field);
-    tcase_add_test(t, a_way_out_shows_its_layers);
+    tcase_add_test(t, ways_out);
+    tcase_add_test(t, several_cards);
+    tcase_add_test(t, engines);
+    tcase_add_test(t, solve_each_field);
+    tcase_add_test(t, compare_marks_what_differs);
+    tcase_add_test(t, formula);
+    tcase_add_test(t, ladder);
     tcase_add_test(t, weights_beside);
     tcase_add_test(t, tab_reaches_every_box);
     tcase_add_test(t, remembered);

@@ -24,6 +24,34 @@ START_TEST(filter_finds_what_is_shown) {
 }
 END_TEST
 
+/* What was typed marks the item that has least beside it; a count of items goes with the one that is taken. */
+START_TEST(closest_and_how_many) {
+    static const char *const names[] = {"RTX 3090 Ti", "RTX 3090", "A100"};
+    char taken[32];
+    bb_chooser c = {0};
+    bb_chooser_start(&c, "GPU", "", true);
+    c.count = 1;
+    c.most = 3;
+    for (size_t i = 0; i < 3; i++) bb_chooser_add(&c, names[i], names[i]);
+    type(&c, "309");
+    bb_chooser_taken(&c, taken, sizeof taken);
+    ck_assert_str_eq(taken, "RTX 3090");
+    for (int i = 0; i < 5; i++) (void)bb_chooser_key(&c, BB_KEY_RIGHT, 5);
+    bb_chooser_empty(&c); /* made again for the new number, what was typed and marked stays */
+    for (size_t i = 0; i < 3; i++) bb_chooser_add(&c, names[i], names[i]);
+    bb_chooser_taken(&c, taken, sizeof taken);
+    ck_assert_str_eq(taken, "RTX 3090x3");
+    for (int i = 0; i < 5; i++) (void)bb_chooser_key(&c, BB_KEY_LEFT, 5);
+    bb_chooser_taken(&c, taken, sizeof taken);
+    ck_assert_str_eq(taken, "RTX 3090");
+    (void)bb_chooser_key(&c, BB_KEY_RIGHT, 5);
+    type(&c, "0x4"); /* says itself how many */
+    bb_chooser_taken(&c, taken, sizeof taken);
+    ck_assert_str_eq(taken, "3090x4");
+    bb_chooser_clear(&c);
+}
+END_TEST
+
 /* A page is what the box shows: by pages every line is seen, and no line past the end. */
 START_TEST(reader_pages_are_those_of_its_box) {
     for (int rows = BB_MIN_ROWS; rows < 50; rows++)
@@ -77,6 +105,7 @@ static Suite *make(void) {
     TCase *t = tcase_create("widgets");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, filter_finds_what_is_shown);
+    tcase_add_test(t, closest_and_how_many);
     tcase_add_test(t, reader_pages_are_those_of_its_box);
     tcase_add_test(t, lines_are_no_wider_than_asked);
     suite_add_tcase(s, t);
