@@ -70,8 +70,20 @@ static void say_llama(const bb_log *log, said *s) {
     if (cards > 1) set_u64(s, OPT_GPUS, cards);
 }
 
+/* How the weights are kept: the method of quantization, else the type of the computation. */
+static const char *weights_of(const bb_log *log) {
+    static const char *const words[][2] = {{"awq", "awq"},          {"awq_marlin", "awq"}, {"gptq", "gptq"},
+                                           {"gptq_marlin", "gptq"}, {"fp8", "fp8"},        {"bitsandbytes", "nf4"},
+                                           {"float16", "f16"},      {"bfloat16", "bf16"},  {"float32", "f32"}};
+    const char *word = *log->method ? log->method : log->dtype;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i][0], word) == 0) return words[i][1];
+    return NULL;
+}
+
 static void say_vllm(const bb_log *log, said *s) {
     set(s, OPT_ENGINE, "vllm");
+    set(s, OPT_WEIGHTS, weights_of(log));
     set_u64(s, OPT_CTX, log->ctx);
     set_u64(s, OPT_BATCH, log->max_batched);
     set_u64(s, OPT_PARALLEL, log->max_seqs);
@@ -95,7 +107,7 @@ static bb_status find_model(cli_call *call, const bb_log *log, cli_plan *p, said
     const char *asked = call->args.value[OPT_MODEL];
     if (asked || (*log->path && access(log->path, R_OK) == 0)) {
         *word = asked ? asked : log->path;
-        if (asked) set(s, OPT_WEIGHTS, bb_log_file_type(log));
+        if (asked && log->kind == BB_LOG_LLAMA) set(s, OPT_WEIGHTS, bb_log_file_type(log));
         return BB_OK;
     }
     if (log->kind == BB_LOG_VLLM && *log->name) {
@@ -134,12 +146,13 @@ static bb_status make_folders(const char *path, bb_error *err) {
 }
 
 static bb_status learn(const bb_log *log, bb_overhead *row, bb_error *err) {
+    /* Ollama runs llama.cpp, and has its overhead */
     static const char *const engines[] = {"llama.cpp", "llama.cpp", "vllm", "hf"};
     char path[BB_PATH_SIZE];
     if (!cli_overheads_path(path, sizeof path))
         return bb_fail(err, BB_E_WRITE, "check --learn: neither XDG_DATA_HOME nor HOME is an absolute path");
     bb_status s = make_folders(path, err);
-    return s == BB_OK ? bb_log_learn(log, log->ollama ? "ollama" : engines[log->kind], path, row, err) : s;
+    return s == BB_OK ? bb_log_learn(log, engines[log->kind], path, row, err) : s;
 }
 
 static bb_status read_standard_input(bb_log *log, bb_error *err) {

@@ -172,8 +172,8 @@ static bb_status choose_engine(const cli_call *call, cli_plan *p, bb_error *err)
         r->engine = bb_engine_default(&p->subject, r);
         return BB_OK;
     }
-    bool own = r->engine == BB_ENGINE_HF || r->engine == BB_ENGINE_SIMPLE;
-    const char *only = own ? bb_plan_only_llama(r, buf) : NULL;
+    bool llama = r->engine == BB_ENGINE_LLAMA_CPP || r->engine == BB_ENGINE_OLLAMA;
+    const char *only = llama ? NULL : bb_plan_only_llama(r, buf);
     if (only)
         return bb_fail(err, BB_E_ARG, "%s: engine %s has no such option, llama.cpp has", only,
                        bb_engine_name(r->engine));
@@ -203,7 +203,7 @@ bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
     if (s == BB_OK && !p->model) s = bb_model_locate(p->cat, &call->stores, a->words[0], &p->model, err);
     if (s == BB_OK) s = bb_subject_init(&p->subject, p->model, p->cat, err);
     if (s == BB_OK) s = choose_engine(call, p, err);
-    if (s == BB_OK) s = read_host(call, r, err);
+    if (s == BB_OK) s = read_host(call, &p->request, err);
     if (s == BB_OK && *p->model->note) cli_warn(&call->out, "%s: %s", p->model->title, p->model->note);
     return s;
 }

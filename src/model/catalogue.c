@@ -410,10 +410,16 @@ bb_status bb_catalogue_tables(const char *models_path, const char *gpus_path, bb
 
 /* ---- overheads of this machine ---- */
 
-static bool has_engine(const bb_csv *csv, const char *engine) {
-    size_t col = bb_csv_column(csv, "engine");
-    for (size_t i = 0; i < bb_csv_rows(csv); i++)
-        if (bb_name_eq(bb_csv_cell(csv, i, col), engine)) return true;
+/* Whether a row of `own` stands for a shipped one: that of the same part, or the one that measured all parts. */
+static bool replaced(const bb_csv *own, const bb_csv *shipped, size_t row) {
+    size_t engine = bb_csv_column(own, "engine"), part = bb_csv_column(own, "part");
+    const char *its_engine = bb_csv_cell(shipped, row, bb_csv_column(shipped, "engine"));
+    const char *its_part = bb_csv_cell(shipped, row, bb_csv_column(shipped, "part"));
+    for (size_t i = 0; i < bb_csv_rows(own); i++) {
+        const char *p = bb_csv_cell(own, i, part);
+        if (!bb_name_eq(bb_csv_cell(own, i, engine), its_engine)) continue;
+        if (bb_name_eq(p, its_part) || bb_name_eq(p, BB_OVERHEAD_MEASURED)) return true;
+    }
     return false;
 }
 
@@ -426,16 +432,15 @@ static void add_text_row(bb_str *out, const bb_csv *from, size_t row, const bb_c
     bb_str_add(out, "\n");
 }
 
-/* The shipped rows of other engines, then those of `own`. */
+/* The shipped rows that nothing stands for, then those of `own`. */
 static void merge_overheads(const bb_csv *shipped, const bb_csv *own, bb_str *out) {
-    size_t engine = bb_csv_column(shipped, "engine");
     for (size_t c = 0; c < bb_csv_columns(shipped); c++) {
         bb_str_add(out, c ? "," : "");
         bb_csv_text(out, bb_csv_name(shipped, c));
     }
     bb_str_add(out, "\n");
     for (size_t i = 0; i < bb_csv_rows(shipped); i++)
-        if (!has_engine(own, bb_csv_cell(shipped, i, engine))) add_text_row(out, shipped, i, shipped);
+        if (!replaced(own, shipped, i)) add_text_row(out, shipped, i, shipped);
     for (size_t i = 0; i < bb_csv_rows(own); i++) add_text_row(out, own, i, shipped);
 }
 

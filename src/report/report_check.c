@@ -2,6 +2,7 @@
 /* report_check.c - sizes of a log beside the prediction. */
 #include "base/units.h"
 #include "report/report.h"
+#include "report/show.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,16 +36,21 @@ static void difference_cell(bb_table *t, const bb_log_row *r, bool tokens, bool 
     bb_cell_text(t, shown);
 }
 
-static const char *judgement(const bb_log_row *r) {
+static const char *judgement(const bb_log_row *r, char *buf) {
+    char share[BB_SHOW_SIZE];
     if (!r->printed) return "not in the log";
     if (!r->planned) return "not predicted";
-    if (!r->agrees) return "differs";
-    return r->low == r->high ? "as printed" : "within the interval";
+    if (r->agrees) return r->low == r->high ? "as printed" : "within the interval";
+    if (!r->bytes) return "differs";
+    (void)snprintf(buf, BB_SHOW_SIZE + 12, "differs, %s",
+                   bb_show_share((uint64_t)llabs(r->difference), r->bytes, share));
+    return buf;
 }
 
 static void add_rows(bb_table *t, const bb_log_report *r, bool si) {
     for (size_t i = 0; i < r->n; i++) {
         const bb_log_row *row = &r->rows[i];
+        char text[BB_SHOW_SIZE + 12];
         bool tokens = strcmp(row->component, "kv_cache:tokens") == 0;
         bb_table_row(t);
         bb_cell_text(t, row->component);
@@ -57,7 +63,7 @@ static void add_rows(bb_table *t, const bb_log_report *r, bool si) {
             bb_cell_empty(t);
             bb_cell_empty(t);
         }
-        bb_cell_text(t, judgement(row));
+        bb_cell_text(t, judgement(row, text));
     }
 }
 
@@ -84,7 +90,7 @@ static void add_foot(bb_table *t, const bb_log_report *r, bool si) {
     char tried[32];
     bb_table_foot(t, "%s", "");
     if (r->compared)
-        bb_table_foot(t, "%zu of %zu printed sizes are as predicted, to the last digit that was printed.", r->agree,
+        bb_table_foot(t, "%zu of %zu printed sizes agree: to the last digit printed, or within the interval.", r->agree,
                       r->compared);
     bool buffers = false;
     for (size_t i = 0; i < r->n; i++)

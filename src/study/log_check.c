@@ -71,18 +71,44 @@ static void predict_tokens(const bb_log *log, const bb_plan *plan, bb_log_row *r
     r->high = (uint64_t)(((double)cache->bytes + half) / each / (double)block + 1) * block;
 }
 
+/* vLLM prints what is left for its cache, not what a context needs: its part of the card without the rest. */
+static void predict_rest(const bb_plan *plan, bb_log_row *r) {
+    const bb_plan_card *card = &plan->used.cards[0];
+    double budget = plan->used.utilization * (double)card->driver_bytes, rest[3] = {budget, budget, budget};
+    r->planned = false;
+    for (size_t i = 0; i < plan->n_lines; i++) {
+        const bb_plan_line *l = &plan->lines[i];
+        if (is_part(l) || strcmp(l->device, r->device) != 0 || strcmp(l->component, "kv_cache") == 0) continue;
+        rest[0] -= (double)l->high_bytes;
+        rest[1] -= (double)l->bytes;
+        rest[2] -= (double)l->low_bytes;
+    }
+    if (budget <= 0 || rest[1] <= 0) return;
+    r->planned = true;
+    r->low = (uint64_t)fmax(0, rest[0]);
+    r->predicted = (uint64_t)rest[1];
+    r->high = (uint64_t)rest[2];
+}
+
+/* A printed size and what the plan says of it. */
+static void add_printed(bb_log_report *report, const bb_log *log, const bb_log_size *s, const bb_plan *plan) {
+    bool rest = log->kind == BB_LOG_VLLM && strcmp(s->component, "kv_cache") == 0;
+    bool tokens = strcmp(s->component, "kv_cache:tokens") == 0;
+    add_row(report, s->component, s->device, s, rest || tokens ? NULL : plan);
+    bb_log_row *r = &report->rows[report->n - 1];
+    if (!plan || (!rest && !tokens)) return;
+    if (tokens)
+        predict_tokens(log, plan, r);
+    else
+        predict_rest(plan, r);
+    judge(report, r);
+}
+
 bb_status bb_log_compare(const bb_log *log, const bb_plan *plan, bb_log_report *report, bb_error *err) {
     size_t most = log->n_sizes + log->n_devices + (plan ? plan->n_lines : 0);
     bb_log_report made = {.rows = bb_alloc(most + 1, sizeof *made.rows), .tried_bytes = log->tried_bytes};
     if (!made.rows) return bb_fail(err, BB_E_NOMEM, "out of memory");
-    for (size_t i = 0; i < log->n_sizes; i++) {
-        const bb_log_size *s = &log->sizes[i];
-        bool tokens = strcmp(s->component, "kv_cache:tokens") == 0;
-        add_row(&made, s->component, s->device, s, tokens ? NULL : plan);
-        bb_log_row *r = &made.rows[made.n - 1];
-        if (tokens && plan) predict_tokens(log, plan, r);
-        if (tokens) judge(&made, r);
-    }
+    for (size_t i = 0; i < log->n_sizes; i++) add_printed(&made, log, &log->sizes[i], plan);
     for (size_t i = 0; i < log->n_devices; i++) {
         const bb_log_device *d = &log->devices[i];
         bb_log_size s = {.bytes = d->unaccounted_bytes, .step = d->unaccounted_step};

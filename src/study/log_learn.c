@@ -117,7 +117,7 @@ bb_status bb_log_learn(const bb_log *log, const char *engine, const char *path, 
     if (st) return st;
     (void)snprintf(o.name, sizeof o.name, "%.15s on this machine", engine);
     (void)snprintf(o.engine, sizeof o.engine, "%.15s", engine);
-    strcpy(o.part, "measured");
+    strcpy(o.part, log->kind == BB_LOG_VLLM ? "non_torch" : BB_OVERHEAD_MEASURED);
     for (size_t i = 0; old && i < bb_csv_rows(old); i++)
         if (bb_name_eq(bb_csv_cell(old, i, bb_csv_column(old, "name")), o.name)) join(old, i, &o, &logs);
     (void)snprintf(o.source, sizeof o.source, "bitbudget check --learn, %llu log%s", (unsigned long long)logs,
