@@ -66,6 +66,7 @@ typedef struct cli_plan { /* what a command line asks about; clear in every case
 
 /* The catalogue and the request, without a model. */
 bb_status cli_plan_request(cli_call *call, cli_plan *p, bb_error *err);
+/* A model that is there already is taken for the MODEL of the words. */
 bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err);
 void cli_plan_clear(cli_plan *p);
 /* What --gpu, --memory, --gpus N, --bandwidth and --tflops say of the cards (plan_cards.c). */

@@ -58,6 +58,14 @@ bb_status bb_arch_check(const bb_arch *a, const char *where, bb_error *err);
  * bb_arch_free. A model_type without a graph is no error here, what is known of it is filled in: bb_arch_known tells,
  * and bb_arch_check refuses it. The same holds for bb_arch_from_file. */
 bb_status bb_arch_from_config(const char *text, size_t n, const char *name, bb_arch **arch, bb_error *err);
+/* Metadata of a GGUF file without the file, as a log tells of it: get(ctx, "block_count", &v) for LLAMA.block_count. */
+typedef struct bb_arch_keys {
+    const char *family, *name; /* general.architecture, general.name */
+    bool (*get)(const void *ctx, const char *suffix, uint64_t *v);
+    const void *ctx;
+} bb_arch_keys;
+/* What tensors alone tell (tied, rope_freqs) is left to the caller. BB_E_UNSUPPORTED for a family without a graph. */
+bb_status bb_arch_from_keys(const bb_arch_keys *keys, bb_arch *arch, bb_error *err);
 /* True when graph/ knows the family. */
 bool bb_arch_known(const char *family);
 /* Width of the dense MLP: ffn, or half of it for a family that counts it twice. */

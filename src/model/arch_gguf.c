@@ -282,3 +282,33 @@ bb_status bb_arch_from_file(const bb_file *file, bb_arch **arch, bb_error *err) 
         *arch = a;
     return st;
 }
+
+/* ---- from metadata that another program printed ---- */
+
+static bb_status set_key(const bb_arch_keys *k, const char *suffix, bb_arch_field f, bb_arch *a, bb_error *err) {
+    uint64_t v;
+    return k->get(k->ctx, suffix, &v) && v ? bb_arch_set(a, f, v, a->name, suffix, err) : BB_OK;
+}
+
+bb_status bb_arch_from_keys(const bb_arch_keys *k, bb_arch *arch, bb_error *err) {
+    bb_arch made = {.mla_split = true}, *a = &made;
+    bb_escape_field(*k->name ? k->name : k->family, a->name, sizeof a->name);
+    bb_arch_set_family(a, k->family);
+    const bb_family *info = bb_family_find(a->family);
+    bb_status st = set_key(k, "vocab_size", BB_ARCH_VOCAB, a, err);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers && !st; i++)
+        st = set_key(k, numbers[i].suffix, numbers[i].field, a, err);
+    if (!st) st = set_key(k, "rope.dimension_count", BB_ARCH_ROPE_DIM, a, err);
+    if (!st && info && info->mla) {
+        uint64_t key = 0;
+        if (k->get(k->ctx, "attention.key_length_mla", &key) && key > a->rope_dim)
+            st = bb_arch_set(a, BB_ARCH_NOPE_DIM, key - a->rope_dim, a->name, "attention.key_length_mla", err);
+        if (!st) st = set_key(k, "attention.value_length_mla", BB_ARCH_V_HEAD_DIM, a, err);
+    } else if (!st)
+        st = set_key(k, "attention.value_length", BB_ARCH_V_HEAD_DIM, a, err);
+    if (st) return st;
+    bb_arch_complete(a);
+    st = bb_arch_check(a, a->name, err);
+    if (!st) *arch = made;
+    return st;
+}
