@@ -23,6 +23,7 @@ void bb_reserver_free(bb_reserver *r) {
     if (!r) return;
     bb_gg_clear(&r->graph);
     bb_sched_clear(&r->sched);
+    bb_reserve_cache_clear(&r->cache);
     free(r);
 }
 
@@ -117,11 +118,11 @@ bb_status bb_reserve(bb_reserver *r, const bb_reserve_in *in, bb_reserve_out *ou
     bb_reserve_out o = {0};
     if (!bb_gg_known(in->graph->arch, &o.proven))
         return bb_fail(err, BB_E_UNSUPPORTED, "the graph of %s in llama.cpp is not described", in->graph->arch->family);
-    bb_reserve_key key = bb_reserve_key_of(in);
+    bb_reserve_key key = bb_reserve_key_of(&r->cache, in, false);
     const bb_reserve_entry *known = bb_reserve_cache_find(&r->cache, key);
     bool by_types = known && known->typed;
     if (by_types) {
-        key = bb_reserve_key_typed(key, in);
+        key = bb_reserve_key_of(&r->cache, in, true);
         known = bb_reserve_cache_find(&r->cache, key);
     }
     if (known) {
@@ -139,7 +140,7 @@ bb_status bb_reserve(bb_reserver *r, const bb_reserve_in *in, bb_reserve_out *ou
     if (st) return st;
     if (typed && !by_types) {
         bb_reserve_cache_put(&r->cache, key, &o, true);
-        key = bb_reserve_key_typed(key, in);
+        key = bb_reserve_key_of(&r->cache, in, true);
     }
     bb_reserve_cache_put(&r->cache, key, &o, false);
     *out = o;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* reserve_cache.c - a hash over a reservation's input, and a table of sets. */
 #include "plan/reserve_cache.h"
+#include "base/mem.h"
+#include <stdlib.h>
 #include <string.h>
 
 /* Two products of 64 bits with the high half folded in; the odd constants are those of splitmix64 (Steele, Lea, Flood
@@ -32,30 +34,53 @@ static void mix_homes(bb_reserve_key *k, const bb_home *home, size_t n) {
 
 static size_t n_homes(const bb_reserve_in *in) { return in->graph->n_weights * (in->graph->n_layers + 1); }
 
-bb_reserve_key bb_reserve_key_of(const bb_reserve_in *in) {
-    bb_reserve_key k = {n_homes(in), in->backend};
-    const bool flags[] = {in->unified,       in->swa_full,    in->flash,   in->kv_on_host,
-                          in->no_op_offload, in->no_pipeline, in->dry_run, in->all_layers};
+/* Byte for byte: padding that differs costs another hash, no more. */
+static bool same_bytes(const void *a, const void *b, size_t n) { return memcmp(a, b, n) == 0; }
+
+static const bb_reserve_model *model_of(bb_reserve_cache *c, const bb_reserve_in *in) {
+    bb_reserve_model *m = &c->model;
+    size_t n = n_homes(in);
+    if (m->n == n && same_bytes(&m->arch, in->graph->arch, sizeof m->arch) &&
+        same_bytes(m->homes, in->homes, n * sizeof *m->homes))
+        return m;
+    m->plain = (bb_reserve_key){n, 0};
+    mix_bytes(&m->plain, in->graph->arch, sizeof *in->graph->arch); /* whole: it decides the graph */
+    mix_homes(&m->plain, in->homes, n);
+    m->typed = m->plain;
+    for (size_t i = 0; i < n; i++) mix(&m->typed, (uint64_t)(uintptr_t)in->homes[i].type);
+    m->n = 0;
+    bb_home *homes = n > m->cap ? bb_realloc(m->homes, n, sizeof *homes) : m->homes;
+    if (!homes) return m; /* the next call hashes again */
+    m->homes = homes;
+    if (n > m->cap) m->cap = n;
+    m->n = n;
+    m->arch = *in->graph->arch;
+    memcpy(m->homes, in->homes, n * sizeof *homes);
+    return m;
+}
+
+bb_reserve_key bb_reserve_key_of(bb_reserve_cache *c, const bb_reserve_in *in, bool typed) {
+    const bb_reserve_model *m = model_of(c, in);
+    bb_reserve_key k = typed ? m->typed : m->plain;
+    const bool flags[] = {
+        in->unified,       in->swa_full,    in->flash,   in->kv_on_host, in->backend == BB_BACKEND_CUDA,
+        in->no_op_offload, in->no_pipeline, in->dry_run, in->all_layers};
     uint64_t bits = in->n_devices;
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) bits = bits * 2 + flags[i];
-    mix_bytes(&k, in->graph->arch, sizeof *in->graph->arch); /* it decides the graph; whole, as fields come and go */
-    mix(&k, bits);
-    mix(&k, in->ctx);
-    mix(&k, in->batch);
-    mix(&k, in->ubatch);
-    mix(&k, in->sequences);
-    mix(&k, in->outputs);
-    mix(&k, (uint64_t)(uintptr_t)in->k); /* a row of a constant table */
-    mix(&k, (uint64_t)(uintptr_t)in->v);
+    const uint64_t words[] = {bits,
+                              in->ctx,
+                              in->batch,
+                              in->ubatch,
+                              in->sequences,
+                              in->outputs,
+                              (uint64_t)(uintptr_t)in->k,
+                              (uint64_t)(uintptr_t)in->v}; /* rows of a constant table */
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) mix(&k, words[i]);
     mix_bytes(&k, in->layer_device, in->graph->n_layers + 1);
-    mix_homes(&k, in->homes, n_homes(in));
     return k;
 }
 
-bb_reserve_key bb_reserve_key_typed(bb_reserve_key key, const bb_reserve_in *in) {
-    for (size_t i = 0; i < n_homes(in); i++) mix(&key, (uint64_t)(uintptr_t)in->homes[i].type);
-    return key;
-}
+void bb_reserve_cache_clear(bb_reserve_cache *c) { free(c->model.homes); }
 
 const bb_reserve_entry *bb_reserve_cache_find(const bb_reserve_cache *c, bb_reserve_key key) {
     const bb_reserve_entry *set = c->entry[key.a % BB_RESERVE_SETS];

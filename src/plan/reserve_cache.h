@@ -16,18 +16,27 @@ typedef struct bb_reserve_entry {
     bool typed; /* the types of the weights decide as well: the result stands under the key with them */
 } bb_reserve_entry;
 
+/* The last model and placement that was asked for, and its hashes: a sweep asks for the same one many times, and to
+ * compare costs a tenth of hashing. */
+typedef struct bb_reserve_model {
+    bb_arch arch;
+    bb_home *homes; /* [n] */
+    size_t n, cap;
+    bb_reserve_key plain, typed; /* without and with the types of the weights */
+} bb_reserve_model;
+
 /* WAYS places for the keys of a set: a new one takes them in turn. */
 enum { BB_RESERVE_SETS = 1024, BB_RESERVE_WAYS = 8 };
 typedef struct bb_reserve_cache {
     bb_reserve_entry entry[BB_RESERVE_SETS][BB_RESERVE_WAYS];
     uint8_t next[BB_RESERVE_SETS];
+    bb_reserve_model model;
 } bb_reserve_cache;
 
-/* All but the types of the weights. */
-bb_reserve_key bb_reserve_key_of(const bb_reserve_in *in);
-/* The same with them. */
-bb_reserve_key bb_reserve_key_typed(bb_reserve_key key, const bb_reserve_in *in);
+/* Of all that decides a reservation, the types of the weights included or not. */
+bb_reserve_key bb_reserve_key_of(bb_reserve_cache *c, const bb_reserve_in *in, bool typed);
 /* NULL: not there. */
 const bb_reserve_entry *bb_reserve_cache_find(const bb_reserve_cache *c, bb_reserve_key key);
+void bb_reserve_cache_clear(bb_reserve_cache *c);
 void bb_reserve_cache_put(bb_reserve_cache *c, bb_reserve_key key, const bb_reserve_out *out, bool typed);
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* device.h - a stand-in for a GPU in libllama v0.5.0: it takes every operation, computes none and keeps no data, so that
- * a program can see which buffers are asked of it. Structures of its ggml-backend-impl.h (API version 2). */
+/* device.h - a stand-in for a GPU in libllama v0.5.0: it takes every operation, computes none and keeps no data, so
+ * that a program can see which buffers are asked of it. Structures of its ggml-backend-impl.h (API version 2). */
 #ifndef BB_TESTS_PEER_DEVICE_H
 #define BB_TESTS_PEER_DEVICE_H
 #include "llama.h"
-#include <sys/mman.h>
 
 enum { DEVICES = 4, BUFFERS = 256, GPU = 1, USAGE_COMPUTE = 2, DEVICE_API = 2, HOST_ALIGN = 32 };
 
@@ -144,10 +143,10 @@ static void stand_clear(device_buffer *b, uint8_t v) { (void)b, (void)v; }
 static void stand_release(device_buffer *b) {
     for (size_t i = 0; i < BUFFERS; i++)
         if (stand.buffers[i] == b) stand.buffers[i] = NULL;
-    munmap(b->context, b->size ? b->size : 1);
+    free(b->context);
 }
 
-/* Address space alone: pages of the host's that are written get memory. */
+/* Never touched, so address space alone for what is large. */
 static device_buffer *stand_alloc(device_type *t, size_t size) {
     static const device_buffer_calls calls = {.free = stand_release,
                                               .base = stand_base,
@@ -157,8 +156,8 @@ static device_buffer *stand_alloc(device_type *t, size_t size) {
                                               .get = stand_get,
                                               .copy = stand_copy,
                                               .clear = stand_clear};
-    void *memory = mmap(NULL, size ? size : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) return NULL;
+    void *memory = NULL;
+    if (posix_memalign(&memory, 128, size ? size : 1) != 0) return NULL;
     device_buffer *b = stand.buffer_init(t, calls, memory, size);
     size_t i = 0;
     while (i < BUFFERS && stand.buffers[i]) i++;
@@ -255,8 +254,7 @@ static void stand_open(const llama *l) {
     stand.op_mul_mat_id = stand_op(l, "MUL_MAT_ID");
     stand.op_rope = stand_op(l, "ROPE");
     stand.op_get_rows = stand_op(l, "GET_ROWS");
-    stand.registry =
-        (device_registry){DEVICE_API, stand_registry_name, stand_count, stand_at, stand_function, NULL};
+    stand.registry = (device_registry){DEVICE_API, stand_registry_name, stand_count, stand_at, stand_function, NULL};
     for (size_t i = 0; i <= DEVICES; i++) {
         device_type *t = i < DEVICES ? &stand.types[i] : &stand.host_type;
         *t = (device_type){.name = stand_type_name,

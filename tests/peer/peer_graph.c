@@ -2,6 +2,7 @@
 /* peer_graph.c - graphs of plan/ against those of libllama v0.5.0 (GGML_DIR), node by node: operation, type, shape,
  * strides, sources, views; and the bytes that it reserves for them on the CPU. Models are made up, small and zero.
  *   peer_graph --list            names of the models
+ *   peer_graph --make NAME OUT.gguf  writes the model alone
  *   peer_graph NAME WORK.gguf    writes the model, runs it in several settings, says where the two first differ */
 #include "file/gguf_write.h"
 #include "llama.h"
@@ -468,12 +469,15 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < n; i++) puts(models[i].name);
         return 0;
     }
-    if (argc != 3) die("peer_graph --list, or peer_graph NAME WORK.gguf");
+    bool make = argc == 4 && strcmp(argv[1], "--make") == 0;
+    if (!make && argc != 3) die("peer_graph --list, peer_graph [--make] NAME WORK.gguf");
     for (size_t i = 0; i < n; i++)
-        if (strcmp(models[i].name, argv[1]) == 0) {
+        if (strcmp(models[i].name, argv[argc - 2]) == 0) {
             bb_arch a = models[i].a;
             (void)snprintf(a.name, sizeof a.name, "%s", models[i].name);
-            return !ask(&(made){models[i].name, a}, argv[2]);
+            if (!make) return !ask(&(made){models[i].name, a}, argv[2]);
+            write_model(&a, argv[3]);
+            return 0;
         }
     die("no such model");
 }
