@@ -373,11 +373,20 @@ static bb_status solve_layers(problem *p, bb_fit *fit, bb_error *err) {
     return search(p, fit, err);
 }
 
+/* The model's own layers, doubled while they fit: a model of all layers that there can be takes long to describe. */
+static bb_status find_top(problem *p) {
+    trial t;
+    bb_status st;
+    p->rungs = bb_min_u64(p->s->model->arch->layers, LLAMA_LAYERS);
+    while (!(st = try_or_refuse(p, p->rungs, &t)) && t.fits && p->rungs < LLAMA_LAYERS)
+        p->rungs = bb_min_u64(2 * p->rungs, LLAMA_LAYERS);
+    return st;
+}
+
 /* A count grows by single parameters. No type has less than a bit for each, so that a limit of n bytes ends at 8 n. */
 static bb_status solve_params(problem *p, bb_fit *fit, bb_error *err) {
     const bb_subject *s = p->s;
     bool own = !*p->ask->weights || strcmp(p->ask->weights, "file") == 0;
-    p->rungs = LLAMA_LAYERS;
     if (is_count(p)) {
         bb_calc c = {false};
         uint64_t bits = bb_calc_mul(&c, bb_plan_limit(p->ask), 8);
@@ -387,6 +396,8 @@ static bb_status solve_params(problem *p, bb_fit *fit, bb_error *err) {
     } else if (s->from_file && own) {
         return bb_fail(err, BB_E_ARG,
                        "params: the types of a file are those of its own tensors; --weights names others");
+    } else if (find_top(p)) {
+        return bb_fail(err, BB_E_NOMEM, "out of memory");
     }
     return search(p, fit, err);
 }

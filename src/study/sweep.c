@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "plan/cards.h"
+#include "plan/flavour.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,11 +111,14 @@ static bb_status add_model(bb_sweep *s, const char *text, bb_error *err) {
     return st;
 }
 
-/* A storage type or a file type; what the engine says of it is the row's. */
+/* A storage type, a file type or a flavour; what the engine says of it is the row's. */
 static bb_status add_weights(bb_sweep *s, const char *text, bb_error *err) {
     value v = {0};
     bb_status st = copy(v.weights, sizeof v.weights, text, "weights", err);
-    if (!st && strcmp(text, "file") != 0 && !bb_dtype_find(text, NULL) && !bb_ftype_find(text, err)) st = BB_E_NAME;
+    bb_flavour flavour;
+    if (st) return st;
+    if (strcmp(text, "file") != 0 && !bb_dtype_find(text, NULL)) st = bb_flavour_find(text, &flavour, err);
+    if (st == BB_E_NAME && bb_ftype_find(text, err)) st = BB_OK;
     return st ? st : push(&s->axes[BB_SWEEP_WEIGHTS], &v, err);
 }
 

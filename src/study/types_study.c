@@ -29,7 +29,7 @@ static bool is_llama(const bb_plan_request *r) {
     return r->engine == BB_ENGINE_LLAMA_CPP || r->engine == BB_ENGINE_OLLAMA;
 }
 
-/* What the engine's weights can be: of llama.cpp, and of a count, every file type that it makes today. */
+/* What the engine's weights can be: of llama.cpp, and of a count, every file type that is still made. */
 static const char *type_at(const bb_plan_request *r, size_t i) {
     if (!is_llama(r) && r->engine != BB_ENGINE_SIMPLE) return bb_ladder_weights(r, i);
     for (size_t k = 0; k < bb_ftype_count(); k++)

@@ -117,6 +117,28 @@ START_TEST(same_as_all_values) {
 }
 END_TEST
 
+/* vLLM divides the cards by its tensor parallel size, which has to divide the heads. */
+START_TEST(cards_of_vllm) {
+    static const bb_solve all[] = {BB_SOLVE_CTX, BB_SOLVE_SLOTS, BB_SOLVE_WEIGHTS, BB_SOLVE_KV, BB_SOLVE_GPUS};
+    opened o;
+    open_model(&o, "llama-3.1-8b");
+    for (uint64_t gib = 8; gib <= 40; gib += 8)
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+            bool found;
+            bb_plan_request r = on_card(BB_ENGINE_VLLM, "bf16", gib << 30);
+            if (all[i] != BB_SOLVE_CTX) r.ctx = 16384;
+            check(&o, &r, all[i], &found);
+            if (gib == 40) ck_assert(found);
+        }
+    bb_plan_request r = on_card(BB_ENGINE_VLLM, "bf16", 8ull << 30);
+    bb_fit f;
+    r.ctx = 16384;
+    ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_GPUS, &f, NULL), BB_OK);
+    ck_assert_uint_eq(32 % f.answer, 0);
+    close_model(&o);
+}
+END_TEST
+
 /* Two bytes a parameter, and nothing else: half the limit. */
 START_TEST(parameters_of_a_count) {
     opened o;
@@ -250,6 +272,7 @@ static Suite *make_suite(void) {
     tcase_add_unchecked_fixture(c, setup, teardown);
     tcase_add_test(c, answer_fits_and_next_does_not);
     tcase_add_test(c, same_as_all_values);
+    tcase_add_test(c, cards_of_vllm);
     tcase_add_test(c, parameters_of_a_count);
     tcase_add_test(c, parameters_of_a_shape);
     tcase_add_test(c, what_is_refused);
