@@ -4,6 +4,7 @@
 #define BB_MODEL_ARCH_H
 #include "file/file.h"
 #include "model/family.h"
+#include "model/recurrence.h"
 
 /* What stands on top of the last layer: a checkpoint may hold the layers alone, or another task's matrix. */
 typedef enum bb_head { BB_HEAD_LM, BB_HEAD_NONE, BB_HEAD_CLASSES, BB_HEAD_TOKEN_CLASSES } bb_head;
@@ -32,8 +33,13 @@ struct bb_arch {
     bool tied;           /* no output matrix of its own */
     bool qkv_bias, out_bias, mlp_bias;
     bool qk_norm;
-    bool one_norm;     /* attention and MLP read the same norm */
-    bool post_norm;    /* norms behind, no norm before the head (opt-350m) */
+    bool one_norm;  /* attention and MLP read the same norm */
+    bool post_norm; /* norms behind, no norm before the head (opt-350m) */
+    bool serial;    /* gptneox: the MLP reads what attention made, where it else reads the layer's input */
+    /* How experts are chosen where families leave it open (deepseek2): by a sigmoid instead of a softmax; weights of
+     * the chosen divided by their sum; times a number other than 1; only from the best of these groups. */
+    bool router_sigmoid, router_normed, router_scaled;
+    uint64_t expert_groups, expert_groups_used;
     bool router_bias;  /* a bias for the choice of experts (DeepSeek V3) */
     bool rope_freqs;   /* GGUF carries rope_freqs.weight (llama3 rope scaling) */
     bool rope_factors; /* GGUF carries rope_factors_long and _short (phi3 with long context) */
@@ -41,6 +47,7 @@ struct bb_arch {
     bool towers;       /* the config tells of further parts (vision, audio), which are not described */
     bool mla_split;    /* GGUF has attn_k_b and attn_v_b in place of attn_kv_b (llama.cpp since 2025) */
     bb_head head;
+    bb_recurrence recurrence; /* of a GGUF file */
     char dtype[16]; /* of the checkpoint ("bf16"), or "" */
 };
 

@@ -179,6 +179,52 @@ static bb_status read_mla(const reader *r) {
     return st;
 }
 
+static bool real_key(const reader *r, const char *suffix, double *v) {
+    char key[160];
+    int n = snprintf(key, sizeof key, "%s.%s", r->prefix, suffix);
+    return n > 0 && (size_t)n < sizeof key && bb_meta_f64(r->file, key, v);
+}
+
+static bool flag_key(const reader *r, const char *suffix, bool *v) {
+    char key[160];
+    int n = snprintf(key, sizeof key, "%s.%s", r->prefix, suffix);
+    return n > 0 && (size_t)n < sizeof key && bb_meta_bool(r->file, key, v);
+}
+
+/* llama.cpp takes a gating function of 0 as a softmax, 2 as a sigmoid, and a scale of 0 as none. */
+static bb_status read_routing(const reader *r) {
+    bb_arch *a = r->a;
+    uint64_t gating = 0;
+    double scale = 0;
+    bool found, parallel = true;
+    if (flag_key(r, "use_parallel_residual", &parallel)) a->serial = !parallel;
+    (void)flag_key(r, "expert_weights_norm", &a->router_normed);
+    (void)real_key(r, "expert_weights_scale", &scale);
+    a->router_scaled = scale != 0 && scale != 1;
+    bb_status st = read_key(r, "expert_gating_func", &gating, &found);
+    a->router_sigmoid = gating == 2;
+    if (!st) st = read_key(r, "expert_group_count", &a->expert_groups, &found);
+    if (!st) st = read_key(r, "expert_group_used_count", &a->expert_groups_used, &found);
+    if (!a->expert_groups) a->expert_groups = 1;
+    return st;
+}
+
+/* Hybrid models tell the heads of each layer, 0 where a state takes their place. */
+static bb_status read_recurrence(const reader *r) {
+    bb_arch *a = r->a;
+    char key[160];
+    uint64_t layers = a->mtp_layers < a->layers ? a->layers - a->mtp_layers : a->layers;
+    bb_status st = bb_recurrence_from_file(r->file, a->family, layers, &a->recurrence, r->err);
+    if (st || !a->recurrence.layers || a->kv_heads) return st;
+    int n = snprintf(key, sizeof key, "%s.attention.head_count_kv", r->prefix);
+    const bb_meta *m = n > 0 && (size_t)n < sizeof key ? bb_file_meta(r->file, key) : NULL;
+    const double *x = m && m->kind == BB_META_ARRAY ? m->v.array.numbers : NULL;
+    double most = 0;
+    for (uint64_t i = 0; x && i < m->v.array.count; i++) most = x[i] > most ? x[i] : most;
+    return most >= 1 && most <= UINT32_MAX ? bb_arch_set(a, BB_ARCH_KV_HEADS, (uint64_t)most, r->where, key, r->err)
+                                           : BB_OK;
+}
+
 static bool has(const reader *r, const char *name) { return bb_file_find(r->file, name) != NULL; }
 
 static void read_tensors(const reader *r) {
@@ -221,6 +267,8 @@ bb_status bb_arch_from_file(const bb_file *file, bb_arch **arch, bb_error *err) 
     const bb_family *info = bb_family_find(a->family);
     if (!st && info) st = info->mla ? read_mla(&r) : read_widths(&r);
     if (!st && info && info->swa_period) st = read_window(&r);
+    if (!st && info) st = read_routing(&r);
+    if (!st) st = read_recurrence(&r);
     if (!st) {
         if (a->mtp_layers < a->layers) a->layers -= a->mtp_layers; /* block_count has them too */
         read_tensors(&r);

@@ -22,6 +22,7 @@ const char *bb_llama_device(const bb_llama *p, uint32_t device);
 uint32_t bb_llama_home(const bb_llama *p, size_t i, bool copy);
 
 void bb_llama_kv(bb_llama *p);
+void bb_llama_state(bb_llama *p);
 void bb_llama_compute(bb_llama *p);
 void bb_llama_output(bb_llama *p);
 /* The batch, which ollama chooses by the context and the memory where none is asked. */

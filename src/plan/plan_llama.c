@@ -169,11 +169,29 @@ static void check_kv(bb_llama *p) {
                         p->k->name, p->v->name);
 }
 
+/* What the metadata tells of a family that graph/ does not describe. */
+static void infer_unknown(bb_llama *p) {
+    bb_draft *d = p->d;
+    const bb_plan_request *u = &d->plan->used;
+    const bb_arch *a = p->s->model->arch;
+    if (!a || !a->recurrence.layers) {
+        bb_draft_note(d, "The architecture of this file is not known here: KV cache and buffers are not counted.");
+        return;
+    }
+    p->k = kv_type(d, u->kv_k);
+    p->v = d->st ? NULL : kv_type(d, u->kv_v);
+    if (d->st) return;
+    p->ctx = u->engine == BB_ENGINE_OLLAMA ? bb_calc_mul(&d->calc, u->ctx, u->parallel) : u->ctx;
+    if (a->kv_heads && a->head_dim) bb_llama_kv(p);
+    bb_llama_state(p);
+    bb_draft_note(d, "The operations of a recurrent layer are not known here: the compute buffer is not counted.");
+}
+
 static void infer(bb_llama *p) {
     bb_draft *d = p->d;
     bb_plan_request *u = &d->plan->used;
     if (!p->s->model->arch || !p->s->graph.n_nodes) {
-        bb_draft_note(d, "The architecture of this file is not known here: KV cache and buffers are not counted.");
+        infer_unknown(p);
         return;
     }
     p->k = kv_type(d, u->kv_k);

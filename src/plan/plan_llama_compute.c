@@ -53,7 +53,7 @@ static bb_reserve_in reserve_in(bb_llama *p) {
                            .flash = u->flash_attn > 0,
                            .kv_on_host = u->kv_on_host,
                            .no_op_offload = u->no_op_offload,
-                           .no_pipeline = p->set->overridden,
+                           .no_pipeline = *u->override_tensor || u->cpu_moe_layers, /* even where no tensor matches */
                            .dry_run = u->dry_run_rule,
                            .backend = u->backend,
                            .k = p->k,
@@ -153,7 +153,7 @@ static void estimate(bb_llama *p) {
 
 void bb_llama_compute(bb_llama *p) {
     bool proven;
-    if (bb_gg_known(p->s->model->arch, &proven))
+    if (bb_gg_known(p->s->model->arch, &proven) && p->s->graph.n_layers == p->s->n_layers)
         simulate(p);
     else
         estimate(p);

@@ -106,7 +106,7 @@ static int by_name(const void *a, const void *b) {
 
 /* Which weight of the graph each tensor of a file is. */
 static bb_status match_file(bb_subject *s) {
-    bb_graph_tensor *list, key;
+    bb_graph_tensor *list, key = {0};
     size_t n;
     bb_status st = bb_graph_tensors(&s->graph, false, &list, &n);
     if (st) return st;

@@ -28,16 +28,22 @@ static const share card_arith = {0.20, 0.55, 0.80};
  * 4090 where its bytes take 2.4 (PR 12183), 3 us an operator of graph/; with CUDA graphs half of it. */
 static const double card_node_s = 2e-6;
 
-/* Of a host's peaks, as kernel/roof measures them, by ggml's kernels: tests/peer/throughput.sh holds these against
- * libllama v0.5.0. Decode: fp32 arithmetic is not what a dot product of F16 rows waits for; those of blocks spend two
- * instructions of three on unpacking and scales. The prompt's kernels reload their operands (measured, 0.3 to 1.1
- * billion parameters, F16, Q8_0, Q4_K: 0.32, 0.21, 0.28). */
-static const double host_decode_float = 1.0, host_decode_blocks = 0.36;
+/* Of a host's peaks, as kernel/roof measures them, by ggml's kernels; tests/peer/throughput.sh holds them against
+ * libllama v0.5.0. Dot products of whole rows compute at the peak between their reads; kernels of repacked blocks spend
+ * more than half of their instructions on unpacking and scales. The prompt's kernels reload their operands (measured,
+ * 0.3 to 1.1 billion parameters, F16, Q8_0, Q4_K: 0.32, 0.21, 0.28). */
+static const double host_decode_float = 1.0, host_decode_blocks = 0.95, host_decode_rows = 0.43;
 static const double host_prompt_float = 0.32, host_prompt_blocks = 0.25;
+/* A row begins anew: the call, the empty pipeline, the sum over lanes (what is left over in models of 1024 and 2048
+ * columns; blocks also have a scale to multiply by). Types that ggml repacks do eight rows at a time. */
+static const double host_row_float_s = 15e-9, host_row_blocks_s = 28e-9;
+static const char *const repacked[] = {"q4_0", "q4_K", "q2_K", "iq4_nl", "mxfp4"}; /* ggml-cpu/repack.cpp, x86 */
+enum { REPACKED = sizeof repacked / sizeof *repacked, REPACKED_ROWS = 8 };
 /* ggml's attention of one token makes a dot product a head and cell, too short to fill the pipeline: 7.1 us a cell in
  * 20 layers of 16 heads of 64, where the peak is 118 GFLOP/s. */
 static const double host_attention = 0.1;
-/* norms, rope, the roundings of activations and the hand-over between operators (profile of libllama) */
+/* An operator of graph/: norms, rope, rounding of activations (profile of libllama on one thread), and with several
+ * threads as much again for the barriers. */
 static const double host_node_s = 1.5e-6;
 /* what throughput.sh allows */
 static const double host_low = 0.8, host_high = 1.2;
@@ -228,32 +234,61 @@ static double shared_rate(double busy, double alone, unsigned n) {
 
 typedef struct host_ops {
     double weights, attention; /* operations of a step */
-    bool blocks;               /* weights of less than 9 bits: kernels of int8 */
+    double rows;               /* of all matrices */
+    const bb_dtype *type;      /* of the layers' matrices; NULL = plain */
 } host_ops;
 
-/* Seconds that one thread computes. */
+static const bb_dtype *layer_type(const bb_subject *s) {
+    for (size_t i = 0; i < s->n_tensors; i++)
+        if (s->layers[i] == 0 && s->tensors[i].n_dims > 1) return s->tensors[i].type;
+    return NULL;
+}
+
+static bool is_repacked(const bb_dtype *t) {
+    for (size_t i = 0; t && i < REPACKED; i++)
+        if (strcmp(t->name, repacked[i]) == 0) return true;
+    return false;
+}
+
+/* Columns of a layer's matrices, on average. */
+static double row_length(const bb_graph *g) {
+    double rows = 0, all = 0;
+    for (size_t i = 0; i < g->n_weights; i++) {
+        const bb_weight *w = &g->weights[i];
+        if (w->part != BB_PART_LAYER || w->n_dims < 2) continue;
+        rows += (double)w->dims[1];
+        all += (double)w->dims[1] * (double)w->dims[0];
+    }
+    return rows > 0 ? all / rows : 1;
+}
+
+/* Seconds that one thread computes; a plain type has 16 bits and more, the kernels of block types take int8. */
 static double host_compute(const bb_plan_host *h, const host_ops *o, bool prompt) {
-    double peak = 1e9 * (o->blocks ? h->int8_gops : h->fp32_gops);
-    double reach = o->blocks ? (prompt ? host_prompt_blocks : host_decode_blocks)
-                             : (prompt ? host_prompt_float : host_decode_float);
+    bool blocks = o->type && o->type->block > 1, several = is_repacked(o->type);
+    double peak = 1e9 * (blocks ? h->int8_gops : h->fp32_gops);
+    double decode = several ? host_decode_rows : blocks ? host_decode_blocks : host_decode_float;
     if (!(h->fp32_gops > 0 && h->int8_gops > 0)) return 0;
-    return o->weights / (peak * reach) +
-           o->attention / (1e9 * h->fp32_gops * (prompt ? host_prompt_float : host_attention));
+    if (prompt) {
+        double reach = blocks ? host_prompt_blocks : host_prompt_float;
+        return o->weights / (peak * reach) + o->attention / (1e9 * h->fp32_gops * host_prompt_float);
+    }
+    return o->weights / (peak * decode) + o->attention / (1e9 * h->fp32_gops * host_attention) +
+           o->rows * (blocks ? host_row_blocks_s : host_row_float_s) / (several ? REPACKED_ROWS : 1);
 }
 
 static double host_seconds(const step *p, const work *w, double tokens, double kv, double context, bool prompt) {
     const bb_plan_host *h = &p->plan->used.host;
     unsigned threads = h->threads ? h->threads : 1;
     double bytes = w->weights + w->experts * experts_read(p->s->model->arch, tokens) + kv;
-    /* the kernels of block types take int8; plain types have 16 bits and more */
     host_ops o = {.weights = 2 * tokens * elements(p, w),
                   .attention = tokens * context * p->attention * w->kv_share,
-                  .blocks = p->bytes_a_weight < 9.0 / 8};
+                  .rows = tokens * elements(p, w) / row_length(&p->s->graph),
+                  .type = layer_type(p->s)};
     if (!(h->bandwidth_gbs > 0)) return NAN;
     double busy = bytes / (h->bandwidth_gbs * 1e9);
     double one = h->thread_gbs > 0 ? bytes / (h->thread_gbs * 1e9) : busy;
     double alone = host_compute(h, &o, prompt) + fmax(0, one - busy);
-    return 1 / shared_rate(busy, alone, threads) + operators(p, w) * host_node_s;
+    return 1 / shared_rate(busy, alone, threads) + operators(p, w) * host_node_s * (threads > 1 ? 2 : 1);
 }
 
 /* ---- a step ---------------------------------------------------------------------------------------------------- */
@@ -316,16 +351,20 @@ static void formulas(const step *p, bb_plan_speed *v) {
     (void)snprintf(cards, sizeof cards, "%.2f of the cards' bandwidth", card_memory.likely);
     (void)snprintf(hosts, sizeof hosts, "%.3g GB/s of the host's %u threads", p->plan->used.host.bandwidth_gbs,
                    p->plan->used.host.threads);
-    bool on_host = !idle(&p->device[host]), on_card = host > 0 && !idle(&p->device[0]);
+    const bb_dtype *type = layer_type(p->s);
+    bool blocks = type && type->block > 1, on_host = !idle(&p->device[host]),
+         on_card = host > 0 && !idle(&p->device[0]);
     (void)snprintf(v->decode_formula, sizeof v->decode_formula, "%s weights + %s cache a step, %s%s%s",
                    bb_bytes_text((uint64_t)weights, false, w), bb_bytes_text((uint64_t)kv, false, k),
                    on_card ? cards : hosts, on_card && on_host ? ", " : "", on_card && on_host ? hosts : "");
+    /* a token attends to half of the context on average; blocks take up to 34/32 bytes a weight (q8_0) */
     (void)snprintf(v->prefill_formula, sizeof v->prefill_formula,
-                   "%.3g GFLOP of weights + %.3g of attention a token, %s%.2f of the peak", ops / 1e9,
-                   p->attention / 2e9, on_card ? "cards at " : "host at ",
-                   on_card                       ? card_arith.likely
-                   : p->bytes_a_weight < 9.0 / 8 ? host_prompt_blocks
-                                                 : host_prompt_float);
+                   "%.3g GFLOP of weights + %.3g of attention a token, at %.2f of the %s peak", ops / 1e9,
+                   p->attention / 2e9,
+                   on_card  ? card_arith.likely
+                   : blocks ? host_prompt_blocks
+                            : host_prompt_float,
+                   on_card ? "cards'" : "host's");
 }
 
 void bb_plan_speed_of(const bb_subject *s, bool numbers, bb_plan *plan) {

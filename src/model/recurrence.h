@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* recurrence.h - layers that keep a state of one size in place of keys and values: mamba, RWKV, linear attention. */
+#ifndef BB_MODEL_RECURRENCE_H
+#define BB_MODEL_RECURRENCE_H
+#include "file/file.h"
+
+enum { BB_RECURRENCE_LAYERS = 512 }; /* llama.cpp's own most, LLAMA_MAX_LAYERS */
+
+/* Widths as the metadata says them; 0 = absent. */
+typedef struct bb_recurrence {
+    uint64_t conv, inner, state, groups; /* mamba and linear attention: taps, channels, state of a channel, groups */
+    uint64_t shift, wkv_head;            /* RWKV: shifted tokens, elements of a head */
+    uint64_t short_conv;                 /* LFM2: taps */
+    uint64_t layers;                     /* 0 = the model has no such layer */
+    bool keeps[BB_RECURRENCE_LAYERS];    /* whether a layer keeps a state ... */
+    bool attends[BB_RECURRENCE_LAYERS];  /* ... and whether it keeps keys and values: falcon-h1's do both */
+} bb_recurrence;
+
+/* What the metadata of a GGUF file says, for `layers` layers; r->layers stays 0 for an architecture without a state.
+ * BB_E_INVALID for a value out of range. */
+bb_status bb_recurrence_from_file(const bb_file *file, const char *architecture, uint64_t layers, bb_recurrence *r,
+                                  bb_error *err);
+/* Elements of F32 that a sequence keeps in a layer of that width: of the convolution or the shift, and of the state
+ * (llama.cpp v0.5.0, llama-hparams.cpp, n_embd_r and n_embd_s). BB_E_OVERFLOW. */
+bb_status bb_recurrence_elements(const bb_recurrence *r, uint64_t hidden, uint64_t *conv, uint64_t *state);
+#endif
