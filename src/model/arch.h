@@ -48,7 +48,7 @@ struct bb_arch {
     bool mla_split;    /* GGUF has attn_k_b and attn_v_b in place of attn_kv_b (llama.cpp since 2025) */
     bb_head head;
     bb_recurrence recurrence; /* of a GGUF file */
-    char dtype[16]; /* of the checkpoint ("bf16"), or "" */
+    char dtype[16];           /* of the checkpoint ("bf16"), or "" */
 };
 
 /* Ranges and relations (kv_heads divides heads, experts_used <= experts, layers <= 100000, ...): BB_E_INVALID with a
