@@ -218,7 +218,7 @@ static bb_status run(cli_call *call, bb_error *err) {
 const cli_command cli_check = {
     .name = "check",
     .words = "LOG",
-    .summary = "sizes in a log of llama.cpp, Ollama, vLLM or PyTorch beside the plan",
+    .summary = "sizes in another engine's log beside the plan",
     .options = options,
     .min_words = 1,
     .max_words = 1,

@@ -29,6 +29,8 @@ static bb_status write_plan(cli_call *call, cli_plan *p, const cli_their_command
     for (size_t i = 0; i < WAYS; i++) bb_str_init(&command[i]);
     for (size_t i = 0; i < n && their; i++)
         if (cli_command_with(their, &p->request, &ways[i].request, &command[i])) commands[i] = bb_str_c(&command[i]);
+    char shrinks[160];
+    if (n && their && *cli_command_shrinks(their, shrinks)) cli_warn(&call->out, "%s", shrinks);
     bb_table *t = bb_report_plan(plan, &p->subject, call->out.si, detail);
     if (t && detail != BB_PLAN_BRIEF) bb_report_ways(t, ways, commands, n, call->out.si);
     for (size_t i = 0; t && i < WAYS; i++) bb_table_depends(t, &command[i]);
@@ -74,7 +76,7 @@ static bb_status run(cli_call *call, bb_error *err) {
 
 const cli_command cli_plan_command = {
     .name = "plan",
-    .words = "MODEL... | -- CMD",
+    .words = "MODEL|-- COMMAND",
     .summary = "the memory that a model takes, and whether it fits",
     .options = options,
     .max_words = SIZE_MAX,

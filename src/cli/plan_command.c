@@ -81,9 +81,10 @@ static bb_status take_int(reader *r, const theirs *o) {
     cli_take take = o->option->take;
     bool automatic = take == TAKE_LAYERS && (bb_name_eq(o->value, "auto") || bb_name_eq(o->value, "all"));
     if (!automatic && !parse_int(o->value, &v)) return wrong(r, o, "a whole number");
-    if (automatic) v = -1;
+    if (automatic) v = bb_name_eq(o->value, "auto") ? -1 : -2; /* common/arg.cpp */
     switch (take) {
     case TAKE_LAYERS:
+        r->c->layers_asked = !bb_name_eq(o->value, "auto") && v != -1;
         set(r, OPT_GPU_LAYERS, v < 0 ? "all" : keep(r, (uint64_t)v));
         break;
     case TAKE_SLOTS:
@@ -93,6 +94,7 @@ static bb_status take_int(reader *r, const theirs *o) {
         r->c->pool_ctx = v > 0 ? (uint64_t)v : 0;
         break;
     default:
+        r->c->ctx_asked = true; /* -c 0 too asks for the whole context */
         r->a->value[o->option->id] = r->given[o->option->id] ? r->a->value[o->option->id] : NULL;
         if (v > 0) set(r, o->option->id, keep(r, (uint64_t)v));
     }
@@ -238,7 +240,7 @@ static bb_status take(reader *r, const theirs *o, size_t at) {
         set(r, OPT_NO_MMAP, bb_name_eq(o->value, "none") || bb_name_eq(o->value, "dio") ? "" : NULL);
         return BB_OK;
     case TAKE_FIT:
-        c->shrink = !is_off(o->value);
+        c->shrinks = !is_off(o->value);
         return BB_OK;
     case TAKE_LIST:
         take_first(r, o);
@@ -371,7 +373,7 @@ bb_status cli_command_read(cli_call *call, cli_their_command *c, bb_error *err) 
     const char **model = bb_alloc(1, sizeof *model);
     if (!model) return bb_fail(err, BB_E_NOMEM, "out of memory");
     *c = (cli_their_command){
-        .all = a->words, .words = a->words + a->before, .n = a->n_words - a->before, .shrink = true};
+        .all = a->words, .words = a->words + a->before, .n = a->n_words - a->before, .shrinks = true};
     model[0] = a->before ? a->words[0] : c->model;
     a->words = model;
     a->n_words = 1;
@@ -386,7 +388,7 @@ bb_status cli_command_read(cli_call *call, cli_their_command *c, bb_error *err) 
     if (strcmp(c->program->name, "llama-bench") == 0) { /* its defaults: tools/llama-bench, cmd_params_defaults */
         c->prompt = 512;
         c->generate = 128;
-        c->shrink = false;
+        c->shrinks = false;
     }
     bb_status s = read_words(&r, program);
     if (!s && !a->value[OPT_ENGINE]) a->value[OPT_ENGINE] = c->program->engine;
@@ -421,6 +423,17 @@ bb_status cli_command_finish(const cli_their_command *c, cli_plan *p, bb_error *
     if (!r->ctx && a && a->context) r->ctx = a->context;
     if (!r->outputs && c->program->slots && !c->embeds) r->outputs = r->parallel;
     return BB_OK;
+}
+
+/* common/fit.cpp: the context and the layers on the cards, where neither was asked; 4096 tokens at least stay. */
+const char *cli_command_shrinks(const cli_their_command *c, char *buf) {
+    bool llama = strcmp(c->program->engine, "llama.cpp") == 0, ctx = !c->ctx_asked && !c->pool_ctx;
+    buf[0] = '\0';
+    if (!llama || !c->shrinks || (!ctx && c->layers_asked)) return buf;
+    (void)snprintf(buf, 160, "%s itself would take %s%s%s until it fits (--fit)", c->program->name,
+                   ctx ? "a shorter context" : "", ctx && !c->layers_asked ? ", then " : "",
+                   c->layers_asked ? "" : "fewer layers on the card");
+    return buf;
 }
 
 /* ---- from a plan to a command ---- */

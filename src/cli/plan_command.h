@@ -12,8 +12,10 @@ typedef struct cli_their_command {
     size_t n;
     size_t model_word; /* the word that names the model; n = none does */
     /* what the model decides once it is known */
-    uint64_t pool_ctx;   /* tokens of each slot in one pool; 0 = not asked */
-    bool embeds, shrink; /* logits of every token; llama.cpp may shrink what was not asked */
+    uint64_t pool_ctx; /* tokens of each slot in one pool; 0 = not asked */
+    bool embeds;       /* logits of every token */
+    bool shrinks;      /* llama.cpp fits what was not asked to the free memory: */
+    bool ctx_asked, layers_asked;
     /* llama-bench: the longest of its tests */
     uint64_t prompt, generate, pair, depth;
     char number[6][24]; /* values that are spelled in our way */
@@ -32,6 +34,8 @@ bb_status cli_command_read(cli_call *call, cli_their_command *c, bb_error *err);
 void cli_command_clear(cli_their_command *c);
 /* What the program chooses once it has seen the model. */
 bb_status cli_command_finish(const cli_their_command *c, cli_plan *p, bb_error *err);
+/* What the program would do itself about a plan that does not fit: a sentence, or "" (buf is [160]). */
+const char *cli_command_shrinks(const cli_their_command *c, char *buf);
 /* The command with what differs between two requests; false when an option of it cannot say it. */
 bool cli_command_with(const cli_their_command *c, const bb_plan_request *from, const bb_plan_request *to, bb_str *out);
 #endif

@@ -207,6 +207,24 @@ START_TEST(back) {
 }
 END_TEST
 
+/* common/fit.cpp: what was asked stays. */
+START_TEST(shrinking) {
+    char buf[160];
+    request("llama-3.1-8b -- llama-server -m x.gguf");
+    ck_assert_ptr_nonnull(strstr(cli_command_shrinks(&their, buf), "a shorter context, then fewer layers"));
+    request("llama-3.1-8b -- llama-server -m x.gguf -c 4096 -ngl auto");
+    ck_assert_ptr_nonnull(strstr(cli_command_shrinks(&their, buf), "take fewer layers"));
+    request("llama-3.1-8b -- llama-server -m x.gguf -ngl all");
+    ck_assert_ptr_nonnull(strstr(cli_command_shrinks(&their, buf), "a shorter context until"));
+    request("llama-3.1-8b -- llama-server -m x.gguf -c 0 -ngl 99");
+    ck_assert_str_eq(cli_command_shrinks(&their, buf), "");
+    request("llama-3.1-8b -- llama-server -m x.gguf -fit off");
+    ck_assert_str_eq(cli_command_shrinks(&their, buf), "");
+    request("llama-3.1-8b -- llama-bench -m x.gguf");
+    ck_assert_str_eq(cli_command_shrinks(&their, buf), "");
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("plan_command");
     TCase *t = tcase_create("plan_command");
@@ -218,6 +236,7 @@ static Suite *suite(void) {
     tcase_add_test(t, ollama);
     tcase_add_test(t, mistakes);
     tcase_add_test(t, back);
+    tcase_add_test(t, shrinking);
     suite_add_tcase(s, t);
     return s;
 }
