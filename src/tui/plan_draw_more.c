@@ -205,7 +205,7 @@ void bb_plan_draw_cards(const bb_plan_screen *s, const bb_panes *l) {
     char title[64] = "The same on other GPUs (p)";
     if (many > 1) (void)snprintf(title, sizeof title, "The same on %zu x other GPUs (p)", many);
     bb_title_draw(l, p, BB_ROLE_TITLE, title);
-    int cell = 27, across = p->w / cell > 0 ? p->w / cell : 1;
+    int cell = 26, across = p->w / cell > 0 ? p->w / cell : 1;
     for (size_t i = 0; i < s->n_cards; i++) {
         int row = (int)i / across, x = p->x + (int)i % across * cell;
         if (row >= p->h) break;
