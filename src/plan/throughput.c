@@ -357,6 +357,7 @@ static void formulas(const step *p, bb_plan_speed *v) {
     (void)snprintf(v->decode_formula, sizeof v->decode_formula, "%s weights + %s cache a step, %s%s%s",
                    bb_bytes_text((uint64_t)weights, false, w), bb_bytes_text((uint64_t)kv, false, k),
                    on_card ? cards : hosts, on_card && on_host ? ", " : "", on_card && on_host ? hosts : "");
+    /* a token attends to half of the context on average; blocks take up to 34/32 bytes a weight (q8_0) */
     (void)snprintf(v->prefill_formula, sizeof v->prefill_formula,
                    "%.3g GFLOP of weights + %.3g of attention a token, at %.2f of the %s peak", ops / 1e9,
                    p->attention / 2e9,
