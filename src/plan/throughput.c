@@ -208,7 +208,7 @@ static double card_seconds(const step *p, const work *w, double tokens, double k
     double bytes = w->weights + w->experts * experts_read(p->s->model->arch, tokens) + kv;
     double ops = tokens * (2 * elements(p, w) + context * p->attention * w->kv_share);
     bool compute = tokens > 1 && w->flops > 0;
-    if (!(w->bandwidth > 0)) return NAN;
+    if (!(w->bandwidth > 0)) return (double)NAN;
     return fmax(bytes / (w->bandwidth * memory), compute ? ops / (w->flops * arith) : 0) +
            operators(p, w) * card_node_s;
 }
@@ -279,7 +279,7 @@ static double host_seconds(const step *p, const work *w, double tokens, double k
                   .attention = tokens * context * p->attention * w->kv_share,
                   .rows = tokens * elements(p, w) / row_length(&p->s->graph),
                   .type = layer_type(p->s)};
-    if (!(h->bandwidth_gbs > 0)) return NAN;
+    if (!(h->bandwidth_gbs > 0)) return (double)NAN;
     double busy = bytes / (h->bandwidth_gbs * 1e9);
     double one = h->thread_gbs > 0 ? bytes / (h->thread_gbs * 1e9) : busy;
     double alone = host_compute(h, &o, prompt) + fmax(0, one - busy);
@@ -304,7 +304,7 @@ static double step_seconds(const step *p, const reach *r, bool prompt, double to
         if (idle(w)) continue;
         double t = i < host ? card_seconds(p, w, tokens, kv, context, r->memory, r->arith)
                             : host_seconds(p, w, tokens, kv, context, prompt) / r->host;
-        if (isnan(t)) return NAN;
+        if (isnan(t)) return (double)NAN;
         most = fmax(most, t);
         sum = p->together && i < host ? most : sum + t;
     }
