@@ -249,7 +249,9 @@ typedef struct bb_plan_host {
 typedef struct bb_plan_request {
     bb_purpose purpose;
     bb_engine engine;
-    char weights[24];  /* storage type or file type ("q4_K_M"); "" = as in the file, or the engine's default */
+    /* storage type, file type ("q4_K_M") or layout of a checkpoint ("gptq-4-128", "nf4-dq"); "" = as in the file, or
+     * the engine's default */
+    char weights[24];
     uint64_t ctx;      /* tokens of context in all sequences together (llama.cpp) or of each (hf) */
     uint64_t batch;    /* logical batch, tokens (llama.cpp n_batch, vLLM max_num_batched_tokens) */
     uint64_t ubatch;   /* physical batch, tokens (llama.cpp n_ubatch) */
@@ -340,8 +342,8 @@ void bb_model_free(bb_model *model);
 bb_status bb_plan_make(const bb_model *model, const bb_plan_request *request, bb_plan *plan, bb_error *err);
 void bb_plan_clear(bb_plan *plan);
 
-/* What the inverse looks for: the largest context, physical batch (llama.cpp), number of sequences of that context each,
- * of layers on the cards, of parameters, the widest weights, the fewest cards, the widest KV cache that fits. */
+/* What the inverse looks for: the largest context, physical batch (llama.cpp), number of sequences of that context
+ * each, of layers on the cards, of parameters, the widest weights, the fewest cards, the widest KV cache that fits. */
 typedef enum bb_solve {
     BB_SOLVE_CTX,
     BB_SOLVE_BATCH,

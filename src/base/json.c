@@ -487,6 +487,8 @@ bool bb_json_add_u64(bb_json *parent, const char *key, uint64_t v) {
     return put(parent, key, json_stringn(text, (size_t)n + 1));
 }
 
+bool bb_json_add_i64(bb_json *parent, const char *key, int64_t v) { return put(parent, key, json_integer(v)); }
+
 bool bb_json_add_f64(bb_json *parent, const char *key, double v) {
     if (isnan(v)) return put(parent, key, json_null());
     if (isinf(v)) return put(parent, key, json_string(v < 0 ? "-inf" : "inf"));

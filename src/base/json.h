@@ -59,6 +59,7 @@ bb_json *bb_json_add_object(bb_json *parent, const char *key); /* parent an arra
 bb_json *bb_json_add_array(bb_json *parent, const char *key);
 bool bb_json_add_text(bb_json *parent, const char *key, const char *utf8); /* invalid UTF-8 is escaped first */
 bool bb_json_add_u64(bb_json *parent, const char *key, uint64_t v);        /* exact for all 64 bits */
+bool bb_json_add_i64(bb_json *parent, const char *key, int64_t v);
 bool bb_json_add_f64(bb_json *parent, const char *key, double v); /* 17 digits; NaN null, infinities "inf", "-inf" */
 bool bb_json_add_bool(bb_json *parent, const char *key, bool v);
 bool bb_json_add_null(bb_json *parent, const char *key);

@@ -109,6 +109,7 @@ static bb_status show(cli_call *call, const char *table, bb_error *err) {
     if (s == BB_OK) s = read_filter(args, models, &f, err);
     bb_catalogue *cat = NULL;
     if (s == BB_OK) s = bb_catalogue_tables(args->value[OPT_MODELS], args->value[OPT_GPUS], &cat, err);
+    if (s == BB_OK) s = cli_add_overheads(cat, err);
     if (s == BB_OK) s = check_word(cat, "models", "architecture", f.arch, "arch", "hf_type", err);
     if (s == BB_OK) s = check_word(cat, "gpus", "maker of cards", f.vendor, "vendor", NULL, err);
     if (s == BB_OK) {

@@ -4,9 +4,9 @@
 #include "base/escape.h"
 #include <string.h>
 
-static const cli_command *const commands[] = {&cli_plan_command, &cli_fit,     &cli_types, &cli_rule,    &cli_bits,
-                                              &cli_formats,      &cli_inspect, &cli_audit, &cli_compare, &cli_quantize,
-                                              &cli_error,        &cli_bench,   &cli_data,  &cli_doctor,  &cli_tui};
+static const cli_command *const commands[] = {
+    &cli_plan_command, &cli_fit,     &cli_types,    &cli_check, &cli_rule,  &cli_bits, &cli_formats, &cli_inspect,
+    &cli_audit,        &cli_compare, &cli_quantize, &cli_error, &cli_bench, &cli_data, &cli_doctor,  &cli_tui};
 
 const cli_command *cli_command_at(size_t i) { return i < sizeof commands / sizeof *commands ? commands[i] : NULL; }
 

@@ -4,6 +4,7 @@
 #define BB_CLI_COMMANDS_H
 #include "cli/option.h"
 #include "cli/output.h"
+#include "model/catalogue.h"
 #include "model/stores.h"
 
 typedef struct cli_call { /* one run of the program */
@@ -26,12 +27,16 @@ typedef struct cli_command { /* a row of a constant table */
 } cli_command;
 
 extern const cli_command cli_bits, cli_formats, cli_plan_command, cli_fit, cli_types, cli_rule, cli_inspect, cli_audit,
-    cli_compare, cli_error, cli_bench, cli_quantize, cli_data, cli_doctor, cli_tui;
+    cli_check, cli_compare, cli_error, cli_bench, cli_quantize, cli_data, cli_doctor, cli_tui;
 
 /* The stores that this environment means. */
 void cli_stores_init(bb_stores *stores);
 /* BITBUDGET_ISA stands for --isa where that is not given. */
 void cli_isa_from_environment(cli_args *args);
+/* The user's file of measured overheads (XDG_DATA_HOME, else ~/.local/share); false when neither is known. */
+bool cli_overheads_path(char *path, size_t size);
+/* Its rows into a catalogue. */
+bb_status cli_add_overheads(bb_catalogue *cat, bb_error *err);
 /* The folder of ggml's libraries: --ggml, else GGML_DIR, else NULL. */
 const char *cli_ggml_dir(const cli_args *args);
 

@@ -199,6 +199,7 @@ bb_status cli_parse(int argc, char *const *argv, int first, const cli_option *ow
     for (; i < argc; i++) {
         if (!args->dashes && !strcmp(argv[i], "--")) {
             args->dashes = true;
+            args->before = args->n_words;
             continue;
         }
         if (args->dashes || !is_option_word(argv[i], numbers)) {

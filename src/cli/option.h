@@ -156,7 +156,8 @@ typedef struct cli_args {
     size_t n_given;
     const char **words; /* [n_words] that are no options */
     size_t n_words;
-    bool dashes; /* a "--" ended the options */
+    bool dashes;   /* a "--" ended the options ... */
+    size_t before; /* ... behind so many words */
 } cli_args;
 
 extern const cli_option cli_common_options[];

@@ -15,23 +15,13 @@ static bool is_count(const char *text, uint64_t *n) { return text && bb_parse_u6
 bb_status cli_plan_catalogue(const cli_args *a, bb_catalogue **cat, bb_error *err) {
     uint64_t n;
     const char *gpus = a->value[OPT_GPUS];
-    return bb_catalogue_load(a->value[OPT_MODELS], is_count(gpus, &n) ? NULL : gpus, cat, err);
-}
-
-static bb_status add_local(const cli_call *call, const bb_catalogue *cat, bb_plan_request *r, bb_error *err) {
-    size_t cards = 1;
-    const bb_gpu *g = NULL;
-    bb_plan_card card;
-    bb_status s = cli_local_gpu(CLI_GPU_ROOT, cat, &g, &cards, err);
-    if (s) return s;
-    if (cards > 1) cli_warn(&call->out, "this machine has %zu cards: planned is one, %s", cards, g->name);
-    bb_plan_card_of(g, &card);
-    return bb_cards_repeat(r, &card, 1, err);
+    bb_status s = bb_catalogue_load(a->value[OPT_MODELS], is_count(gpus, &n) ? NULL : gpus, cat, err);
+    return s == BB_OK ? cli_add_overheads(*cat, err) : s;
 }
 
 static bb_status read_names(const cli_call *call, const bb_catalogue *cat, bb_plan_request *r, bb_error *err) {
     const char *list = call->args.value[OPT_GPU];
-    if (strcmp(list, "local") == 0) return add_local(call, cat, r, err);
+    if (strcmp(list, "local") == 0) return cli_local_cards(&cli_local_machine, cat, r->cards, &r->n_cards, err);
     return bb_cards_add(cat, list, cli_has(&call->args, OPT_MEMORY), r, err);
 }
 

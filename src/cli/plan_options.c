@@ -200,7 +200,7 @@ bb_status cli_plan_request(cli_call *call, cli_plan *p, bb_error *err) {
 bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
     const cli_args *a = &call->args;
     bb_status s = cli_plan_request(call, p, err);
-    if (s == BB_OK) s = bb_model_locate(p->cat, &call->stores, a->words[0], &p->model, err);
+    if (s == BB_OK && !p->model) s = bb_model_locate(p->cat, &call->stores, a->words[0], &p->model, err);
     if (s == BB_OK) s = bb_subject_init(&p->subject, p->model, p->cat, err);
     if (s == BB_OK) s = choose_engine(call, p, err);
     if (s == BB_OK) s = read_host(call, &p->request, err);

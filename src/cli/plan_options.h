@@ -12,7 +12,7 @@
      false,     "what the memory is for (train, lora and qlora are not in this version)"},                             \
         {OPT_ENGINE, "--engine", "ENGINE",                                                                             \
          NULL,       false,      "simple, llama.cpp, hf, vllm or ollama; by the model, the weights and the options"},  \
-        {OPT_WEIGHTS, "--weights", "TYPE", NULL, false, "storage or file type: bf16, q8_0, q4_K_M"},                   \
+        {OPT_WEIGHTS, "--weights", "TYPE", NULL, false, "storage or file type, or layout: bf16, q4_K_M, gptq"},        \
         {OPT_CTX, "--ctx --seq -c --ctx-size --max-model-len", "TOKENS", NULL, false, "context"},                      \
         {OPT_BATCH, "--batch -b --batch-size --max-num-batched-tokens", "TOKENS", NULL, false, "logical batch"},       \
         {OPT_UBATCH, "--ubatch -ub --ubatch-size", "TOKENS", NULL, false, "physical batch"},                           \
@@ -66,6 +66,7 @@ typedef struct cli_plan { /* what a command line asks about; clear in every case
 
 /* The catalogue and the request, without a model. */
 bb_status cli_plan_request(cli_call *call, cli_plan *p, bb_error *err);
+/* A model that is there already is taken for the MODEL of the words. */
 bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err);
 void cli_plan_clear(cli_plan *p);
 /* What --gpu, --memory, --gpus N, --bandwidth and --tflops say of the cards (plan_cards.c). */

@@ -29,7 +29,13 @@ static void add_router(bb_builder *b, const char *in) {
     if (a->router_bias)
         choice = bb_add_weight(b, "exp_probs_b.bias", "mlp.gate.e_score_correction_bias", (bb_dims){{a->experts}});
     bb_add_node(b, BB_OP_ROUTE, "experts", "router", NULL, choice, -1, a->experts_used);
-    b->g->nodes[b->g->n_nodes - 1].form = t->route;
+    uint32_t form = t->route;
+    if (bb_family_find(a->family)->mla) { /* one family, several models */
+        if (a->router_sigmoid) form |= BB_FORM_SIGMOID;
+        if (a->router_normed) form |= BB_FORM_NORMED;
+        if (a->router_scaled) form |= BB_FORM_SCALED;
+    }
+    b->g->nodes[b->g->n_nodes - 1].form = form;
 }
 
 static void split(const char *name, char *out, size_t size) {

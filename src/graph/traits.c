@@ -352,6 +352,14 @@ static const bb_traits falcon_new = {.family = "falcon",
                                      .gguf_ffn_norm = "attn_norm_2",
                                      .sums = BB_MLP_ATTN_INP,
                                      .attn_second_norm = true};
+static const bb_traits neox_serial = {.family = "gptneox",
+                                      .hf = &hf_neox,
+                                      .norm = BB_NORM_LAYER,
+                                      .qkv = BB_QKV_FUSED,
+                                      .qkv_bias = BB_FLAG,
+                                      .out_bias = BB_FLAG,
+                                      .mlp_bias = BB_ALWAYS,
+                                      .ffn = BB_FFN_PLAIN};
 /* falcon-rw: branches follow each other; llama.cpp does not run it so */
 static const bb_traits falcon_serial = {.family = "falcon",
                                         .hf = &hf_falcon,
@@ -362,6 +370,7 @@ static const bb_traits falcon_serial = {.family = "falcon",
 
 const bb_traits *bb_traits_of(const bb_arch *a) {
     if (strcmp(a->family, "llama") == 0 && a->experts) return &mixtral;
+    if (strcmp(a->family, "gptneox") == 0 && a->serial) return &neox_serial;
     /* a norm for each branch is the new decoder's, but for falcon-rw, which has biases */
     if (strcmp(a->family, "falcon") == 0 && !a->one_norm) return a->mlp_bias ? &falcon_serial : &falcon_new;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)

@@ -90,6 +90,18 @@ bb_status bb_arch_set(bb_arch *a, bb_arch_field f, uint64_t v, const char *where
     return BB_OK;
 }
 
+/* A catalogue's row does not say how experts are chosen. config.json of DeepSeek-V3 and R1 (with a bias), V2 and V2.5
+ * (queries of low rank) and V2-Lite on the hub: scoring_func, norm_topk_prob, routed_scaling_factor, n_group,
+ * topk_group. */
+static void published_routing(bb_arch *a) {
+    bool v3 = a->router_bias, v2 = !v3 && a->q_lora;
+    a->router_sigmoid = a->router_normed = v3;
+    a->router_scaled = v3 || v2;
+    bool grouped = (v3 || v2) && a->experts >= 16 && a->experts % 8 == 0;
+    a->expert_groups = grouped ? 8 : 1;
+    a->expert_groups_used = !grouped ? 1 : v3 ? 4 : 3;
+}
+
 void bb_arch_complete(bb_arch *a) {
     const bb_family *family = bb_family_find(a->family);
     if (!a->kv_heads) a->kv_heads = a->heads;
@@ -97,6 +109,7 @@ void bb_arch_complete(bb_arch *a) {
     if (!a->head_dim && a->heads && a->hidden % a->heads == 0) a->head_dim = a->hidden / a->heads;
     if (!a->v_head_dim) a->v_head_dim = a->head_dim;
     if (a->experts && !a->expert_ffn) a->expert_ffn = a->ffn;
+    if (family && family->mla && a->experts && !a->expert_groups) published_routing(a);
     if (a->experts && !a->shared_ffn) a->shared_ffn = a->shared_experts * a->expert_ffn;
     if (family && a->sliding_window && !a->swa_period) a->swa_period = family->swa_period;
     if (a->encoder_layers && !a->encoder_heads) a->encoder_heads = a->heads;
@@ -120,6 +133,12 @@ bb_status bb_arch_check_numbers(const bb_arch *a, const char *where, bb_error *e
     if (a->experts_used > a->experts)
         return bb_fail(err, BB_E_INVALID, "%s: experts_used (%" PRIu64 ") is more than experts (%" PRIu64 ")", where,
                        a->experts_used, a->experts);
+    uint64_t groups = a->expert_groups; /* the two best experts of each tell how good it is */
+    if (groups > 1 && (a->experts % groups || a->experts / groups < 2 || a->expert_groups_used > groups))
+        return bb_fail(err, BB_E_INVALID,
+                       "%s: %" PRIu64 " experts do not make %" PRIu64 " groups alike of two or more, of which %" PRIu64
+                       " are used",
+                       where, a->experts, groups, a->expert_groups_used);
     if (a->experts && (!a->experts_used || !a->expert_ffn))
         return bb_fail(err, BB_E_INVALID, "%s: experts is %" PRIu64 " but %s is 0", where, a->experts,
                        a->experts_used ? "expert_ffn" : "experts_used");

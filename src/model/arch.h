@@ -33,8 +33,13 @@ struct bb_arch {
     bool tied;           /* no output matrix of its own */
     bool qkv_bias, out_bias, mlp_bias;
     bool qk_norm;
-    bool one_norm;     /* attention and MLP read the same norm */
-    bool post_norm;    /* norms behind, no norm before the head (opt-350m) */
+    bool one_norm;  /* attention and MLP read the same norm */
+    bool post_norm; /* norms behind, no norm before the head (opt-350m) */
+    bool serial;    /* gptneox: the MLP reads what attention made, where it else reads the layer's input */
+    /* How experts are chosen where families leave it open (deepseek2): by a sigmoid instead of a softmax; weights of
+     * the chosen divided by their sum; times a number other than 1; only from the best of these groups. */
+    bool router_sigmoid, router_normed, router_scaled;
+    uint64_t expert_groups, expert_groups_used;
     bool router_bias;  /* a bias for the choice of experts (DeepSeek V3) */
     bool rope_freqs;   /* GGUF carries rope_freqs.weight (llama3 rope scaling) */
     bool rope_factors; /* GGUF carries rope_factors_long and _short (phi3 with long context) */
@@ -53,6 +58,14 @@ bb_status bb_arch_check(const bb_arch *a, const char *where, bb_error *err);
  * bb_arch_free. A model_type without a graph is no error here, what is known of it is filled in: bb_arch_known tells,
  * and bb_arch_check refuses it. The same holds for bb_arch_from_file. */
 bb_status bb_arch_from_config(const char *text, size_t n, const char *name, bb_arch **arch, bb_error *err);
+/* Metadata of a GGUF file without the file, as a log tells of it: get(ctx, "block_count", &v) for LLAMA.block_count. */
+typedef struct bb_arch_keys {
+    const char *family, *name; /* general.architecture, general.name */
+    bool (*get)(const void *ctx, const char *suffix, uint64_t *v);
+    const void *ctx;
+} bb_arch_keys;
+/* What tensors alone tell (tied, rope_freqs) is left to the caller. BB_E_UNSUPPORTED for a family without a graph. */
+bb_status bb_arch_from_keys(const bb_arch_keys *keys, bb_arch *arch, bb_error *err);
 /* True when graph/ knows the family. */
 bool bb_arch_known(const char *family);
 /* Width of the dense MLP: ffn, or half of it for a family that counts it twice. */

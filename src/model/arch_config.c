@@ -210,6 +210,28 @@ static bb_status finish_window(const reader *r) {
     return BB_OK;
 }
 
+/* The defaults of transformers' DeepseekV2Config and DeepseekV3Config where a key is absent. */
+static bb_status finish_deepseek(const reader *r) {
+    bb_arch *a = r->a;
+    bool v3 = strcmp(r->type, "deepseek_v3") == 0;
+    const bb_json *groups = member(r, "n_group"), *used = member(r, "topk_group"),
+                  *scale = member(r, "routed_scaling_factor");
+    const bb_json *score = member(r, "scoring_func");
+    double factor = v3 ? 2.5 : 1;
+    a->router_bias = v3; /* transformers' DeepseekV3TopkRouter always has it; V2 chooses without */
+    a->router_normed = v3;
+    a->expert_groups = v3 ? 8 : 1;
+    a->expert_groups_used = v3 ? 4 : 1;
+    if (scale && !bb_json_f64(scale, &factor))
+        return bb_fail(r->err, BB_E_INVALID, "%s: routed_scaling_factor is not a number", r->where);
+    if ((groups && !bb_json_u64(groups, &a->expert_groups)) || (used && !bb_json_u64(used, &a->expert_groups_used)))
+        return bb_fail(r->err, BB_E_INVALID, "%s: n_group or topk_group is not a whole number", r->where);
+    a->router_sigmoid = score ? bb_json_text(score) && strcmp(bb_json_text(score), "sigmoid") == 0 : v3;
+    a->router_scaled = factor < 1 || factor > 1;
+    if (!a->expert_groups) a->expert_groups = 1;
+    return read_bool(r, "norm_topk_prob", &a->router_normed);
+}
+
 static bb_status finish(const reader *r) {
     bb_arch *a = r->a;
     const bb_family *family = bb_family_find(a->family);
@@ -223,8 +245,12 @@ static bb_status finish(const reader *r) {
     if (strcmp(f, "qwen2moe") == 0 || strcmp(f, "qwen3moe") == 0) st = finish_qwen_moe(r);
     if (!st && family->swa_period && a->sliding_window) st = finish_window(r);
     if (strcmp(f, "opt") == 0 && a->embed_dim == a->hidden) a->embed_dim = 0;
-    /* transformers' DeepseekV3TopkRouter always has it; V2 chooses without */
-    if (strcmp(r->type, "deepseek_v3") == 0) a->router_bias = true;
+    if (strcmp(f, "deepseek2") == 0 && !st) st = finish_deepseek(r);
+    if (strcmp(f, "gptneox") == 0 && !st) {
+        bool parallel = true;
+        st = read_bool(r, "use_parallel_residual", &parallel);
+        a->serial = !parallel;
+    }
     a->mla_split = family->mla;
     return st;
 }

@@ -179,6 +179,36 @@ static bb_status read_mla(const reader *r) {
     return st;
 }
 
+static bool real_key(const reader *r, const char *suffix, double *v) {
+    char key[160];
+    int n = snprintf(key, sizeof key, "%s.%s", r->prefix, suffix);
+    return n > 0 && (size_t)n < sizeof key && bb_meta_f64(r->file, key, v);
+}
+
+static bool flag_key(const reader *r, const char *suffix, bool *v) {
+    char key[160];
+    int n = snprintf(key, sizeof key, "%s.%s", r->prefix, suffix);
+    return n > 0 && (size_t)n < sizeof key && bb_meta_bool(r->file, key, v);
+}
+
+/* llama.cpp takes a gating function of 0 as a softmax, 2 as a sigmoid, and a scale of 0 as none. */
+static bb_status read_routing(const reader *r) {
+    bb_arch *a = r->a;
+    uint64_t gating = 0;
+    double scale = 0;
+    bool found, parallel = true;
+    if (flag_key(r, "use_parallel_residual", &parallel)) a->serial = !parallel;
+    (void)flag_key(r, "expert_weights_norm", &a->router_normed);
+    (void)real_key(r, "expert_weights_scale", &scale);
+    a->router_scaled = scale != 0 && scale != 1;
+    bb_status st = read_key(r, "expert_gating_func", &gating, &found);
+    a->router_sigmoid = gating == 2;
+    if (!st) st = read_key(r, "expert_group_count", &a->expert_groups, &found);
+    if (!st) st = read_key(r, "expert_group_used_count", &a->expert_groups_used, &found);
+    if (!a->expert_groups) a->expert_groups = 1;
+    return st;
+}
+
 /* Hybrid models tell the heads of each layer, 0 where a state takes their place. */
 static bb_status read_recurrence(const reader *r) {
     bb_arch *a = r->a;
@@ -237,6 +267,7 @@ bb_status bb_arch_from_file(const bb_file *file, bb_arch **arch, bb_error *err) 
     const bb_family *info = bb_family_find(a->family);
     if (!st && info) st = info->mla ? read_mla(&r) : read_widths(&r);
     if (!st && info && info->swa_period) st = read_window(&r);
+    if (!st && info) st = read_routing(&r);
     if (!st) st = read_recurrence(&r);
     if (!st) {
         if (a->mtp_layers < a->layers) a->layers -= a->mtp_layers; /* block_count has them too */
@@ -249,5 +280,35 @@ bb_status bb_arch_from_file(const bb_file *file, bb_arch **arch, bb_error *err) 
         bb_arch_free(a);
     else
         *arch = a;
+    return st;
+}
+
+/* ---- from metadata that another program printed ---- */
+
+static bb_status set_key(const bb_arch_keys *k, const char *suffix, bb_arch_field f, bb_arch *a, bb_error *err) {
+    uint64_t v;
+    return k->get(k->ctx, suffix, &v) && v ? bb_arch_set(a, f, v, a->name, suffix, err) : BB_OK;
+}
+
+bb_status bb_arch_from_keys(const bb_arch_keys *k, bb_arch *arch, bb_error *err) {
+    bb_arch made = {.mla_split = true}, *a = &made;
+    bb_escape_field(*k->name ? k->name : k->family, a->name, sizeof a->name);
+    bb_arch_set_family(a, k->family);
+    const bb_family *info = bb_family_find(a->family);
+    bb_status st = set_key(k, "vocab_size", BB_ARCH_VOCAB, a, err);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers && !st; i++)
+        st = set_key(k, numbers[i].suffix, numbers[i].field, a, err);
+    if (!st) st = set_key(k, "rope.dimension_count", BB_ARCH_ROPE_DIM, a, err);
+    if (!st && info && info->mla) {
+        uint64_t key = 0;
+        if (k->get(k->ctx, "attention.key_length_mla", &key) && key > a->rope_dim)
+            st = bb_arch_set(a, BB_ARCH_NOPE_DIM, key - a->rope_dim, a->name, "attention.key_length_mla", err);
+        if (!st) st = set_key(k, "attention.value_length_mla", BB_ARCH_V_HEAD_DIM, a, err);
+    } else if (!st)
+        st = set_key(k, "attention.value_length", BB_ARCH_V_HEAD_DIM, a, err);
+    if (st) return st;
+    bb_arch_complete(a);
+    st = bb_arch_check(a, a->name, err);
+    if (!st) *arch = made;
     return st;
 }

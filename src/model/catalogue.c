@@ -3,7 +3,7 @@
 #include "model/catalogue.h"
 #include "base/escape.h"
 #include "base/mem.h"
-#include "base/source.h"
+#include "base/sink.h"
 #include "base/str.h"
 #include "base/units.h"
 #include "model/arch_fields.h"
@@ -35,6 +35,7 @@ struct bb_catalogue {
     size_t n_overheads;
     bb_csv *models_csv, *gpus_csv, *overheads_csv; /* the user's table where there is one */
     bool own_models, own_gpus;                     /* it is the user's */
+    bool keeps;                                    /* rows, not tables alone */
 };
 
 /* One table while it is read; name is escaped. */
@@ -386,6 +387,7 @@ static bb_status open_catalogue(const char *models_path, const char *gpus_path, 
                   &c->n_overheads, &c->overheads_csv, err);
     if (!st) st = load_file(&models_kind, models_path, to_models, &c->n_models, &c->models_csv, err);
     if (!st) st = load_file(&gpus_kind, gpus_path, to_gpus, &c->n_gpus, &c->gpus_csv, err);
+    c->keeps = keep;
     c->own_models = models_path != NULL;
     c->own_gpus = gpus_path != NULL;
     c->models = models;
@@ -404,6 +406,71 @@ bb_status bb_catalogue_load(const char *models_path, const char *gpus_path, bb_c
 
 bb_status bb_catalogue_tables(const char *models_path, const char *gpus_path, bb_catalogue **cat, bb_error *err) {
     return open_catalogue(models_path, gpus_path, false, cat, err);
+}
+
+/* ---- overheads of this machine ---- */
+
+/* Whether a row of `own` stands for a shipped one: that of the same part, or the one that measured all parts. */
+static bool replaced(const bb_csv *own, const bb_csv *shipped, size_t row) {
+    size_t engine = bb_csv_column(own, "engine"), part = bb_csv_column(own, "part");
+    const char *its_engine = bb_csv_cell(shipped, row, bb_csv_column(shipped, "engine"));
+    const char *its_part = bb_csv_cell(shipped, row, bb_csv_column(shipped, "part"));
+    for (size_t i = 0; i < bb_csv_rows(own); i++) {
+        const char *p = bb_csv_cell(own, i, part);
+        if (!bb_name_eq(bb_csv_cell(own, i, engine), its_engine)) continue;
+        if (bb_name_eq(p, its_part) || bb_name_eq(p, BB_OVERHEAD_MEASURED)) return true;
+    }
+    return false;
+}
+
+/* A row of `from` under the columns of `to`. */
+static void add_text_row(bb_str *out, const bb_csv *from, size_t row, const bb_csv *to) {
+    for (size_t c = 0; c < bb_csv_columns(to); c++) {
+        bb_str_add(out, c ? "," : "");
+        bb_csv_text(out, bb_csv_cell(from, row, bb_csv_column(from, bb_csv_name(to, c))));
+    }
+    bb_str_add(out, "\n");
+}
+
+/* The shipped rows that nothing stands for, then those of `own`. */
+static void merge_overheads(const bb_csv *shipped, const bb_csv *own, bb_str *out) {
+    for (size_t c = 0; c < bb_csv_columns(shipped); c++) {
+        bb_str_add(out, c ? "," : "");
+        bb_csv_text(out, bb_csv_name(shipped, c));
+    }
+    bb_str_add(out, "\n");
+    for (size_t i = 0; i < bb_csv_rows(shipped); i++)
+        if (!replaced(own, shipped, i)) add_text_row(out, shipped, i, shipped);
+    for (size_t i = 0; i < bb_csv_rows(own); i++) add_text_row(out, own, i, shipped);
+}
+
+bb_status bb_catalogue_add_overheads(bb_catalogue *cat, const char *path, bb_error *err) {
+    bb_csv *own = NULL;
+    size_t none = 0;
+    bb_error why = {0};
+    bb_status st = load_file(&overheads_kind, path, NULL, &none, &own, &why);
+    if (st == BB_E_OPEN && bb_sink_probe(path, false, NULL) == BB_OK) return BB_OK; /* there is none */
+    if (st) {
+        if (err) *err = why;
+        return st;
+    }
+    bb_str text;
+    bb_str_init(&text);
+    if (own) merge_overheads(cat->overheads_csv, own, &text);
+    bb_csv_free(own);
+    void *rows = NULL;
+    size_t n = 0;
+    if (text.failed) st = bb_fail(err, BB_E_NOMEM, "no memory for the overheads");
+    if (!st && text.len)
+        st = load(&overheads_kind, bb_str_c(&text), text.len, NULL, cat->keeps ? &rows : NULL, &n, &cat->overheads_csv,
+                  err);
+    if (!st && text.len && cat->keeps) {
+        free(cat->overheads);
+        cat->overheads = rows;
+        cat->n_overheads = n;
+    }
+    bb_str_clear(&text);
+    return st;
 }
 
 void bb_catalogue_free(bb_catalogue *cat) {

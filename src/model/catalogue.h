@@ -30,6 +30,10 @@ bb_status bb_catalogue_load(const char *models_path, const char *gpus_path, bb_c
 /* The tables alone: the same checks, but no row is kept (there are 0 models, cards and overheads), so that a long table
  * of the user's costs little more than its text. */
 bb_status bb_catalogue_tables(const char *models_path, const char *gpus_path, bb_catalogue **cat, bb_error *err);
+#define BB_OVERHEAD_MEASURED "measured" /* the part that stands for all of an engine */
+/* Rows of overheads that were measured on this machine: each takes the place of the shipped row of its engine and part,
+ * or of all rows of its engine. A file that is not there changes nothing. */
+bb_status bb_catalogue_add_overheads(bb_catalogue *cat, const char *path, bb_error *err);
 void bb_catalogue_free(bb_catalogue *cat);
 size_t bb_catalogue_models(const bb_catalogue *cat);
 const bb_arch *bb_catalogue_model(const bb_catalogue *cat, size_t i);

@@ -199,10 +199,10 @@ void bb_gg_expand(bb_gg_builder *b, int32_t i) {
 
 const char *bb_gg_op_name(bb_gg_op op) {
     static const char *const names[BB_GG_OPS] = {
-        "NONE",    "GET_ROWS",  "RMS_NORM", "NORM",    "MUL",        "ADD",    "SUB",  "DIV",      "SCALE",
-        "SQR",     "UNARY",     "CLAMP",    "MUL_MAT", "MUL_MAT_ID", "ADD_ID", "ROPE", "SOFT_MAX", "FLASH_ATTN_EXT",
-        "GLU",     "ARGSORT",   "SUM_ROWS", "CONCAT",  "REPEAT",     "CONT",   "CPY",  "VIEW",     "RESHAPE",
-        "PERMUTE", "TRANSPOSE", "SET_ROWS",
+        "NONE",  "GET_ROWS", "RMS_NORM",       "NORM",    "MUL",     "ADD",       "SUB",        "DIV",
+        "SCALE", "SQR",      "FILL",           "UNARY",   "CLAMP",   "MUL_MAT",   "MUL_MAT_ID", "ADD_ID",
+        "ROPE",  "SOFT_MAX", "FLASH_ATTN_EXT", "GLU",     "ARGSORT", "SUM_ROWS",  "CONCAT",     "REPEAT",
+        "CONT",  "CPY",      "VIEW",           "RESHAPE", "PERMUTE", "TRANSPOSE", "SET_ROWS",
     };
     return op < BB_GG_OPS ? names[op] : "";
 }

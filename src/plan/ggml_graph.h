@@ -17,6 +17,7 @@ typedef enum bb_gg_op {
     BB_GG_DIV,
     BB_GG_SCALE,
     BB_GG_SQR,
+    BB_GG_FILL,
     BB_GG_UNARY,
     BB_GG_CLAMP,
     BB_GG_MUL_MAT,

@@ -23,6 +23,20 @@ static int32_t divide_by_sum(bb_gg_builder *b, int32_t w, bb_gg_ne flat, bb_gg_n
     return bb_gg_reshape(b, bb_gg_like(b, BB_GG_DIV, w, sum), rows);
 }
 
+/* Probabilities with all groups but the best taken out; a group is as good as its two best experts together. */
+static int32_t best_groups(bb_gg_builder *b, int32_t p, uint64_t groups, uint64_t used) {
+    uint64_t experts = bb_gg_at(b, p)->ne[0], each = experts / groups, tokens = bb_gg_at(b, p)->ne[1];
+    int32_t apart = bb_gg_reshape(b, p, (bb_gg_ne){{each, groups, tokens, 1}});
+    int32_t two = top(b, apart, 2);
+    two = bb_gg_get_rows(b, bb_gg_reshape(b, apart, (bb_gg_ne){{1, each, groups, tokens}}), two);
+    two = bb_gg_reshape(b, two, (bb_gg_ne){{2, groups, tokens, 1}});
+    int32_t score = bb_gg_op1(b, BB_GG_SUM_ROWS, two, (bb_gg_ne){{1, groups, tokens, 1}});
+    int32_t best = top(b, bb_gg_reshape(b, score, (bb_gg_ne){{groups, tokens, 1, 1}}), used);
+    int32_t kept = bb_gg_get_rows(b, apart, best);
+    int32_t masked = bb_gg_set_rows(b, bb_gg_like(b, BB_GG_FILL, apart, -1), kept, best);
+    return bb_gg_reshape(b, masked, (bb_gg_ne){{experts, tokens, 1, 1}});
+}
+
 int32_t bb_lower_route(bb_lower *l, const bb_node *n) {
     bb_gg_builder *b = &l->b;
     uint64_t experts = l->g->arch->experts, used = l->g->arch->experts_used;
@@ -33,6 +47,8 @@ int32_t bb_lower_route(bb_lower *l, const bb_node *n) {
     else if (!(n->form & BB_FORM_CHOSEN))
         p = bb_gg_like(b, BB_GG_SOFT_MAX, p, -1);
     int32_t choice = n->weights[0] < 0 ? p : bb_gg_like(b, BB_GG_ADD, p, bb_lower_weight(l, n->weights[0]));
+    uint64_t groups = l->g->arch->expert_groups;
+    if (groups > 1) choice = best_groups(b, choice, groups, l->g->arch->expert_groups_used);
     int32_t ids = top(b, choice, used);
     bb_gg_ne flat = {{used, tokens, 1, 1}}, rows = {{1, used, tokens, 1}};
     int32_t w = bb_gg_get_rows(b, bb_gg_reshape(b, p, (bb_gg_ne){{1, experts, tokens, 1}}), ids);

@@ -202,6 +202,10 @@ void bb_plan_hf(bb_draft *d, bb_subject *s) {
         return;
     }
     hf_model m = {0};
+    if (u->n_cards > 1 && !u->no_gpu)
+        bb_draft_note(d,
+                      "Engine hf is planned on gpu0 alone: what device_map shares out among %zu cards is not modelled.",
+                      u->n_cards);
     add_weights(d, s, &m);
     if (u->purpose == BB_FOR_INFER && !d->st) {
         if (!s->graph.n_nodes)

@@ -25,7 +25,9 @@ static const char *const llama_weights[] = {"f16",     "q8_0",    "q6_K",   "q5_
                                             "iq2_xxs", "iq1_m",   "iq1_s",  NULL};
 /* llama-quantize refuses those behind q2_K without an importance matrix (tools/quantize/quantize.cpp, v0.5.0). */
 enum { LLAMA_PLAIN = 17 };
-static const char *const hf_weights[] = {"f32", "bf16", "int8", "nf4", NULL};
+/* torch's types and the layouts that transformers and vLLM load, by bits (plan/flavour.h) */
+static const char *const hf_weights[] = {"f32", "bf16", "llm.int8", "nf4", "nf4-dq", NULL};
+static const char *const vllm_weights[] = {"bf16", "fp8", "awq", NULL};
 static const char *const simple_weights[] = {"f32", "f16", "int8", "int4", NULL};
 /* kv_cache_types of common/arg.cpp without f32, which is wider than what any model was trained in */
 static const char *const llama_kv[] = {"f16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", NULL};
@@ -43,7 +45,10 @@ static const char *rung_of(const char *const *list, size_t i) {
 
 const char *bb_ladder_weights(const bb_plan_request *r, size_t i) {
     if (is_llama(r)) return i < LLAMA_PLAIN || r->imatrix ? rung_of(llama_weights, i) : NULL;
-    return rung_of(r->engine == BB_ENGINE_SIMPLE ? simple_weights : hf_weights, i);
+    const char *const *list = r->engine == BB_ENGINE_SIMPLE ? simple_weights
+                              : r->engine == BB_ENGINE_VLLM ? vllm_weights
+                                                            : hf_weights;
+    return rung_of(list, i);
 }
 
 const char *bb_ladder_kv(const bb_plan_request *r, size_t i) {
@@ -401,7 +406,8 @@ static bb_status solve_ladder(problem *p, bb_fit *fit, bb_error *err) {
     if (!p->rungs)
         return bb_fail(err, BB_E_UNSUPPORTED, "engine %s keeps its KV cache in the type it computes in: no choice",
                        bb_engine_name(p->ask->engine));
-    return p->solve == BB_SOLVE_KV ? scan(p, true, fit, err) : search(p, fit, err);
+    bool ordered = p->solve == BB_SOLVE_WEIGHTS && is_llama(p->ask); /* and long, and none is refused */
+    return ordered ? search(p, fit, err) : scan(p, true, fit, err);
 }
 
 static bb_status solve_gpus(problem *p, bb_fit *fit, bb_error *err) {

@@ -81,11 +81,11 @@ static void fewer_layers(search *f) {
 }
 
 /* Names of the catalogue hold no quote. */
-static void gpu_option(bb_plan_way *w, const char *name, uint64_t n) {
+static void gpu_option(char *out, size_t size, const char *name, uint64_t n) {
     if (n > 1)
-        (void)snprintf(w->options, sizeof w->options, "--gpu '%sx%" PRIu64 "'", name, n);
+        (void)snprintf(out, size, "--gpu '%.63sx%" PRIu64 "'", name, n);
     else
-        (void)snprintf(w->options, sizeof w->options, "--gpu '%s'", name);
+        (void)snprintf(out, size, "--gpu '%.63s'", name);
 }
 
 static void more_cards(search *f) {
@@ -97,10 +97,15 @@ static void more_cards(search *f) {
     if (!solved(f, BB_SOLVE_GPUS, f->ask, &r, &fit) || fit.answer <= now) return;
     bb_plan_way *w = add(f, BB_WAY_CARDS, &r);
     if (!w) return;
+    char cards[96];
     if (*r.cards[0].name)
-        gpu_option(w, r.cards[0].name, fit.answer);
+        gpu_option(cards, sizeof cards, r.cards[0].name, fit.answer);
     else
-        (void)snprintf(w->options, sizeof w->options, "--gpus %" PRIu64, fit.answer);
+        (void)snprintf(cards, sizeof cards, "--gpus %" PRIu64, fit.answer);
+    if (r.engine == BB_ENGINE_VLLM)
+        (void)snprintf(w->options, sizeof w->options, "%s -tp %" PRIu64, cards, r.tensor_parallel);
+    else
+        (void)snprintf(w->options, sizeof w->options, "%s", cards);
     (void)snprintf(w->text, sizeof w->text, "%" PRIu64 " cards of %s", fit.answer,
                    *r.cards[0].name ? r.cards[0].name : "that size");
 }
@@ -126,7 +131,7 @@ static void another_card(search *f) {
         bb_plan_way *w = add(f, BB_WAY_CARD, &r);
         if (!w) continue;
         (void)snprintf(w->text, sizeof w->text, "card %s", best->name);
-        gpu_option(w, best->name, 1);
+        gpu_option(w->options, sizeof w->options, best->name, 1);
         return;
     }
 }

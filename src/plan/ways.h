@@ -17,8 +17,8 @@ typedef enum bb_way_change {
 
 typedef struct bb_plan_way {
     bb_way_change change;
-    char text[96];    /* for people: "weights q4_K_M", "31 of 33 layers on the card" */
-    char options[96]; /* of plan and fit, for a shell: "--gpu-layers 31", "--gpu 'RTX 4090'" */
+    char text[96];     /* for people: "weights q4_K_M", "31 of 33 layers on the card" */
+    char options[128]; /* of plan and fit, for a shell: "--gpu-layers 31", "--gpu 'RTX 4090'" */
     bb_plan_request request;
     uint64_t total_bytes, high_bytes, limit_bytes; /* of the cards together */
 } bb_plan_way;

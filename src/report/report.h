@@ -15,6 +15,7 @@
 #include "study/compare_study.h"
 #include "study/error_study.h"
 #include "study/kl_study.h"
+#include "study/log_check.h"
 #include "study/quantize_study.h"
 #include "study/sweep.h"
 #include "study/types_study.h"
@@ -34,14 +35,18 @@ bb_table *bb_report_codes(const bb_format *f);      /* every code of a format of
 typedef enum bb_plan_detail { BB_PLAN_BRIEF, BB_PLAN_WHOLE, BB_PLAN_PARTS } bb_plan_detail;
 bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si, bb_plan_detail detail);
 bb_table *bb_report_fit(const bb_fit *fit, const bb_plan_request *used, bool si);
-/* Ways out below a plan and in its JSON, when there are any. */
-void bb_report_ways(bb_table *t, const bb_plan_way *ways, size_t n, bool si);
+/* Ways out below a plan and in its JSON, when there are any. commands [n]: that of another program which goes each way,
+ * NULL where none does. */
+void bb_report_ways(bb_table *t, const bb_plan_way *ways, const char *const *commands, size_t n, bool si);
 /* Every row of a sweep, made while it is written; the sweep lasts as long as the table. */
 bb_table *bb_report_sweep(bb_sweep *s, bool si);
 /* The same for people, as one table of weights x contexts: the need of each and its verdict. One model and one value of
  * every other key. */
 bb_table *bb_report_matrix(bb_sweep *s, bool si);
 bb_table *bb_report_types(const bb_types_report *r, const bb_subject *subject, bool si);
+/* A log beside a plan; used NULL: nothing was planned. What was learned: a row of overheads, or NULL. */
+bb_table *bb_report_check(const bb_log *log, const bb_log_report *r, const char *model, const bb_plan_request *used,
+                          const bb_overhead *learned, bool si);
 bb_table *bb_report_rule(uint64_t parameters, const bb_rule_row *rows, bool si);
 /* What is known of a model, for `inspect`. Everything is borrowed and outlives the table. */
 typedef struct bb_inspection {

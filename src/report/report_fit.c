@@ -105,7 +105,7 @@ bb_table *bb_report_fit(const bb_fit *fit, const bb_plan_request *used, bool si)
     return t;
 }
 
-void bb_report_ways(bb_table *t, const bb_plan_way *ways, size_t n, bool si) {
+void bb_report_ways(bb_table *t, const bb_plan_way *ways, const char *const *commands, size_t n, bool si) {
     char high[32];
     if (!n) return;
     bb_json *list = bb_json_add_array(bb_table_json(t), "ways");
@@ -113,10 +113,14 @@ void bb_report_ways(bb_table *t, const bb_plan_way *ways, size_t n, bool si) {
     bb_table_foot(t, "TO MAKE IT FIT                   NEEDS AT MOST");
     for (size_t i = 0; i < n; i++) {
         const bb_plan_way *w = &ways[i];
-        bb_table_foot(t, "  %zu  %-29s  %10s  %s", i + 1, w->text, bb_bytes_text(w->high_bytes, si, high), w->options);
+        bool own = !commands[i] && *w->options;
+        bb_table_foot(t, "  %zu  %-29s  %10s%s%s", i + 1, w->text, bb_bytes_text(w->high_bytes, si, high),
+                      own ? "  " : "", own ? w->options : "");
+        if (commands[i]) bb_table_foot(t, "     %s", commands[i]);
         bb_json *o = bb_json_add_object(list, NULL);
         bb_json_add_text(o, "way", w->text);
         bb_json_add_text(o, "options", w->options);
+        if (commands[i]) bb_json_add_text(o, "command", commands[i]);
         bb_json_add_u64(o, "total_bytes", w->total_bytes);
         bb_json_add_u64(o, "high_bytes", w->high_bytes);
         bb_json_add_u64(o, "limit_bytes", w->limit_bytes);

@@ -370,8 +370,7 @@ static bool json_cell(bb_json *row, const bb_column *col, const bb_cell *c) {
     case BB_CELL_U64:
         return bb_json_add_u64(row, col->key, c->v.u64);
     case BB_CELL_I64:
-        return c->v.i64 < 0 ? bb_json_add_f64(row, col->key, (double)c->v.i64)
-                            : bb_json_add_u64(row, col->key, (uint64_t)c->v.i64);
+        return bb_json_add_i64(row, col->key, c->v.i64);
     case BB_CELL_F64:
         return bb_json_add_f64(row, col->key, c->v.f64);
     case BB_CELL_BOOL:

@@ -60,6 +60,7 @@ bb_status bb_app_new(const struct bb_tui_opts *opts, bb_app **out, bb_error *err
         app->screen = (bb_screen)found;
     }
     st = bb_catalogue_load(opts->models_path, opts->gpus_path, &app->cat, err);
+    if (st == BB_OK && opts->overheads_path) st = bb_catalogue_add_overheads(app->cat, opts->overheads_path, err);
     for (int v = 0; st == BB_OK && v < BB_SCREENS; v++)
         st = bb_view_of((bb_screen)v)->open(app, opts->model, &app->state[v], err);
     if (st == BB_OK) recall(app);

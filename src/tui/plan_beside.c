@@ -81,8 +81,8 @@ static bool engine_beside(bb_plan_screen *s, int step, char *text, size_t size) 
 static bool split_beside(const bb_plan_screen *s, int step, char *text, size_t size) {
     const char *const *words = bb_plan_screen_splits(s);
     char now[32];
-    if (!bb_plan_screen_has_split(s)) return false;
     size_t n = count_words(words), at = index_of(words, bb_plan_screen_value(s, BB_PLAN_SPLIT, now, sizeof now));
+    if (!n || !bb_plan_screen_has_split(s)) return false;
     (void)snprintf(text, size, "%s", words[(at + (step > 0 ? 1 : n - 1)) % n]);
     return true;
 }

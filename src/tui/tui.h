@@ -12,6 +12,7 @@ struct bb_tui_opts {
     int color;                           /* -1 never, 0 as the terminal and NO_COLOR say, 1 always */
     bb_isa isa;                          /* which kernels and quantizers use */
     const char *models_path, *gpus_path; /* the user's own rows, NULL = none */
+    const char *overheads_path;          /* overheads measured on this machine, NULL = none */
     const char *model; /* what Plan and Quantize start with, NULL = the last one, or llama-3.1-8b and demo */
     const struct bb_stores *stores; /* where other programs keep models; NULL = none; outlives the call */
 };

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.." || exit 1
 BB=${BB_BIN:-build/bitbudget}
 case $BB in /*) ;; *) BB=$PWD/$BB ;; esac
 export BB LC_ALL=C.UTF-8 NO_COLOR=1 TZ=UTC TERM=xterm HOME=/nonexistent OLLAMA_MODELS=/nonexistent
-unset HF_HOME HF_HUB_CACHE XDG_CACHE_HOME
+unset HF_HOME HF_HUB_CACHE XDG_CACHE_HOME XDG_DATA_HOME
 update=
 [ "${1:-}" = --update ] && update=1 && shift
 mapfile -t cases < <(printf '%s\n' tests/golden/cli/*/*/cmd | grep -e "${1:-cmd}")

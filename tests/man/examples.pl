@@ -16,7 +16,7 @@ $ENV{PATH} = "$t:$ENV{PATH}";
 $ENV{LC_ALL} = 'C.UTF-8';
 delete $ENV{NO_COLOR};
 $ENV{HOME} = $ENV{OLLAMA_MODELS} = $t;
-delete @ENV{qw(HF_HOME HF_HUB_CACHE XDG_CACHE_HOME)};
+delete @ENV{qw(HF_HOME HF_HUB_CACHE XDG_CACHE_HOME XDG_DATA_HOME)};
 
 sub unroff { my $s = shift; $s =~ s/\\&//g; $s =~ s/\\-/-/g; $s =~ s/\\\(aq/'/g; $s =~ s/\\e/\\/g; return $s }
 sub roff { my $s = shift; $s =~ s/\\/\\e/g; $s =~ s/^([.'])/\\&$1/; $s =~ s/-/\\-/g; return $s }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* peer_graph.c - graphs of plan/ against those of libllama v0.5.0 (GGML_DIR), node by node: operation, type, shape,
- * strides, sources, views. Models are made up, small and zero.
+ * strides, sources, views; and the bytes that it reserves for them on the CPU. Models are made up, small and zero.
  *   peer_graph --list            names of the models
  *   peer_graph NAME WORK.gguf    writes the model, runs it in several settings, says where the two first differ */
 #include "file/gguf_write.h"
 #include "llama.h"
 #include "model/catalogue.h"
 #include "plan/ggml_graph.h"
+#include "plan/reserve.h"
 
 enum { TOKENS = 48, OUTPUTS = 5, CELLS = 256, SOURCES = 10, DIMS = 4, VOCAB = 320 };
 
@@ -16,6 +17,8 @@ enum { TOKENS = 48, OUTPUTS = 5, CELLS = 256, SOURCES = 10, DIMS = 4, VOCAB = 32
     .hidden = 128, .heads = 4, .kv_heads = 4, .head_dim = 64, .nope_dim = 32, .rope_dim = 32, .v_head_dim = 96,        \
     .kv_lora = 64, .ffn = 192, .vocab = VOCAB, .context = CELLS, EXPERTS, .shared_experts = 2, .shared_ffn = 192,      \
     .dense_layers = 1
+
+#define ROUTED .router_scaled = true, .expert_groups = 4, .expert_groups_used = 2
 
 typedef struct made {
     const char *name;
@@ -78,6 +81,18 @@ static const made models[] = {
     {"deepseek2-lite", {.family = "deepseek2", LATENT, .layers = 27, .mla_split = true}},
     {"deepseek2-lite-decompressed", {.family = "deepseek2", LATENT, .layers = 27}},
     {"deepseek2-q-lora", {.family = "deepseek2", LATENT, .layers = 3, .q_lora = 48, .mla_split = true}},
+    {"deepseek2-v3",
+     {.family = "deepseek2",
+      LATENT,
+      .layers = 3,
+      .q_lora = 48,
+      .mla_split = true,
+      ROUTED,
+      .router_sigmoid = true,
+      .router_normed = true,
+      .router_bias = true}},
+    {"deepseek2-v2", {.family = "deepseek2", LATENT, .layers = 3, .q_lora = 48, .mla_split = true, ROUTED}},
+    {"gptneox-serial", {.family = "gptneox", SHAPE_OF(4), .qkv_bias = true, .out_bias = true, .serial = true}},
     {"smollm3", {.family = "smollm3", SHAPE, .tied = true}},
     {"chatglm", {.family = "chatglm", SHAPE, .qkv_bias = true}},
 };
@@ -148,7 +163,12 @@ static void write_keys(const writer *w, const bb_arch *a) {
     real(w, "attention.layer_norm_rms_epsilon", 1e-5F);
     real(w, "attention.layer_norm_epsilon", 1e-5F);
     real(w, "rope.freq_base", 1e4F);
-    flag(w, "use_parallel_residual", true);
+    flag(w, "use_parallel_residual", !a->serial);
+    number(w, "expert_group_count", a->expert_groups);
+    number(w, "expert_group_used_count", a->expert_groups_used);
+    number(w, "expert_gating_func", a->router_sigmoid ? 2 : 0);
+    if (a->router_normed) flag(w, "expert_weights_norm", true);
+    if (a->router_scaled) real(w, "expert_weights_scale", 2.5F);
     if (a->rope_factors) number(w, "rope.scaling.original_context_length", CELLS / 2);
     if (strcmp(a->family, "gemma2") == 0) {
         real(w, "attn_logit_softcapping", 50);
@@ -362,6 +382,51 @@ static bool compare(llama *l, const bb_graph *graph, const setting *s, seen *lis
     return alike;
 }
 
+/* ---- the buffer ---- */
+
+/* llama_context::get_sched has no name in C: a method without arguments, called as a function of its object. */
+static size_t reserved(const llama *l, void *context) {
+    void *(*sched_of)(const void *);
+    int (*backends)(void *);
+    void *(*backend_at)(void *, int);
+    size_t (*size)(void *, void *), sum = 0;
+    llama_symbol(l, "_ZNK13llama_context9get_schedEv", &sched_of);
+    llama_symbol(l, "ggml_backend_sched_get_n_backends", &backends);
+    llama_symbol(l, "ggml_backend_sched_get_backend", &backend_at);
+    llama_symbol(l, "ggml_backend_sched_get_buffer_size", &size);
+    void *sched = sched_of(context);
+    for (int i = 0; i < backends(sched); i++) sum += size(sched, backend_at(sched, i));
+    return sum;
+}
+
+static bool compare_buffer(const bb_graph *graph, const setting *s, size_t theirs) {
+    bb_error err = {0};
+    bb_reserver *r = bb_reserver_new();
+    size_t n = graph->n_weights * (graph->n_layers + 1);
+    bb_home *homes = calloc(n, sizeof *homes);
+    uint8_t *layers = calloc(graph->n_layers + 1, 1);
+    bb_reserve_out out = {0};
+    if (!r || !homes || !layers) die("out of memory");
+    for (size_t i = 0; i < n; i++) homes[i].type = bb_dtype_from_gguf(0);
+    bb_reserve_in in = {.graph = graph,
+                        .ctx = s->unified ? CELLS : CELLS * s->sequences,
+                        .batch = TOKENS,
+                        .ubatch = TOKENS,
+                        .sequences = s->sequences,
+                        .unified = s->unified,
+                        .flash = s->flash,
+                        .layer_device = layers,
+                        .homes = homes};
+    in.k = in.v = bb_dtype_from_gguf(s->type);
+    if (bb_reserve(r, &in, &out, &err)) die(err.text);
+    bb_reserver_free(r);
+    free(homes);
+    free(layers);
+    if (out.host != theirs)
+        fprintf(stderr, "a buffer of %llu bytes, the library reserves %zu\n", (unsigned long long)out.host, theirs);
+    return out.host == theirs;
+}
+
 static bool ask(const made *m, const char *path) {
     static seen list;
     llama l = {0};
@@ -382,9 +447,12 @@ static bool ask(const made *m, const char *path) {
             printf("%s, %s: the library refuses\n", m->name, settings[i].name);
             continue;
         }
+        size_t bytes = reserved(&l, context);
+        bool ok = compare_buffer(&graph, &settings[i], bytes);
         run(&l, context, &settings[i], &list);
-        bool ok = compare(&l, &graph, &settings[i], &list);
-        printf("%s, %s: %zu nodes%s\n", m->name, settings[i].name, list.n, ok ? " alike" : ", not alike");
+        ok = compare(&l, &graph, &settings[i], &list) && ok;
+        printf("%s, %s: %zu nodes, %zu bytes%s\n", m->name, settings[i].name, list.n, bytes,
+               ok ? " alike" : ", not alike");
         alike = alike && ok;
         free_context(context);
     }

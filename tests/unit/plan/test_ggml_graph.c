@@ -397,6 +397,40 @@ START_TEST(counts_of_real_models) {
 }
 END_TEST
 
+/* Every tensor of the file stands in the graph once, but the factors of the other context. */
+static void check_weights(const bb_graph *graph, const bb_gg_graph *g, const char *model) {
+    bb_graph_tensor *t;
+    size_t n, want = 0, have = 0;
+    ck_assert_int_eq(bb_graph_tensors(graph, false, &t, &n), BB_OK);
+    for (size_t i = 0; i < n; i++) want += strcmp(t[i].name, "rope_factors_short.weight") != 0;
+    for (size_t i = 0; i < g->n_leafs; i++) have += g->t[g->leafs[i]].store == BB_GG_WEIGHT;
+    ck_assert_msg(have == want, "%s: %zu weights in the graph, %zu in the file", model, have, want);
+    free(t);
+}
+
+START_TEST(every_model_of_the_catalogue) {
+    bb_gg_graph g = {0};
+    size_t models = 0;
+    for (size_t i = 0; i < bb_catalogue_models(cat); i++) {
+        const bb_arch *a = bb_catalogue_model(cat, i);
+        bb_graph graph;
+        bb_error err = {0};
+        bool proven;
+        if (!a || !bb_arch_known(a->family) || !bb_gg_known(a, &proven)) continue;
+        ck_assert_int_eq(bb_graph_build(a, &graph, NULL), BB_OK);
+        bb_gg_shape s = ordinary(i % 2);
+        ck_assert_msg(bb_gg_build(&graph, &s, &g, &err) == BB_OK, "%s", err.text);
+        check_order(&g);
+        check_weights(&graph, &g, a->name);
+        bb_graph_clear(&graph);
+        models++;
+    }
+    fprintf(stderr, "# %zu models of the catalogue\n", models);
+    ck_assert_uint_gt(models, 100);
+    bb_gg_clear(&g);
+}
+END_TEST
+
 /* Sizes that no memory holds are told, in every family and at every place where they can pass 64 bits. */
 START_TEST(sizes_beyond_64_bits) {
     const counted *c = &counts[_i];
@@ -431,7 +465,9 @@ static Suite *make_suite(void) {
     suite_add_tcase(s, t);
     t = tcase_create("models");
     tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, counts_of_real_models, 0, sizeof counts / sizeof *counts);
+    tcase_add_test(t, every_model_of_the_catalogue);
     tcase_add_loop_test(t, sizes_beyond_64_bits, 0, sizeof counts / sizeof *counts);
     suite_add_tcase(s, t);
     return s;
