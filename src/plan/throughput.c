@@ -42,9 +42,9 @@ enum { REPACKED = sizeof repacked / sizeof *repacked, REPACKED_ROWS = 8 };
 /* ggml's attention of one token makes a dot product a head and cell, too short to fill the pipeline: 7.1 us a cell in
  * 20 layers of 16 heads of 64, where the peak is 118 GFLOP/s. */
 static const double host_attention = 0.1;
-/* An operator of graph/: norms, rope, rounding of activations (profile of libllama on one thread), and with several
- * threads as much again for the barriers. */
-static const double host_node_s = 1.5e-6;
+/* An operator of graph/: norms, rope, rounding of activations (profile of libllama on one thread); two or three of
+ * ggml's, behind each of which several threads wait for one another. */
+static const double host_node_s = 1.5e-6, host_wait_s = 4.5e-6;
 /* what throughput.sh allows */
 static const double host_low = 0.8, host_high = 1.2;
 
@@ -283,7 +283,8 @@ static double host_seconds(const step *p, const work *w, double tokens, double k
     double busy = bytes / (h->bandwidth_gbs * 1e9);
     double one = h->thread_gbs > 0 ? bytes / (h->thread_gbs * 1e9) : busy;
     double alone = host_compute(h, &o, prompt) + fmax(0, one - busy);
-    return 1 / shared_rate(busy, alone, threads) + operators(p, w) * host_node_s * (threads > 1 ? 2 : 1);
+    double each = host_node_s + (threads > 1 ? host_wait_s : 0);
+    return 1 / shared_rate(busy, alone, threads) + operators(p, w) * each;
 }
 
 /* ---- a step ---------------------------------------------------------------------------------------------------- */
