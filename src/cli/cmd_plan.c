@@ -74,7 +74,7 @@ static bb_status run(cli_call *call, bb_error *err) {
 
 const cli_command cli_plan_command = {
     .name = "plan",
-    .words = "MODEL... | -- COMMAND",
+    .words = "MODEL... | -- CMD",
     .summary = "the memory that a model takes, and whether it fits",
     .options = options,
     .max_words = SIZE_MAX,

@@ -157,7 +157,8 @@ static bb_status add_all(bb_sweep *s, bb_sweep_key key, bb_error *err) {
         for (size_t i = 0; i < bb_catalogue_models(s->cat) && !st; i++)
             st = add_model(s, bb_catalogue_model(s->cat, i)->name, err);
     if (key == BB_SWEEP_WEIGHTS)
-        for (size_t i = 0; i < bb_ftype_count() && !st; i++) st = bb_sweep_add(s, key, bb_ftype_at(i)->name, err);
+        for (size_t i = 0; i < bb_ftype_count() && !st; i++)
+            if (!bb_ftype_at(i)->old) st = bb_sweep_add(s, key, bb_ftype_at(i)->name, err);
     if (key == BB_SWEEP_GPU)
         for (size_t i = 0; i < bb_catalogue_gpus(s->cat) && !st; i++) {
             const bb_gpu *g = bb_catalogue_gpu(s->cat, i);

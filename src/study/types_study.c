@@ -29,10 +29,12 @@ static bool is_llama(const bb_plan_request *r) {
     return r->engine == BB_ENGINE_LLAMA_CPP || r->engine == BB_ENGINE_OLLAMA;
 }
 
-/* What the engine's weights can be: of llama.cpp, and of a count, every file type. */
+/* What the engine's weights can be: of llama.cpp, and of a count, every file type that it makes today. */
 static const char *type_at(const bb_plan_request *r, size_t i) {
     if (!is_llama(r) && r->engine != BB_ENGINE_SIMPLE) return bb_ladder_weights(r, i);
-    return i < bb_ftype_count() ? bb_ftype_at(i)->name : NULL;
+    for (size_t k = 0; k < bb_ftype_count(); k++)
+        if (!bb_ftype_at(k)->old && i-- == 0) return bb_ftype_at(k)->name;
+    return NULL;
 }
 
 /* Error of the quantized tensors, from rows of each: the root of the mean of its squares, by elements, as quantize
