@@ -211,7 +211,7 @@ static bb_status make(bb_subject *s, const bb_plan_request *request, bool number
     if (!d.st) drop_unused(&d, request);
     if (!d.st) note_long_context(&d, s->model->arch);
     if (!d.st) totals(&d);
-    if (!d.st) bb_plan_speed_of(s, numbers, plan);
+    if (!d.st) bb_plan_speed_of(s, &d);
     return d.st;
 }
 

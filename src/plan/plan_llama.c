@@ -29,6 +29,7 @@ static void add(bb_calc *c, bb_weight_sum *to, const bb_weight_sum *one) {
     to->bytes = bb_calc_add(c, to->bytes, one->bytes);
     to->padded = bb_calc_add(c, to->padded, one->padded);
     to->elements = bb_calc_add(c, to->elements, one->elements);
+    to->experts = bb_calc_add(c, to->experts, one->experts);
 }
 
 static void sum_devices(bb_llama *p, sums *all) {
@@ -124,6 +125,9 @@ static void explain_device(bb_llama *p, uint32_t device, uint64_t bytes, uint64_
 static void add_weights(bb_llama *p) {
     sums all = {0};
     sum_devices(p, &all);
+    p->d->reads = (bb_reads){.told = true, .embedding = p->set->input.bytes};
+    for (uint32_t i = 0; i < p->place.n_devices; i++) p->d->reads.experts[p->place.card[i]] = all.on[i].experts;
+    p->d->reads.experts[BB_PLAN_CARDS] = all.on[p->place.n_devices].experts;
     for (uint32_t i = 0; i <= p->place.n_devices && !p->d->st; i++) {
         uint64_t bytes = kept(p, i, &all.on[i]);
         if (p->d->calc.overflow || p->d->numbers)

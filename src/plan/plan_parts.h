@@ -19,11 +19,19 @@ typedef struct bb_overhead_own {
     const char *source, *formula;
 } bb_overhead_own;
 
+/* Which bytes of the weights a step of decoding does not read whole, from an engine that sums tensors. */
+typedef struct bb_reads {
+    bool told;                           /* else throughput.c takes them by counts */
+    uint64_t embedding;                  /* on the host: rows of it are looked up */
+    uint64_t experts[BB_PLAN_CARDS + 1]; /* by card, the host last */
+} bb_reads;
+
 /* A plan being made; once `st` is set every further call does nothing. */
 typedef struct bb_draft {
     bb_plan *plan;
     bool numbers; /* no texts: no formula, source or note (bb_plan_numbers) */
     bb_calc calc;
+    bb_reads reads;
     bb_status st;
     bb_error *err;
 } bb_draft;

@@ -42,9 +42,9 @@ enum { REPACKED = sizeof repacked / sizeof *repacked, REPACKED_ROWS = 8 };
 /* ggml's attention of one token makes a dot product a head and cell, too short to fill the pipeline: 7.1 us a cell in
  * 20 layers of 16 heads of 64, where the peak is 118 GFLOP/s. */
 static const double host_attention = 0.1;
-/* An operator of graph/: norms, rope, rounding of activations (profile of libllama on one thread), and with several
- * threads as much again for the barriers. */
-static const double host_node_s = 1.5e-6;
+/* An operator of graph/: norms, rope, rounding of activations (profile of libllama on one thread); two or three of
+ * ggml's, behind each of which several threads wait for one another. */
+static const double host_node_s = 1.5e-6, host_wait_s = 4.5e-6;
 /* what throughput.sh allows */
 static const double host_low = 0.8, host_high = 1.2;
 
@@ -63,6 +63,7 @@ typedef struct work {
 typedef struct step {
     const bb_subject *s;
     const bb_plan *plan;
+    const bb_reads *reads;
     work device[BB_PLAN_CARDS + 1]; /* [plan->n_devices], the host last */
     double sequences;
     double bytes_a_weight;
@@ -127,8 +128,7 @@ static double embedding_bytes(const step *p) {
     const bb_plan_request *u = &p->plan->used;
     bool copied = is_llama(u) && !u->no_gpu && u->gpu_layers;
     if (!a || !p->s->graph.n_nodes || (a->tied && !copied)) return 0;
-    for (size_t i = 0; i < p->plan->n_lines; i++)
-        if (is_line(&p->plan->lines[i], "weights:token_embd")) return (double)p->plan->lines[i].bytes;
+    if (p->reads->told) return (double)p->reads->embedding;
     return (double)a->vocab * (double)(a->embed_dim ? a->embed_dim : a->hidden) * p->bytes_a_weight;
 }
 
@@ -138,31 +138,26 @@ static size_t device_index(const bb_plan *plan, const char *name) {
     return i;
 }
 
-/* What lies on each device. Says whether experts have a line of their own. */
-static bool take_lines(step *p) {
+/* What lies on each device. */
+static void take_lines(step *p) {
     const bb_plan *plan = p->plan;
-    bool parts = false;
     for (size_t i = 0; i < plan->n_lines; i++) {
         const bb_plan_line *l = &plan->lines[i];
         size_t at = device_index(plan, l->device);
         if (at == plan->n_devices) continue;
         work *w = &p->device[at];
         if (is_line(l, "weights")) w->weights = (double)l->bytes;
-        if (is_line(l, "weights:experts")) {
-            w->experts = (double)l->bytes;
-            parts = true;
-        }
         if (is_line(l, "kv_cache")) w->kv_share = (double)l->bytes;
         if (is_line(l, "recurrent_state")) w->kv += 2 * (double)l->bytes; /* read and written */
     }
-    return parts;
 }
 
-static step describe(const bb_subject *s, const bb_plan *plan) {
+static step describe(const bb_subject *s, const bb_draft *d) {
+    const bb_plan *plan = d->plan;
     const bb_plan_request *u = &plan->used;
-    step p = {.s = s, .plan = plan, .sequences = u->parallel ? (double)u->parallel : 1};
-    bool parts = take_lines(&p);
-    double bytes = 0, kv_lines = 0, part = parts ? 0 : expert_part(s);
+    step p = {.s = s, .plan = plan, .reads = &d->reads, .sequences = u->parallel ? (double)u->parallel : 1};
+    take_lines(&p);
+    double bytes = 0, kv_lines = 0, part = expert_part(s);
     for (size_t i = 0; i < plan->n_devices; i++) {
         bytes += p.device[i].weights;
         kv_lines += p.device[i].kv_share;
@@ -174,7 +169,7 @@ static step describe(const bb_subject *s, const bb_plan *plan) {
     p.device[embedding].weights = fmax(0, p.device[embedding].weights - embedding_bytes(&p));
     for (size_t i = 0; i <= host; i++) {
         work *w = &p.device[i];
-        if (!parts) w->experts = w->weights * part;
+        w->experts = d->reads.told ? (double)d->reads.experts[i < host ? i : BB_PLAN_CARDS] : w->weights * part;
         w->weights = fmax(0, w->weights - w->experts);
         w->kv_share = kv_lines > 0 ? w->kv_share / kv_lines : 0;
         w->kv += kv_read * w->kv_share;
@@ -213,7 +208,7 @@ static double card_seconds(const step *p, const work *w, double tokens, double k
     double bytes = w->weights + w->experts * experts_read(p->s->model->arch, tokens) + kv;
     double ops = tokens * (2 * elements(p, w) + context * p->attention * w->kv_share);
     bool compute = tokens > 1 && w->flops > 0;
-    if (!(w->bandwidth > 0)) return NAN;
+    if (!(w->bandwidth > 0)) return (double)NAN;
     return fmax(bytes / (w->bandwidth * memory), compute ? ops / (w->flops * arith) : 0) +
            operators(p, w) * card_node_s;
 }
@@ -284,11 +279,12 @@ static double host_seconds(const step *p, const work *w, double tokens, double k
                   .attention = tokens * context * p->attention * w->kv_share,
                   .rows = tokens * elements(p, w) / row_length(&p->s->graph),
                   .type = layer_type(p->s)};
-    if (!(h->bandwidth_gbs > 0)) return NAN;
+    if (!(h->bandwidth_gbs > 0)) return (double)NAN;
     double busy = bytes / (h->bandwidth_gbs * 1e9);
     double one = h->thread_gbs > 0 ? bytes / (h->thread_gbs * 1e9) : busy;
     double alone = host_compute(h, &o, prompt) + fmax(0, one - busy);
-    return 1 / shared_rate(busy, alone, threads) + operators(p, w) * host_node_s * (threads > 1 ? 2 : 1);
+    double each = host_node_s + (threads > 1 ? host_wait_s : 0);
+    return 1 / shared_rate(busy, alone, threads) + operators(p, w) * each;
 }
 
 /* ---- a step ---------------------------------------------------------------------------------------------------- */
@@ -309,7 +305,7 @@ static double step_seconds(const step *p, const reach *r, bool prompt, double to
         if (idle(w)) continue;
         double t = i < host ? card_seconds(p, w, tokens, kv, context, r->memory, r->arith)
                             : host_seconds(p, w, tokens, kv, context, prompt) / r->host;
-        if (isnan(t)) return NAN;
+        if (isnan(t)) return (double)NAN;
         most = fmax(most, t);
         sum = p->together && i < host ? most : sum + t;
     }
@@ -367,14 +363,15 @@ static void formulas(const step *p, bb_plan_speed *v) {
                    on_card ? "cards'" : "host's");
 }
 
-void bb_plan_speed_of(const bb_subject *s, bool numbers, bb_plan *plan) {
+void bb_plan_speed_of(const bb_subject *s, bb_draft *d) {
+    bb_plan *plan = d->plan;
     bb_plan_speed v = {0};
     const reach least = {card_memory.low, card_arith.low, host_low};
     const reach likely = {card_memory.likely, card_arith.likely, 1};
     const reach most = {card_memory.high, card_arith.high, host_high};
     plan->speed = v;
     if (!plan->n_devices || plan->used.purpose != BB_FOR_INFER || !plan->used.ctx || !s->graph.n_nodes) return;
-    step p = describe(s, plan);
+    step p = describe(s, d);
     v.decode = rate(&p, &likely, false);
     if (v.decode > 0) {
         v.decode_low = rate(&p, &least, false);
@@ -384,7 +381,7 @@ void bb_plan_speed_of(const bb_subject *s, bool numbers, bb_plan *plan) {
             v.prefill_low = rate(&p, &least, true);
             v.prefill_high = rate(&p, &most, true);
         }
-        if (!numbers) formulas(&p, &v);
+        if (!d->numbers) formulas(&p, &v);
     }
     plan->speed = v;
 }

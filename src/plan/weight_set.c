@@ -128,6 +128,7 @@ static void add(bb_calc *c, bb_weight_sum *to, const bb_weight_sum *one) {
     to->bytes = bb_calc_add(c, to->bytes, one->bytes);
     to->padded = bb_calc_add(c, to->padded, one->padded);
     to->elements = bb_calc_add(c, to->elements, one->elements);
+    to->experts = bb_calc_add(c, to->experts, one->experts);
 }
 
 /* Whether the output side is the embedding; an encoder has none. */
@@ -143,6 +144,7 @@ static bb_status sum(const bb_subject *s, bb_weight_set *w, bb_error *err) {
         if (!st)
             st = bb_cuda_padded(w->types[i], s->tensors[i].n_dims ? s->tensors[i].dims[0] : 1, one.bytes, &one.padded);
         if (st) return st == BB_E_OVERFLOW ? bb_fail(err, st, "the bytes of the weights pass 2^64") : st;
+        one.experts = strstr(s->tensors[i].name, "exps.") ? one.bytes : 0;
         if (w->where[i] != BB_FOLLOWS) {
             add(&c, &w->elsewhere[w->where[i]], &one);
             w->overridden = true;

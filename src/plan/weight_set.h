@@ -8,6 +8,7 @@ enum { BB_FOLLOWS = 255 }; /* no override: where its layer is */
 
 typedef struct bb_weight_sum {
     uint64_t bytes, padded, elements; /* padded: as CUDA keeps them */
+    uint64_t experts;                 /* of the bytes, those of experts that a router chooses */
 } bb_weight_sum;
 
 /* What decides: the wish for types, an importance matrix, and which tensors are put elsewhere than their layer. */

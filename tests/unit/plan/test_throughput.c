@@ -121,6 +121,33 @@ START_TEST(threads) {
 }
 END_TEST
 
+/* A sweep's numbers are a plan's. */
+START_TEST(same_without_texts) {
+    static const char *const models[] = {"llama-3.1-8b", "qwen3-30b-a3b", "gemma-2-9b"};
+    for (size_t i = 0; i < 6; i++) {
+        bb_plan_request r = request("q4_K_M", "RTX 4090", 4096);
+        bb_model *model;
+        bb_subject s;
+        bb_plan p = {0};
+        r.cpu_moe_layers = i < 3 ? 0 : 8;
+        r.host =
+            (bb_plan_host){.bandwidth_gbs = 40, .thread_gbs = 20, .fp32_gops = 100, .int8_gops = 400, .threads = 4};
+        ck_assert_int_eq(bb_model_locate(cat, NULL, models[i % 3], &model, NULL), BB_OK);
+        ck_assert_int_eq(bb_subject_init(&s, model, cat, NULL), BB_OK);
+        ck_assert_int_eq(bb_plan_numbers(&s, &r, &p, NULL), BB_OK);
+        bb_plan_speed numbers = p.speed;
+        bb_plan_clear(&p);
+        ck_assert_int_eq(bb_plan_subject(&s, &r, &p, NULL), BB_OK);
+        ck_assert_double_gt(p.speed.decode, 0);
+        ck_assert_double_eq(p.speed.decode, numbers.decode);
+        ck_assert_double_eq(p.speed.prefill, numbers.prefill);
+        bb_plan_clear(&p);
+        bb_subject_clear(&s);
+        bb_model_free(model);
+    }
+}
+END_TEST
+
 START_TEST(unknown) {
     bb_plan_request r = request("q4_K_M", NULL, 512);
     ck_assert(!(plan("llama-3.1-8b", &r).speed.decode > 0));
@@ -148,6 +175,7 @@ static Suite *suite(void) {
     tcase_add_test(t, bound);
     tcase_add_test(t, directions);
     tcase_add_test(t, threads);
+    tcase_add_test(t, same_without_texts);
     tcase_add_test(t, unknown);
     suite_add_tcase(s, t);
     return s;
