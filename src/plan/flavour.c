@@ -146,7 +146,9 @@ bb_status bb_flavour_find(const char *name, bb_flavour *flavour, bb_error *err) 
     else if (k->grouped)
         (void)snprintf(numbers, sizeof numbers, "-%u", (unsigned)q->group);
     const char *head = k->has_head_choice && q->head ? "-head" : "";
-    (void)snprintf(made.name, sizeof made.name, "%s%s%s", k->name, numbers, head);
+    char whole[48]; /* the longest are gptq-8-1048576-head and fp8-channel-head */
+    (void)snprintf(whole, sizeof whole, "%s%s%s", k->name, numbers, head);
+    memcpy(made.name, whole, sizeof made.name - 1);
     strcpy(q->label, made.name);
     *flavour = made;
     return BB_OK;
