@@ -86,7 +86,7 @@ static void say_vllm(const bb_log *log, said *s) {
     set(s, OPT_WEIGHTS, weights_of(log));
     set_u64(s, OPT_CTX, log->ctx);
     set_u64(s, OPT_BATCH, log->max_batched);
-    set_u64(s, OPT_PARALLEL, log->max_seqs);
+    set_u64(s, OPT_OUTPUTS, log->max_seqs);
     set_u64(s, OPT_TENSOR_PARALLEL, log->tensor_parallel);
     set_u64(s, OPT_PIPELINE_PARALLEL, log->pipeline_parallel);
     set_u64(s, OPT_BLOCK_SIZE, log->block_size);

@@ -143,7 +143,7 @@ static const cli_program_option vllm_options[] = {
     {"--model", TAKE_MODEL, OPT_COUNT},
     {"--max-model-len", TAKE_LENGTH, OPT_CTX},
     {"--max-num-batched-tokens", TAKE_LENGTH, OPT_BATCH},
-    {"--max-num-seqs", TAKE_VALUE, OPT_PARALLEL},
+    {"--max-num-seqs", TAKE_VALUE, OPT_OUTPUTS},
     {"--gpu-memory-utilization", TAKE_VALUE, OPT_UTILIZATION},
     {"--tensor-parallel-size -tp", TAKE_VALUE, OPT_TENSOR_PARALLEL},
     {"--pipeline-parallel-size -pp", TAKE_VALUE, OPT_PIPELINE_PARALLEL},

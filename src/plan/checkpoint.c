@@ -134,7 +134,7 @@ static bb_status absent(const bb_graph *g, bool first, bool last, uint64_t *tens
 static bb_status sum_graph(const bb_graph *g, const bb_subject *s, const bb_weights_choice *c, bool first, bool last,
                            bb_rank_sum *sum, bb_error *err) {
     bb_stored_list list;
-    uint64_t missing, tensors;
+    uint64_t missing = 0, tensors = 0;
     /* a type that a whole tensor has; others are counted by their bits (plan_hf.c) and only rounded here */
     bool plain = c->kind != BB_WEIGHTS_TYPE || (c->type->block == 1 && !c->type->row_bytes);
     const char *dtype = c->kind == BB_WEIGHTS_TYPE && plain ? c->type->name : c->dtype;

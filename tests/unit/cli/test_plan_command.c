@@ -123,7 +123,7 @@ START_TEST(vllm) {
     ck_assert_uint_eq(r->ctx, 32000); /* human_readable_int: k is 1000, K 1024 */
     ck_assert_uint_eq(r->batch, 8192);
     ck_assert_uint_eq(r->tensor_parallel, 2);
-    ck_assert_uint_eq(r->parallel, 64);
+    ck_assert_uint_eq(r->outputs, 64);
     ck_assert_uint_eq(r->kv_block, 32);
     ck_assert(r->utilization == 0.85);
     ck_assert(r->eager);
