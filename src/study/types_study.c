@@ -50,7 +50,7 @@ static bb_status measure(const study *t, const bb_quantize_job *job, double *rel
         bb_status st = bb_sample_read(job, i, BB_TYPES_ROWS, &sample, err);
         if (st == BB_OK) st = bb_sample_quantize(job, i, r->to, &sample);
         bb_error_sum sum;
-        bb_error_stats stats = {.rel = NAN};
+        bb_error_stats stats = {.rel = (double)NAN};
         bb_error_sum_init(&sum);
         if (st == BB_OK) bb_error_sum_add_slab(&sum, sample.x, sample.back, sample.n);
         if (st == BB_OK) bb_error_sum_result(&sum, &stats);
@@ -102,7 +102,7 @@ static bb_status size_row(const study *t, bb_types_row *row, bb_error *err) {
 static bb_status one_type(study *t, const char *type, bb_types_row *row, bb_error *err) {
     bb_plan_request r = *t->ask;
     (void)snprintf(r.weights, sizeof r.weights, "%s", type);
-    *row = (bb_types_row){.weight_rel = NAN};
+    *row = (bb_types_row){.weight_rel = (double)NAN};
     memcpy(row->type, r.weights, sizeof row->type);
     bb_status st = bb_plan_numbers(t->s, &r, &t->plan, err);
     if (!st) st = size_row(t, row, err);
