@@ -58,6 +58,7 @@ typedef struct bb_subject {
     uint64_t homes_set;           /* ... bb_weight_set.serial */
     uint32_t homes_devices;       /* ... devices: the host's number is behind theirs */
     struct bb_reserver *reserver; /* made when it is needed */
+    struct bb_mixture_cost *costs; /* [bb_ftype_count()] of a count, once one was asked (plan_simple.c) */
     bb_rank_sums ranks;
 } bb_subject;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* plan_simple.c - weights by their count alone: parameters times the bits of a storage type or of a mixture. */
+#include "base/mem.h"
 #include "plan/checkpoint.h"
 #include <math.h>
 #include <stdio.h>
@@ -7,10 +8,11 @@
 
 /* Bytes a parameter of a mixture over the catalogue: of the model nearest in parameters, and the least and most of
  * those within a factor of NEAR. */
-typedef struct mixture_cost {
+typedef struct bb_mixture_cost {
     char model[64];
     double per_parameter, low, high;
     size_t models; /* that gave low and high */
+    bool asked, found;
 } mixture_cost;
 
 static const double NEAR = 2;
@@ -25,6 +27,9 @@ static bool cost_of(const bb_catalogue *cat, const bb_arch *arch, const char *we
     uint64_t bytes, elements;
     double sum = 0;
     m.arch = &m.arch_storage;
+    /* what the row says spares building its model; a user's row need not say it exactly */
+    uint64_t row = bb_catalogue_params(cat, arch->name);
+    if (row && fabs(log((double)row / parameters)) > log(2 * reach)) return false;
     if (bb_subject_init(&s, &m, cat, NULL)) return false;
     *distance = fabs(log((double)s.parameters / parameters));
     bool ok = s.parameters && *distance <= log(reach) && !bb_subject_types(&s, weights, false, used, NULL);
@@ -69,6 +74,19 @@ static bool mixture_cost_find(const bb_catalogue *cat, const bb_ftype *ft, uint6
     return true;
 }
 
+/* The same, each mixture once for a subject: a hundred models are built for it. NULL when it is not found. */
+static const mixture_cost *cost_of_mixture(bb_subject *s, const bb_ftype *ft, mixture_cost *room) {
+    size_t i = (size_t)(ft - bb_ftype_at(0));
+    if (!s->costs) s->costs = bb_alloc(bb_ftype_count(), sizeof *s->costs);
+    mixture_cost *cost = s->costs ? &s->costs[i] : room; /* without memory it is found anew each time */
+    if (!s->costs || !cost->asked) {
+        bool found = mixture_cost_find(s->cat, ft, s->parameters, cost);
+        cost->asked = true;
+        cost->found = found;
+    }
+    return cost->found ? cost : NULL;
+}
+
 static uint64_t times(bb_draft *d, uint64_t parameters, double each) {
     double bytes = ceil((double)parameters * each);
     if (bytes < 0x1p64) return (uint64_t)bytes;
@@ -77,27 +95,28 @@ static uint64_t times(bb_draft *d, uint64_t parameters, double each) {
 }
 
 /* A mixture needs tensors: those of a model of about this size stand for them. */
-static void add_mixture(bb_draft *d, const bb_subject *s, const bb_ftype *ft) {
-    mixture_cost c;
-    if (!mixture_cost_find(s->cat, ft, s->parameters, &c)) {
+static void add_mixture(bb_draft *d, bb_subject *s, const bb_ftype *ft) {
+    mixture_cost room;
+    const mixture_cost *c = cost_of_mixture(s, ft, &room);
+    if (!c) {
         d->st = bb_fail(d->err, BB_E_UNSUPPORTED,
                         "%s mixes types by tensor: a count alone has none, and no model of the catalogue takes it",
                         ft->name);
         return;
     }
     (void)snprintf(d->plan->used.weights, sizeof d->plan->used.weights, "%s", ft->name);
-    bb_span span = {times(d, s->parameters, c.per_parameter), times(d, s->parameters, c.low),
-                    times(d, s->parameters, c.high)};
+    bb_span span = {times(d, s->parameters, c->per_parameter), times(d, s->parameters, c->low),
+                    times(d, s->parameters, c->high)};
     bb_draft_line(d, "weights", bb_draft_device(d), span, BB_MODELLED, "llama-quantize's mixture on the catalogue",
-                  "%llu x %.4g bit of %s", (unsigned long long)s->parameters, 8 * c.per_parameter, c.model);
-    if (c.models)
+                  "%llu x %.4g bit of %s", (unsigned long long)s->parameters, 8 * c->per_parameter, c->model);
+    if (c->models)
         bb_draft_note(d,
                       "%s mixes types by tensor: sized as %s, the nearest llama of the catalogue; the interval is "
                       "that of the %zu within a factor of 2.",
-                      ft->name, c.model, c.models);
+                      ft->name, c->model, c->models);
     else
         bb_draft_note(d, "%s mixes types by tensor: sized as %s, the nearest llama of the catalogue, which is far.",
-                      ft->name, c.model);
+                      ft->name, c->model);
 }
 
 static void add_type(bb_draft *d, const bb_subject *s, const bb_dtype *t) {

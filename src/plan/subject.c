@@ -179,6 +179,7 @@ bb_status bb_subject_init(bb_subject *s, const bb_model *model, const bb_catalog
 
 void bb_subject_clear(bb_subject *s) {
     bb_graph_clear(&s->graph);
+    free(s->costs);
     free(s->tensors);
     free(s->layers);
     free(s->file_types);
