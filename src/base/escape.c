@@ -78,11 +78,19 @@ void bb_escape(bb_str *out, const char *text, size_t n, size_t max) {
     if (cut) bb_str_add(out, "...");
 }
 
+/* Most text is: it stands for itself. */
+static bool is_plain(const char *text, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (text[i] < 0x20 || text[i] >= 0x7F) return false;
+    return true;
+}
+
 const char *bb_escape_buf(const char *text, char *buf, size_t size) {
     static const char more[] = "...";
     char piece[PIECE_SIZE];
     size_t n = strlen(text), used = 0, cut = 0; /* cut: how much may stay when "..." has to follow */
     if (size == 0) return buf;
+    if (n < size && is_plain(text, n)) return memcpy(buf, text, n + 1);
     for (size_t i = 0; i < n;) {
         i += escape_one(text + i, n - i, piece);
         size_t len = strlen(piece);

@@ -124,10 +124,11 @@ bool bb_dtype_ambiguous(const char *name, bb_error *err) {
 
 const bb_dtype *bb_dtype_find(const char *name, bb_error *err) {
     for (size_t i = 0; i < bb_dtype_count(); i++)
-        if (bb_name_eq(table[i].name, name) || in_list(table[i].aliases, name) ||
-            (table[i].st_name && bb_name_eq(table[i].st_name, name)))
+        if (bb_name_eq(table[i].name, name)) return &table[i];
+    for (size_t i = 0; i < bb_dtype_count(); i++)
+        if (in_list(table[i].aliases, name) || (table[i].st_name && bb_name_eq(table[i].st_name, name)))
             return &table[i];
-    if (bb_dtype_ambiguous(name, err)) return NULL;
+    if (!err || bb_dtype_ambiguous(name, err)) return NULL;
     char shown[64], near[160];
     bb_fail(err, BB_E_NAME, "'%s' is not a storage type", bb_escape_buf(name, shown, sizeof shown));
     bb_nearest(name, nth_name, NULL, near, sizeof near);

@@ -38,16 +38,36 @@ struct bb_catalogue {
     bool keeps;                                    /* rows, not tables alone */
 };
 
+/* The columns that reading a row asked for, in that order: each row asks for the same ones. */
+enum { ASKED = 64 };
+typedef struct row_columns {
+    const char *name[ASKED]; /* constants: the same address is the same name */
+    size_t column[ASKED];
+    size_t at; /* the next question of this row */
+} row_columns;
+
 /* One table while it is read; name is escaped. */
 typedef struct table {
     const bb_csv *csv;
+    row_columns *asked; /* NULL: one row alone is read */
     char name[192];
     bool shipped; /* only here may a required number be empty: nobody published it */
     bb_error *err;
 } table;
 
+static size_t find_column(const table *t, const char *name) {
+    row_columns *a = t->asked;
+    if (!a || a->at == ASKED) return bb_csv_column(t->csv, name);
+    size_t i = a->at++;
+    if (a->name[i] != name) {
+        a->name[i] = name;
+        a->column[i] = bb_csv_column(t->csv, name);
+    }
+    return a->column[i];
+}
+
 static bb_status column(const table *t, const char *name, bool required, size_t *col) {
-    *col = bb_csv_column(t->csv, name);
+    *col = find_column(t, name);
     if (required && *col == SIZE_MAX)
         return bb_fail(t->err, BB_E_INVALID, "%s: the column '%s' is missing", t->name, name);
     return BB_OK;
@@ -280,6 +300,12 @@ static bb_status check_table(const table *t, const kind *k, named **sorted) {
     return sort_names(t, k->key, sorted);
 }
 
+static bb_status read_row(const table *t, const kind *k, size_t row, void *out) {
+    memset(out, 0, k->size);
+    t->asked->at = 0;
+    return k->read(t, row, out);
+}
+
 /* Reads every row and keeps none. */
 static bb_status check_rows(const table *t, const kind *k) {
     named *sorted = NULL;
@@ -288,10 +314,7 @@ static bb_status check_rows(const table *t, const kind *k) {
     if (st) return st;
     void *one = bb_alloc(1, k->size);
     if (!one) return bb_fail(t->err, BB_E_NOMEM, "%s: no memory for a row", t->name);
-    for (size_t i = 0; !st && i < bb_csv_rows(t->csv); i++) {
-        memset(one, 0, k->size);
-        st = k->read(t, i, one);
-    }
+    for (size_t i = 0; !st && i < bb_csv_rows(t->csv); i++) st = read_row(t, k, i, one);
     free(one);
     return st;
 }
@@ -303,8 +326,7 @@ static bb_status add_rows(const table *t, const kind *k, void **rows, size_t *n)
     bb_status st = check_table(t, k, &sorted);
     if (st) return st;
     char *list = bb_alloc(old + add + 1, k->size);
-    char *one = bb_alloc(1, k->size);
-    if (!list || !one) st = bb_fail(t->err, BB_E_NOMEM, "%s: no memory for %zu rows", t->name, add);
+    if (!list) st = bb_fail(t->err, BB_E_NOMEM, "%s: no memory for %zu rows", t->name, add);
     size_t kept = 0;
     for (size_t i = 0; !st && *rows && i < old; i++) {
         const char *row = (const char *)*rows + i * k->size;
@@ -321,13 +343,8 @@ static bb_status add_rows(const table *t, const kind *k, void **rows, size_t *n)
         if (lo < add && bb_name_eq(sorted[lo].name, row)) continue;
         memcpy(list + kept++ * k->size, row, k->size);
     }
-    for (size_t i = 0; !st && i < add; i++) {
-        memset(one, 0, k->size);
-        st = k->read(t, i, one);
-        if (!st) memcpy(list + kept++ * k->size, one, k->size);
-    }
+    for (size_t i = 0; !st && i < add; i++) st = read_row(t, k, i, list + kept++ * k->size);
     free(sorted);
-    free(one);
     if (st) {
         free(list);
         return st;
@@ -341,7 +358,8 @@ static bb_status add_rows(const table *t, const kind *k, void **rows, size_t *n)
 /* Parses a table, adds its rows (rows NULL: checks them) and leaves it in *csv in place of the one before. */
 static bb_status load(const kind *k, const char *text, size_t size, const char *path, void **rows, size_t *n,
                       bb_csv **csv, bb_error *err) {
-    table t = {.shipped = path == NULL, .err = err};
+    row_columns asked = {.at = 0};
+    table t = {.asked = &asked, .shipped = path == NULL, .err = err};
     bb_csv *parsed = NULL;
     if (path)
         bb_escape_field(path, t.name, sizeof t.name);

@@ -74,6 +74,7 @@ typedef struct item {
     bb_mix_tensor *t; /* only read until all types are chosen */
     int64_t layer;    /* number after "blk.", or -1 */
     part role;
+    bool stays; /* its name keeps it from being quantized */
     const bb_dtype *type;
     bool fell_back;
 } item;
@@ -109,8 +110,8 @@ int64_t bb_mixture_layer(const char *name) {
 
 static uint64_t dim(const bb_mix_tensor *t, uint32_t i) { return i < t->n_dims && i < 4 ? t->dims[i] : 1; }
 
-/* tensor_allows_quantization: what else stays as it is beside vectors and what does not end in "weight". */
-static bool quantizable(const bb_recipe *r, const bb_mix_tensor *t) {
+/* tensor_allows_quantization: parts of names of what stays as it is beside vectors. */
+static bool stays(const char *name) {
     static const char *const parts[] = {
         "_norm.weight",
         "ffn_gate_inp.weight", /* the router */
@@ -148,16 +149,51 @@ static bool quantizable(const bb_recipe *r, const bb_mix_tensor *t) {
         "a.rvq.codebook",
         "mm.a.code_embd",
     };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (has(name, parts[i])) return true;
+    return false;
+}
+
+/* What is looked up in names, once for the tensors that layers have alike. */
+enum { KINDS = 32 };
+typedef struct tail_list {
+    struct {
+        const char *tail; /* from the dot behind the layer's number on */
+        part role;
+        bool stays;
+    } kind[KINDS];
+    size_t n;
+} tail_list;
+
+static void look_up(tail_list *all, item *it) {
+    const char *name = it->t->name, *tail = it->layer >= 0 ? name + 4 + strspn(name + 4, "0123456789") : NULL;
+    if (tail && *tail != '.') tail = NULL;
+    for (size_t i = 0; tail && i < all->n; i++)
+        if (strcmp(all->kind[i].tail, tail) == 0) {
+            it->role = all->kind[i].role;
+            it->stays = all->kind[i].stays;
+            return;
+        }
+    it->role = role_of(name);
+    it->stays = stays(name);
+    if (!tail || all->n == KINDS) return;
+    all->kind[all->n].tail = tail;
+    all->kind[all->n].role = it->role;
+    all->kind[all->n++].stays = it->stays;
+}
+
+/* tensor_allows_quantization */
+static bool quantizable(const bb_recipe *r, const item *it) {
     static const char *const whole[] = {"position_embd.weight", "token_types.weight"};
+    const bb_mix_tensor *t = it->t;
     const char *name = t->name;
+    if (it->stays) return false;
     if (dim(t, 1) <= 1 && dim(t, 2) <= 1 && dim(t, 3) <= 1) return false; /* ggml_n_dims leaves out trailing ones */
     /* "ends in weight" is there rfind(...) == size - 6, which a name of five characters passes too */
     if (!bb_ends_with(name, "weight") && strlen(name) != 5) return false;
     if (r->leave_output && strcmp(name, "output.weight") == 0) return false;
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         if (strcmp(name, whole[i]) == 0) return false;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (has(name, parts[i])) return false;
     return true;
 }
 
@@ -556,21 +592,22 @@ static bb_status begin(state *s, const bb_arch *arch, bool sources, bb_error *er
 bb_status bb_mixture_choose(const bb_recipe *recipe, const bb_arch *arch, bool sources, bb_mix_tensor *tensors,
                             size_t n, bb_error *err) {
     state s = {.recipe = recipe};
+    tail_list tails = {.n = 0};
     bb_status st = find_types(s.types, err);
     if (!st) st = begin(&s, arch, sources, err);
     if (st) return st;
     item *items = bb_alloc(n + 1, sizeof *items);
     if (!items) return bb_fail(err, BB_E_NOMEM, "no memory for %zu tensors", n);
     for (size_t i = 0; i < n; i++) {
-        items[i] =
-            (item){.t = &tensors[i], .layer = bb_mixture_layer(tensors[i].name), .role = role_of(tensors[i].name)};
+        items[i] = (item){.t = &tensors[i], .layer = bb_mixture_layer(tensors[i].name)};
+        look_up(&tails, &items[i]);
         if (items[i].role == OUTPUT) s.tied = false;
         if (items[i].role == ATTN_V) s.n_v++;
     }
     qsort(items, n, sizeof *items, by_layer);
     for (size_t i = 0; !st && i < n; i++) {
         items[i].type = sources ? items[i].t->source : s.types[F32];
-        if (quantizable(recipe, items[i].t)) st = choose(&s, &items[i], err);
+        if (quantizable(recipe, &items[i])) st = choose(&s, &items[i], err);
     }
     for (size_t i = 0; !st && i < n; i++) {
         items[i].t->type = items[i].type;

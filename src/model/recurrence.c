@@ -59,6 +59,8 @@ static double value_at(const reader *r, const char *suffix, uint64_t i, double a
     return bb_meta_u64(r->file, key, &v) ? (double)v : absent;
 }
 
+static void put(bb_layer_set *s, uint64_t layer, bool in) { s->bits[layer / 64] |= (uint64_t)in << layer % 64; }
+
 static void mark(const reader *r, pattern p, uint64_t i, uint64_t interval, bb_recurrence *out) {
     static const double none = -1;
     double heads = value_at(r, "attention.head_count_kv", i, 1), width = value_at(r, "feed_forward_length", i, 1);
@@ -66,8 +68,8 @@ static void mark(const reader *r, pattern p, uint64_t i, uint64_t interval, bb_r
     bool keeps = p == EVERY || p == BOTH || (p == NO_HEADS && heads < 0.5) ||
                  (p == NO_WIDTH && heads < 0.5 && width < 0.5) ||
                  (p == INTERVAL && (listed > none ? listed > 0.5 : (i + 1) % interval != 0));
-    out->keeps[i] = keeps;
-    out->attends[i] = p == BOTH || (!keeps && p != EVERY && heads > 0.5);
+    put(&out->keeps, i, keeps);
+    put(&out->attends, i, p == BOTH || (!keeps && p != EVERY && heads > 0.5));
     out->layers += keeps;
 }
 

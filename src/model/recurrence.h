@@ -6,14 +6,20 @@
 
 enum { BB_RECURRENCE_LAYERS = 512 }; /* llama.cpp's own most, LLAMA_MAX_LAYERS */
 
+/* A bit for each layer: every model of the catalogue has two of these. */
+typedef struct bb_layer_set {
+    uint64_t bits[BB_RECURRENCE_LAYERS / 64];
+} bb_layer_set;
+static inline bool bb_layer_in(const bb_layer_set *s, uint64_t layer) { return s->bits[layer / 64] >> layer % 64 & 1; }
+
 /* Widths as the metadata says them; 0 = absent. */
 typedef struct bb_recurrence {
     uint64_t conv, inner, state, groups; /* mamba and linear attention: taps, channels, state of a channel, groups */
     uint64_t shift, wkv_head;            /* RWKV: shifted tokens, elements of a head */
     uint64_t short_conv;                 /* LFM2: taps */
     uint64_t layers;                     /* 0 = the model has no such layer */
-    bool keeps[BB_RECURRENCE_LAYERS];    /* whether a layer keeps a state ... */
-    bool attends[BB_RECURRENCE_LAYERS];  /* ... and whether it keeps keys and values: falcon-h1's do both */
+    bb_layer_set keeps;                  /* layers that keep a state ... */
+    bb_layer_set attends;                /* ... and those that keep keys and values: falcon-h1's do both */
 } bb_recurrence;
 
 /* What the metadata of a GGUF file says, for `layers` layers; r->layers stays 0 for an architecture without a state.

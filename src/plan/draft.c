@@ -82,9 +82,10 @@ enum { DISPLAY_PERMILLE = 66 };
 static bool overhead_of(const bb_overhead *o, const bb_plan_request *u, bool first, bb_span *span) {
     /* ollama starts llama.cpp's own server */
     const char *name = bb_engine_name(u->engine == BB_ENGINE_OLLAMA ? BB_ENGINE_LLAMA_CPP : u->engine);
-    bool display = strcmp(o->part, "display") == 0, graphs = strcmp(o->part, "cuda_graphs") == 0;
     uint64_t card = u->cards[0].limit_bytes;
-    if (!bb_name_eq(o->engine, name) || (display && !first)) return false;
+    if (!bb_name_eq(o->engine, name)) return false;
+    bool display = strcmp(o->part, "display") == 0, graphs = strcmp(o->part, "cuda_graphs") == 0;
+    if (display && !first) return false;
     if (graphs && (u->eager || u->purpose == BB_FOR_LOAD)) return false; /* made after loading, if at all */
     *span = (bb_span){o->typical_bytes, o->low_bytes, o->high_bytes};
     if (display && card)

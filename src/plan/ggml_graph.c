@@ -6,8 +6,10 @@
 #include "plan/ggml_build.h"
 #include <stdlib.h>
 
+/* Tensors: more than 80 layers need with their copies; what is not written to takes no memory. */
+enum { FIRST_ROOM = 8192 };
 /* ids of enum ggml_type */
-enum { FIRST_ROOM = 1024, GGUF_F32 = 0, GGUF_F16 = 1, GGUF_I32 = 26, GGUF_I64 = 27 };
+enum { GGUF_F32 = 0, GGUF_F16 = 1, GGUF_I32 = 26, GGUF_I64 = 27 };
 
 bool bb_gg_grow(bb_gg_graph *g) {
     size_t cap = g->cap ? 2 * g->cap : FIRST_ROOM;

@@ -37,6 +37,7 @@ static bb_status defaults(const bb_subject *s, bb_plan_request *u, bb_error *err
 
 /* A catalogue row, such as a user's, whose number of parameters is not that of its shape. */
 static void note_params(bb_draft *d, const bb_subject *s) {
+    if (d->numbers) return;
     uint64_t row = s->model->kind == BB_MODEL_CATALOGUE && s->cat ? bb_catalogue_params(s->cat, s->model->title) : 0;
     if (row && s->graph.n_nodes && row != s->parameters)
         bb_draft_note(d, "%s: the row says %llu parameters, its shape has %llu, which are planned.", s->model->title,

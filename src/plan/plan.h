@@ -57,6 +57,7 @@ typedef struct bb_subject {
     struct bb_home *homes;        /* [n_weights][n_layers + 1] of the graph (reserve.h), as of ... */
     uint64_t homes_set;           /* ... bb_weight_set.serial */
     uint32_t homes_devices;       /* ... devices: the host's number is behind theirs */
+    uint64_t homes_version;       /* counts how often they were made: the reserver's hashes go by it */
     struct bb_reserver *reserver; /* made when it is needed */
     struct bb_mixture_cost *costs; /* [bb_ftype_count()] of a count, once one was asked (plan_simple.c) */
     bb_rank_sums ranks;

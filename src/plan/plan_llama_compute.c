@@ -37,10 +37,12 @@ static const bb_home *find_homes(bb_llama *p) {
     memcpy(before, s->layer_device, row);
     s->homes_set = p->set->serial;
     s->homes_devices = p->place.n_devices;
+    s->homes_version++;
     return s->homes;
 }
 
 static bb_reserve_in reserve_in(bb_llama *p) {
+    const bb_home *homes = find_homes(p);
     const bb_plan_request *u = &p->d->plan->used;
     return (bb_reserve_in){.graph = &p->s->graph,
                            .ctx = p->ctx,
@@ -61,7 +63,8 @@ static bb_reserve_in reserve_in(bb_llama *p) {
                            .n_devices = p->place.n_devices,
                            .all_layers = p->place.all_layers,
                            .layer_device = p->s->layer_device,
-                           .homes = find_homes(p)};
+                           .homes = homes,
+                           .version = p->s->homes_version};
 }
 
 /* What CUDA's kernels ask for beside the tensors was read from the source and never measured on a card (llama-graph.md

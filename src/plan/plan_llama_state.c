@@ -15,7 +15,7 @@ void bb_llama_state(bb_llama *p) {
         return;
     }
     for (uint64_t l = 0; l < a->layers; l++)
-        if (r->keeps[l]) layers[d->plan->used.kv_on_host ? at->n_devices : at->layer[l]]++;
+        if (bb_layer_in(&r->keeps, l)) layers[d->plan->used.kv_on_host ? at->n_devices : at->layer[l]]++;
     for (uint32_t i = 0; i <= at->n_devices; i++) {
         const char *device = bb_llama_device(p, i);
         uint64_t rows = bb_calc_mul(c, bb_calc_mul(c, layers[i], seqs), 4);

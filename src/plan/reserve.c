@@ -23,7 +23,6 @@ void bb_reserver_free(bb_reserver *r) {
     if (!r) return;
     bb_gg_clear(&r->graph);
     bb_sched_clear(&r->sched);
-    bb_reserve_cache_clear(&r->cache);
     free(r);
 }
 

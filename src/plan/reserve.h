@@ -29,6 +29,9 @@ typedef struct bb_reserve_in {
     /* [n_weights][layers + 1]: weight w in layer l at w * (layers + 1) + l. Those of the input side stand at 0, of the
      * output side at `layers`; so does the second copy of the embedding that is a tied model's output. */
     const bb_home *homes;
+    /* A number for this graph with these homes, another one for others that the reserver is asked about: what has the
+     * number of the last question is not hashed again. 0 = none. */
+    uint64_t version;
 } bb_reserve_in;
 
 typedef struct bb_reserve_out {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* reserve_cache.c - a hash over a reservation's input, and a table of sets. */
 #include "plan/reserve_cache.h"
-#include "base/mem.h"
-#include <stdlib.h>
 #include <string.h>
 
 /* Two products of 64 bits with the high half folded in; the odd constants are those of splitmix64 (Steele, Lea, Flood
@@ -34,28 +32,16 @@ static void mix_homes(bb_reserve_key *k, const bb_home *home, size_t n) {
 
 static size_t n_homes(const bb_reserve_in *in) { return in->graph->n_weights * (in->graph->n_layers + 1); }
 
-/* Byte for byte: padding that differs costs another hash, no more. */
-static bool same_bytes(const void *a, const void *b, size_t n) { return memcmp(a, b, n) == 0; }
-
 static const bb_reserve_model *model_of(bb_reserve_cache *c, const bb_reserve_in *in) {
     bb_reserve_model *m = &c->model;
     size_t n = n_homes(in);
-    if (m->n == n && same_bytes(&m->arch, in->graph->arch, sizeof m->arch) &&
-        same_bytes(m->homes, in->homes, n * sizeof *m->homes))
-        return m;
+    if (in->version && m->version == in->version) return m;
+    m->version = in->version;
     m->plain = (bb_reserve_key){n, 0};
     mix_bytes(&m->plain, in->graph->arch, sizeof *in->graph->arch); /* whole: it decides the graph */
     mix_homes(&m->plain, in->homes, n);
     m->typed = m->plain;
     for (size_t i = 0; i < n; i++) mix(&m->typed, (uint64_t)(uintptr_t)in->homes[i].type);
-    m->n = 0;
-    bb_home *homes = n > m->cap ? bb_realloc(m->homes, n, sizeof *homes) : m->homes;
-    if (!homes) return m; /* the next call hashes again */
-    m->homes = homes;
-    if (n > m->cap) m->cap = n;
-    m->n = n;
-    m->arch = *in->graph->arch;
-    memcpy(m->homes, in->homes, n * sizeof *homes);
     return m;
 }
 
@@ -79,8 +65,6 @@ bb_reserve_key bb_reserve_key_of(bb_reserve_cache *c, const bb_reserve_in *in, b
     mix_bytes(&k, in->layer_device, in->graph->n_layers + 1);
     return k;
 }
-
-void bb_reserve_cache_clear(bb_reserve_cache *c) { free(c->model.homes); }
 
 const bb_reserve_entry *bb_reserve_cache_find(const bb_reserve_cache *c, bb_reserve_key key) {
     const bb_reserve_entry *set = c->entry[key.a % BB_RESERVE_SETS];

@@ -16,12 +16,9 @@ typedef struct bb_reserve_entry {
     bool typed; /* the types of the weights decide as well: the result stands under the key with them */
 } bb_reserve_entry;
 
-/* The last model and placement that was asked for, and its hashes: a sweep asks for the same one many times, and to
- * compare costs a tenth of hashing. */
+/* Hashes of the last model and placement that was asked for: a sweep asks for the same one many times. */
 typedef struct bb_reserve_model {
-    bb_arch arch;
-    bb_home *homes; /* [n] */
-    size_t n, cap;
+    uint64_t version;            /* bb_reserve_in.version */
     bb_reserve_key plain, typed; /* without and with the types of the weights */
 } bb_reserve_model;
 
@@ -37,6 +34,5 @@ typedef struct bb_reserve_cache {
 bb_reserve_key bb_reserve_key_of(bb_reserve_cache *c, const bb_reserve_in *in, bool typed);
 /* NULL: not there. */
 const bb_reserve_entry *bb_reserve_cache_find(const bb_reserve_cache *c, bb_reserve_key key);
-void bb_reserve_cache_clear(bb_reserve_cache *c);
 void bb_reserve_cache_put(bb_reserve_cache *c, bb_reserve_key key, const bb_reserve_out *out, bool typed);
 #endif

@@ -271,6 +271,16 @@ static bool pipelined(const bb_reserve_in *in) {
     return in->n_devices > 1 && in->all_layers && !in->kv_on_host && !in->no_pipeline;
 }
 
+/* Room for `need` of an array that no longer has to keep what it held. */
+static bool reserve(void **array, size_t *cap, size_t need, size_t size) {
+    if (*cap >= need) return true;
+    void *p = bb_realloc(*array, need, size);
+    if (!p) return false;
+    *array = p;
+    *cap = need;
+    return true;
+}
+
 static bool begin(bb_sched *s, bb_gg_graph *graph, const bb_reserve_in *in) {
     s->graph = graph;
     s->host = (uint8_t)in->n_devices;
@@ -278,12 +288,11 @@ static bool begin(bb_sched *s, bb_gg_graph *graph, const bb_reserve_in *in) {
     s->n_nodes = s->n_leafs = s->n_inputs = s->n_graph_inputs = s->n_splits = s->n_keeps = 0;
     s->copies_a_weight = false;
     s->st = BB_OK;
-    if (s->cap_t < graph->cap) {
-        bb_sched_tensor *t = bb_realloc(s->t, graph->cap, sizeof *t);
-        if (!t) return false;
-        s->t = t;
-        s->cap_t = graph->cap;
-    }
+    if (!reserve((void **)&s->t, &s->cap_t, graph->cap, sizeof *s->t) ||
+        !reserve((void **)&s->nodes, &s->cap_nodes, graph->cap, sizeof *s->nodes) ||
+        !reserve((void **)&s->leafs, &s->cap_leafs, graph->cap, sizeof *s->leafs) ||
+        !reserve((void **)&s->work, &s->cap_work, graph->cap, sizeof *s->work))
+        return false;
     for (size_t i = 0; i < graph->n; i++) fresh(&s->t[i], BB_SCHED_NOWHERE);
     return true;
 }

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "plan/kvcache.h"
 #include "plan/plan_parts.h"
+#include "plan/reserve.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -59,6 +60,14 @@ const char *bb_ladder_kv(const bb_plan_request *r, size_t i) {
 /* ---- one trial ----------------------------------------------------------------------------------------------------
  */
 
+typedef struct trial {
+    uint64_t rung, high, limit, value;
+    double slack; /* bytes that the fullest card has left; less than 0 = does not fit */
+    bool planned; /* else the engine refused it */
+    bool fits;
+    char name[24];
+} trial;
+
 /* What is looked for, as rungs 1, 2, ... of values that need more and more. */
 typedef struct problem {
     bb_subject *s;
@@ -69,16 +78,12 @@ typedef struct problem {
     uint64_t each;        /* slots: tokens of a sequence */
     bb_plan_request r;    /* of the last trial */
     bb_plan plan;
+    trial bottom, top;   /* params: what finding the top has tried: one that fits, the last one; rung 0 = none */
     uint64_t parameters; /* params: of the last trial */
+    /* params: what the models of the trials hand on, so that not every one makes its own */
+    struct bb_reserver *reserver;
+    uint64_t homes_version;
 } problem;
-
-typedef struct trial {
-    uint64_t rung, high, limit, value;
-    double slack; /* bytes that the fullest card has left; less than 0 = does not fit */
-    bool planned; /* else the engine refused it */
-    bool fits;
-    char name[24];
-} trial;
 
 static void copy_name(char *to, size_t size, const char *name) { (void)snprintf(to, size, "%s", name); }
 
@@ -152,7 +157,12 @@ static bb_status plan_layers(problem *p, uint64_t layers, bb_error *err) {
     bb_status st = bb_subject_init(&s, &m, p->s->cat, err);
     if (st) return st;
     p->parameters = s.parameters;
+    s.reserver = p->reserver;
+    s.homes_version = p->homes_version;
     st = bb_plan_numbers(&s, &p->r, &p->plan, err);
+    p->reserver = s.reserver;
+    p->homes_version = s.homes_version;
+    s.reserver = NULL;
     bb_subject_clear(&s);
     return st;
 }
@@ -263,12 +273,19 @@ static bb_status try_or_refuse(problem *p, uint64_t rung, trial *t) {
  */
 static bb_status search(problem *p, bb_fit *fit, bb_error *err) {
     trial low, high, mid;
-    bb_status st = try_or_refuse(p, p->rungs, &high);
+    bb_status st = BB_OK;
+    if (p->top.rung)
+        high = p->top;
+    else
+        st = try_or_refuse(p, p->rungs, &high);
     if (!st && high.fits) {
         answer(p, &high, NULL, fit);
         return BB_OK;
     }
-    if (!st) st = try_rung(p, 1, &low, err);
+    if (p->bottom.rung)
+        low = p->bottom;
+    else if (!st)
+        st = try_rung(p, 1, &low, err);
     if (!st && !low.fits) {
         answer(p, NULL, &low, fit);
         return BB_OK;
@@ -375,11 +392,12 @@ static bb_status solve_layers(problem *p, bb_fit *fit, bb_error *err) {
 
 /* The model's own layers, doubled while they fit: a model of all layers that there can be takes long to describe. */
 static bb_status find_top(problem *p) {
-    trial t;
     bb_status st;
     p->rungs = bb_min_u64(p->s->model->arch->layers, LLAMA_LAYERS);
-    while (!(st = try_or_refuse(p, p->rungs, &t)) && t.fits && p->rungs < LLAMA_LAYERS)
+    while (!(st = try_or_refuse(p, p->rungs, &p->top)) && p->top.fits && p->rungs < LLAMA_LAYERS) {
+        p->bottom = p->top;
         p->rungs = bb_min_u64(2 * p->rungs, LLAMA_LAYERS);
+    }
     return st;
 }
 
@@ -464,6 +482,7 @@ bb_status bb_solve_subject(bb_subject *s, const bb_plan_request *request, bb_sol
     bb_fit f = {0};
     bb_status st = solves[solve].solve(&p, &f, err);
     bb_plan_clear(&p.plan);
+    bb_reserver_free(p.reserver);
     if (!st) *fit = f;
     return st;
 }

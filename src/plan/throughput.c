@@ -68,6 +68,8 @@ typedef struct step {
     double sequences;
     double bytes_a_weight;
     double attention; /* operations of a token that attends to the whole context, in all layers */
+    double operators; /* of all layers, as graph/ has them */
+    double lies;      /* bytes of weights on all devices */
     bool together;    /* the cards share every layer, so that the slowest counts; else they follow one another */
 } step;
 
@@ -97,7 +99,7 @@ static double type_bytes(const char *name) {
 static double cache_read(step *p) {
     const bb_plan_request *u = &p->plan->used;
     const bb_arch *a = p->s->model->arch;
-    if (!a || !p->s->graph.n_nodes || !u->ctx || !bb_family_find(a->family)->has_cache) return 0;
+    if (!a || !p->s->graph.n_nodes || !u->ctx || !p->s->family->has_cache) return 0;
     double cells = attended(a, is_llama(u) ? (double)u->ctx / p->sequences : (double)u->ctx);
     bb_kv_width k = bb_kv_keys(a), v = bb_kv_values(a);
     double values = (double)v.heads * (double)v.head, keys = (double)k.heads * (double)k.head;
@@ -146,10 +148,20 @@ static void take_lines(step *p) {
         size_t at = device_index(plan, l->device);
         if (at == plan->n_devices) continue;
         work *w = &p->device[at];
-        if (is_line(l, "weights")) w->weights = (double)l->bytes;
-        if (is_line(l, "kv_cache")) w->kv_share = (double)l->bytes;
-        if (is_line(l, "recurrent_state")) w->kv += 2 * (double)l->bytes; /* read and written */
+        if (is_line(l, "weights"))
+            w->weights = (double)l->bytes;
+        else if (is_line(l, "kv_cache"))
+            w->kv_share = (double)l->bytes;
+        else if (is_line(l, "recurrent_state"))
+            w->kv += 2 * (double)l->bytes; /* read and written */
     }
+}
+
+static double count_operators(const bb_graph *g) {
+    double all = 0;
+    uint32_t kinds = g->n_kinds ? (uint32_t)g->n_kinds : 1;
+    for (size_t i = 0; i < g->n_nodes; i++) all += g->nodes[i].part == BB_PART_LAYER;
+    return all / kinds * (double)g->n_layers;
 }
 
 static step describe(const bb_subject *s, const bb_draft *d) {
@@ -163,6 +175,7 @@ static step describe(const bb_subject *s, const bb_draft *d) {
         kv_lines += p.device[i].kv_share;
     }
     p.bytes_a_weight = plan->parameters ? bytes / (double)plan->parameters : 0;
+    p.operators = count_operators(&s->graph);
     p.together = u->engine == BB_ENGINE_VLLM ? u->tensor_parallel > 1 : u->split_mode == BB_SPLIT_ROW;
     size_t host = plan->n_devices - 1, embedding = is_llama(u) || u->no_gpu ? host : 0;
     double kv_read = fmin(cache_read(&p), kv_lines);
@@ -173,6 +186,7 @@ static step describe(const bb_subject *s, const bb_draft *d) {
         w->weights = fmax(0, w->weights - w->experts);
         w->kv_share = kv_lines > 0 ? w->kv_share / kv_lines : 0;
         w->kv += kv_read * w->kv_share;
+        p.lies += w->weights + w->experts;
         if (i == host) break;
         w->bandwidth = u->cards[i].bandwidth_gbs * 1e9;
         w->flops = u->cards[i].fp16_tflops * 1e12;
@@ -188,14 +202,9 @@ static double elements(const step *p, const work *w) {
     return (w->weights + w->experts * used) / p->bytes_a_weight;
 }
 
-/* Operators of all layers, as graph/ has them, for the part of the weights that lies on the device. */
+/* Operators for the part of the weights that lies on the device. */
 static double operators(const step *p, const work *w) {
-    const bb_graph *g = &p->s->graph;
-    double all = 0, sum = 0;
-    uint32_t kinds = g->n_kinds ? (uint32_t)g->n_kinds : 1;
-    for (size_t i = 0; i < p->plan->n_devices; i++) sum += p->device[i].weights + p->device[i].experts;
-    for (size_t i = 0; i < g->n_nodes; i++) all += g->nodes[i].part == BB_PART_LAYER;
-    return sum > 0 ? all / kinds * (double)g->n_layers * (w->weights + w->experts) / sum : 0;
+    return p->lies > 0 ? p->operators * (w->weights + w->experts) / p->lies : 0;
 }
 
 static bool idle(const work *w) { return !(w->weights + w->experts + w->kv > 0); }

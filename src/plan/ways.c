@@ -57,6 +57,17 @@ static void narrower_weights(search *f) {
     (void)snprintf(w->options, sizeof w->options, "--weights %s", fit.answer_name);
 }
 
+/* Bytes that llama.cpp takes of the cards at most beside what grows with the context. */
+static uint64_t beside_context(const bb_plan *p) {
+    uint64_t rest = p->high_bytes;
+    for (size_t i = 0; i < p->n_lines; i++) {
+        const bb_plan_line *l = &p->lines[i];
+        bool grows = strcmp(l->component, "kv_cache") == 0 || strcmp(l->component, "compute_buffer") == 0;
+        if (grows) rest -= bb_min_u64(l->high_bytes, rest);
+    }
+    return rest;
+}
+
 static void shorter_context(search *f) {
     bb_fit fit;
     bb_plan_request r;
@@ -170,12 +181,13 @@ bb_status bb_plan_ways(bb_subject *s, const bb_plan_request *request, bb_plan_wa
         bool llama = request->engine == BB_ENGINE_LLAMA_CPP || request->engine == BB_ENGINE_OLLAMA;
         bool card = !request->no_gpu;
         uint64_t cache = bb_plan_component_bytes(&f.plan, "kv_cache");
+        bool hopeless = llama && beside_context(&f.plan) > f.plan.limit_bytes; /* whatever the context is */
         f.used = f.plan.used;
         f.weights = bb_plan_component_bytes(&f.plan, "weights");
         /* what is too large without its cache is so with a smaller one */
         if (f.plan.high_bytes - bb_min_u64(cache, f.plan.high_bytes) <= f.plan.limit_bytes) narrower_kv(&f);
         if (f.n < most) narrower_weights(&f);
-        if (f.n < most) shorter_context(&f);
+        if (f.n < most && !hopeless) shorter_context(&f);
         if (f.n < most && llama && card) fewer_layers(&f);
         if (f.n < most && card) more_cards(&f);
         if (f.n < most && card) another_card(&f);

@@ -15,6 +15,7 @@ enum { SETS = 64, RULES = 18, CUDA_ROW = 512, CUDA_ALIGN = 128 };
 struct bb_weight_sets {
     bb_weight_set set[SETS];
     size_t n, next; /* next: the one that gives way when all are taken */
+    size_t last;    /* that was asked for: most plans ask for the same again */
     uint64_t serial;
 };
 
@@ -163,11 +164,15 @@ static bb_status sum(const bb_subject *s, bb_weight_set *w, bb_error *err) {
 }
 
 static const bb_weight_set *find(const bb_subject *s, const bb_plan_request *u, const char *weights) {
-    for (size_t i = 0; s->sets && i < s->sets->n; i++) {
-        const bb_weight_set *w = &s->sets->set[i];
+    struct bb_weight_sets *all = s->sets;
+    for (size_t k = 0; all && k < all->n; k++) {
+        size_t i = (all->last + k) % all->n;
+        const bb_weight_set *w = &all->set[i];
         if (w->imatrix == u->imatrix && w->moe_layers == u->cpu_moe_layers && strcmp(w->weights, weights) == 0 &&
-            strcmp(w->overrides, u->override_tensor) == 0)
+            strcmp(w->overrides, u->override_tensor) == 0) {
+            all->last = i;
             return w;
+        }
     }
     return NULL;
 }
@@ -221,6 +226,7 @@ bb_status bb_weight_set_get(bb_subject *s, const bb_plan_request *u, const bb_we
     clear(&all->set[at]);
     made.serial = ++all->serial;
     all->set[at] = made;
+    all->last = at;
     *set = &all->set[at];
     return BB_OK;
 }

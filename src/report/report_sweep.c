@@ -17,7 +17,7 @@ typedef struct source {
 static void cell_bytes(bb_table *t, uint64_t bytes, bool known, bool si) {
     char text[32];
     if (known)
-        bb_cell_u64_as(t, bytes, bb_gib_text(bytes, si, 2, text));
+        bb_cell_u64_as(t, bytes, bb_table_for_people(t) ? bb_gib_text(bytes, si, 2, text) : NULL);
     else
         bb_cell_empty(t);
 }
@@ -39,8 +39,8 @@ static void cell_text(bb_table *t, const char *text) {
 static void cell_speed(bb_table *t, double tokens_per_s) {
     char text[32];
     if (tokens_per_s > 0) {
-        (void)snprintf(text, sizeof text, "%.3g", tokens_per_s);
-        bb_cell_f64_as(t, tokens_per_s, text);
+        if (bb_table_for_people(t)) (void)snprintf(text, sizeof text, "%.3g", tokens_per_s);
+        bb_cell_f64_as(t, tokens_per_s, bb_table_for_people(t) ? text : NULL);
     } else
         bb_cell_empty(t);
 }

@@ -102,6 +102,14 @@ void bb_table_column(bb_table *t, const char *key, const char *heading, unsigned
     if (!c->key || !c->heading) t->failed = true;
 }
 
+bool bb_table_for_people(const bb_table *t) { return !t->bare; }
+
+void bb_table_rows_bare(const bb_table *t, bool bare) {
+    if (!t->made) return;
+    drop_rows(t->made); /* the row that is there is of the other kind */
+    t->made->bare = bare;
+}
+
 /* The next cell of the current row, or NULL when there is none left or memory ended. */
 static bb_cell *next_cell(bb_table *t) {
     if (!t || t->failed) return NULL;
@@ -142,12 +150,16 @@ static void set_text(bb_table *t, char **where, const char *text) {
     if (!*where) t->failed = true;
 }
 
+static void set_shown(bb_table *t, bb_cell *c, const char *text) {
+    if (!t->bare) set_text(t, &c->shown, text);
+}
+
 void bb_cell_text_as(bb_table *t, const char *v, const char *shown) {
     bb_cell *c = next_cell(t);
     if (!c) return;
     c->kind = BB_CELL_TEXT;
     set_text(t, &c->text, v ? v : "");
-    set_text(t, &c->shown, shown);
+    set_shown(t, c, shown);
 }
 
 void bb_cell_text(bb_table *t, const char *v) { bb_cell_text_as(t, v, NULL); }
@@ -165,7 +177,7 @@ void bb_cell_u64_as(bb_table *t, uint64_t v, const char *shown) {
     c->kind = BB_CELL_U64;
     c->v.u64 = v;
     char buf[21];
-    set_text(t, &c->shown, shown ? shown : bb_u64_text(v, buf));
+    if (!t->bare) set_shown(t, c, shown ? shown : bb_u64_text(v, buf));
 }
 
 void bb_cell_u64(bb_table *t, uint64_t v) { bb_cell_u64_as(t, v, NULL); }
@@ -177,7 +189,7 @@ void bb_cell_i64(bb_table *t, int64_t v) {
     c->v.i64 = v;
     char buf[32];
     snprintf(buf, sizeof buf, "%lld", (long long)v);
-    set_text(t, &c->shown, buf);
+    set_shown(t, c, buf);
 }
 
 void bb_cell_spelled(bb_table *t, double v, const char *spelled, const char *shown) {
@@ -187,7 +199,7 @@ void bb_cell_spelled(bb_table *t, double v, const char *spelled, const char *sho
     c->v.f64 = v;
     char buf[32];
     set_text(t, &c->text, spelled);
-    set_text(t, &c->shown, shown ? shown : spelled ? spelled : v != v ? "" : bb_f64_shortest(v, buf));
+    if (!t->bare) set_shown(t, c, shown ? shown : spelled ? spelled : v != v ? "" : bb_f64_shortest(v, buf));
 }
 
 void bb_cell_f64_as(bb_table *t, double v, const char *shown) { bb_cell_spelled(t, v, NULL, shown); }
@@ -198,7 +210,7 @@ void bb_cell_bool(bb_table *t, bool v) {
     if (!c) return;
     c->kind = BB_CELL_BOOL;
     c->v.b = v;
-    set_text(t, &c->shown, v ? "yes" : "no");
+    set_shown(t, c, v ? "yes" : "no");
 }
 
 void bb_cell_empty(bb_table *t) { next_cell(t); }

@@ -46,6 +46,8 @@ void bb_table_row_hidden(bb_table *t);
  * `index` to a table that has the same columns. They take the place of rows of the table's own and begin no block; ctx
  * must stay as long as the table. For tables whose cells would take more memory than what they show. */
 typedef void (*bb_row_fn)(bb_table *row, size_t index, const void *ctx);
+/* False while a row is made for CSV or JSON: what people see of its cells need not be written out. */
+bool bb_table_for_people(const bb_table *row);
 /* hidden: all of them are for CSV and JSON only. */
 void bb_table_rows_from(bb_table *t, size_t n, bool hidden, bb_row_fn fill, const void *ctx);
 /* Something that goes with the table: done(kept) when it is freed, or at once when t is NULL. */

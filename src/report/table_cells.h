@@ -51,6 +51,7 @@ struct bb_table {
     bb_str block;      /* title of the block that the next row begins */
     /* Rows that are made when asked for: `made` has the columns of this table and the row `made_row`, or none yet. */
     bool made_hidden;
+    bool bare; /* of `made`: written for programs, so that what people see of a cell is left out */
     bb_row_fn fill;
     const void *fill_ctx;
     bb_table *made;
@@ -61,6 +62,9 @@ struct bb_table {
 /* The table that holds the cells of a row, and which row of that it is: one that is made on demand stays until the next
  * one is asked for. */
 const bb_table *bb_table_holding(const bb_table *t, size_t *row);
+
+/* Whether the rows that are made from now on leave out what people see. */
+void bb_table_rows_bare(const bb_table *t, bool bare);
 
 /* What people see of a cell. Never NULL. */
 const char *bb_cell_show(const bb_cell *c);

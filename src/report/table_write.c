@@ -301,16 +301,11 @@ static bb_status write_markdown(const bb_table *t, struct pen *p) {
 static bool in_csv(const bb_column *c) { return !(c->flags & (BB_COL_TEXT_ONLY | BB_COL_JSON_ONLY)); }
 
 static void csv_cell(bb_str *out, const bb_cell *c) {
-    double number;
     switch (c->kind) {
     case BB_CELL_EMPTY:
         break;
     case BB_CELL_TEXT:
-        /* A plain negative number is no formula. */
-        if (bb_parse_f64(c->text, &number))
-            bb_str_add(out, c->text);
-        else
-            bb_csv_text(out, c->text);
+        bb_csv_text(out, c->text);
         break;
     case BB_CELL_TYPED:
         bb_str_add(out, c->text);
@@ -416,6 +411,7 @@ bb_status bb_table_write(const bb_table *table, bb_table_form form, bb_write_fn 
     struct pen p = {.write = write, .ctx = ctx};
     bb_str_init(&p.out);
     bb_status status = BB_E_ARG;
+    bb_table_rows_bare(table, form == BB_TABLE_CSV || form == BB_TABLE_JSON);
     switch (form) {
     case BB_TABLE_TEXT:
         status = write_text(table, &p);
@@ -431,6 +427,7 @@ bb_status bb_table_write(const bb_table *table, bb_table_form form, bb_write_fn 
         break;
     }
     if (status == BB_OK && table->made && table->made->failed) status = BB_E_NOMEM;
+    bb_table_rows_bare(table, false);
     if (status == BB_OK) {
         hand_on(&p);
         status = p.status;
