@@ -18,8 +18,8 @@ typedef struct cli_their_command {
     bool ctx_asked, layers_asked;
     /* llama-bench: the longest of its tests */
     uint64_t prompt, generate, pair, depth;
-    char number[6][24]; /* values that are spelled in our way */
-    size_t n_numbers;
+    char **kept; /* [n_kept] owned: values that are spelled in our way */
+    size_t n_kept, cap_kept;
     char model[512]; /* as it was found */
     char type[24];   /* weights that a name stands for */
 } cli_their_command;

@@ -103,6 +103,18 @@ START_TEST(llama) {
 }
 END_TEST
 
+/* However often an option is written: each keeps its own text. */
+START_TEST(repeated) {
+    const bb_plan_request *r =
+        request("llama-3.1-8b -- llama-server -m x -np 3 -c 4096 -c 4096 -c 4096 -c 4096 -c 4096 -c 4096 -ngl 20");
+    ck_assert_uint_eq(r->parallel, 3);
+    ck_assert_uint_eq(r->ctx, 4096);
+    ck_assert_uint_eq(r->gpu_layers, 20);
+    r = request("llama-3.1-8b --gpu RTX-3090x3 -- llama-bench -m x -ngl 7 -ts 0.3333333333/0.3333333333/0.25,1/1/1");
+    ck_assert(r->cards[0].split == 0.3333333333 && r->cards[2].split == 0.25);
+}
+END_TEST
+
 /* tools/llama-bench: n_ctx is n_prompt + n_gen + n_depth of a test; its prompt tests generate nothing. */
 START_TEST(bench) {
     ck_assert_uint_eq(request("llama-3.1-8b -- llama-bench -m x.gguf")->ctx, 512);
@@ -231,6 +243,7 @@ static Suite *suite(void) {
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, defaults);
     tcase_add_test(t, llama);
+    tcase_add_test(t, repeated);
     tcase_add_test(t, bench);
     tcase_add_test(t, vllm);
     tcase_add_test(t, ollama);
