@@ -143,7 +143,10 @@ static bb_status take_word(reader *r, const theirs *o) {
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (words[i].take != o->option->take || !bb_name_eq(words[i].theirs, o->value)) continue;
-        if (words[i].ours) set(r, o->option->id, words[i].ours);
+        if (o->option->take == TAKE_DTYPE)
+            r->c->dtype = words[i].ours; /* of what is not quantized: whether anything is, the model tells */
+        else if (words[i].ours)
+            set(r, o->option->id, words[i].ours);
         return BB_OK;
     }
     cli_warn(&r->call->out, "%s %.*s %s is not planned", r->c->program->name, (int)o->length, o->name, o->value);
@@ -386,6 +389,8 @@ bb_status cli_command_read(cli_call *call, cli_their_command *c, bb_error *err) 
     a->words = model;
     a->n_words = 1;
     while (program < c->n && strchr(c->words[program], '=') && !is_option(c->words[program])) program++;
+    if (program + 2 < c->n && cli_is_python(c->words[program]) && strcmp(c->words[program + 1], "-m") == 0)
+        program += 2;
     if (program == c->n || !(c->program = cli_program_find(c->words[program])))
         return unknown_program(c->words[program < c->n ? program : 0], err);
     if (a->before > 1)
@@ -420,6 +425,10 @@ bb_status cli_command_finish(const cli_their_command *c, cli_plan *p, bb_error *
         uint64_t most = c->prompt > c->generate ? c->prompt : c->generate;
         if (!r->ctx) r->ctx = (most > c->pair ? most : c->pair) + c->depth;
         return BB_OK;
+    }
+    if (r->engine == BB_ENGINE_VLLM) {
+        r->serves = true;
+        if (c->dtype && !*r->weights && p->model->quant.method == BB_QUANT_NONE) strcpy(r->weights, c->dtype);
     }
     if (r->engine != BB_ENGINE_LLAMA_CPP) return BB_OK;
     if (!r->parallel && c->program->slots > 1) { /* a number of its own choice comes with one pool */
@@ -473,7 +482,7 @@ typedef struct change {
     bool done;
 } change;
 
-enum { CHANGES = 5 };
+enum { CHANGES = 8 };
 
 static bool add_change(const cli_their_command *c, change *list, size_t *n, cli_id id, const char *value) {
     const char *names = cli_program_option_for(c->program, id);
@@ -505,6 +514,8 @@ static bool list_changes(const cli_their_command *c, const bb_plan_request *from
                           to->gpu_layers == BB_ALL ? "all" : bb_u64_text(to->gpu_layers, number));
     if (to->tensor_parallel && from->tensor_parallel != to->tensor_parallel)
         all &= add_change(c, list, n, OPT_TENSOR_PARALLEL, bb_u64_text(to->tensor_parallel, number));
+    if (to->pipeline_parallel && from->pipeline_parallel != to->pipeline_parallel)
+        all &= add_change(c, list, n, OPT_PIPELINE_PARALLEL, bb_u64_text(to->pipeline_parallel, number));
     return all;
 }
 

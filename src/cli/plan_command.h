@@ -16,6 +16,7 @@ typedef struct cli_their_command {
     bool embeds;       /* logits of every token */
     bool shrinks;      /* llama.cpp fits what was not asked to the free memory: */
     bool ctx_asked, layers_asked;
+    const char *dtype; /* vllm: of tensors that are not quantized; NULL = the model's */
     /* llama-bench: the longest of its tests */
     uint64_t prompt, generate, pair, depth;
     char **kept; /* [n_kept] owned: values that are spelled in our way */

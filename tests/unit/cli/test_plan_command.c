@@ -2,7 +2,10 @@
 /* test_plan_command.c - command lines of llama.cpp, vLLM and Ollama as requests, and back with what differs. */
 #include "cli/plan_command.h"
 #include "harness.h"
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static cli_call call;
 static cli_plan plan;
@@ -144,6 +147,40 @@ START_TEST(vllm) {
 }
 END_TEST
 
+/* --dtype is of what is not quantized, in any order; a checkpoint's own quantization too. */
+START_TEST(vllm_types) {
+    ck_assert_str_eq(request("llama-3.1-8b -- vllm serve x --quantization awq --dtype half")->weights, "awq");
+    ck_assert_str_eq(request("llama-3.1-8b -- vllm serve x --dtype half --quantization awq")->weights, "awq");
+    ck_assert_str_eq(request("llama-3.1-8b -- vllm serve x --dtype half")->weights, "f16");
+    ck_assert_str_eq(request("llama-3.1-8b --weights fp8 -- vllm serve x --dtype half")->weights, "fp8");
+    ck_assert_str_eq(request("llama-3.1-8b -- vllm serve x --dtype half --dtype auto")->weights, "");
+    char folder[] = "/tmp/bb_awq_XXXXXX", path[64], text[96];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    FILE *f = fopen(path, "w");
+    fputs("{\"model_type\":\"llama\",\"hidden_size\":128,\"intermediate_size\":256,\"num_hidden_layers\":2,"
+          "\"num_attention_heads\":4,\"vocab_size\":512,\"max_position_embeddings\":512,"
+          "\"quantization_config\":{\"quant_method\":\"awq\",\"bits\":4,\"group_size\":128}}",
+          f);
+    fclose(f);
+    snprintf(text, sizeof text, "%s -- vllm serve x --dtype half", folder);
+    ck_assert_str_eq(request(text)->weights, "");
+    unlink(path);
+    rmdir(folder);
+}
+END_TEST
+
+START_TEST(vllm_module) {
+    const bb_plan_request *r = request("-- python3.11 -m vllm.entrypoints.openai.api_server --max-model-len 4096 "
+                                       "--model meta-llama/Llama-3.1-8B -tp 2");
+    ck_assert_int_eq(r->engine, BB_ENGINE_VLLM);
+    ck_assert_str_eq(plan.model->title, "llama-3.1-8b");
+    ck_assert_uint_eq(r->ctx, 4096);
+    ck_assert_uint_eq(r->tensor_parallel, 2);
+    ck_assert_int_ne(read_line("-- python -m http.server --model llama-3.1-8b"), BB_OK);
+}
+END_TEST
+
 START_TEST(ollama) {
     const bb_plan_request *r = request(
         "-- OLLAMA_CONTEXT_LENGTH=16384 OLLAMA_NUM_PARALLEL=2 OLLAMA_KV_CACHE_TYPE=q8_0 OLLAMA_FLASH_ATTENTION=1 "
@@ -246,6 +283,8 @@ static Suite *suite(void) {
     tcase_add_test(t, repeated);
     tcase_add_test(t, bench);
     tcase_add_test(t, vllm);
+    tcase_add_test(t, vllm_types);
+    tcase_add_test(t, vllm_module);
     tcase_add_test(t, ollama);
     tcase_add_test(t, mistakes);
     tcase_add_test(t, back);
