@@ -2,6 +2,7 @@
 /* test_log_sizes.c - what stands in logs of five programs, old and new wording; a model by its shape; what is learned.
  */
 #include "base/csv.h"
+#include "base/str.h"
 #include "harness.h"
 #include "study/log_check.h"
 #include "study/log_lines.h"
@@ -119,6 +120,37 @@ START_TEST(devices_and_repeats) {
               "load_tensors: CUDA0 model buffer size = 4403.49 MiB\n");
     ck_assert(ll.ollama);
     ck_assert_uint_eq(ll.n_sizes, 1);
+}
+END_TEST
+
+/* llama-bench -v makes a context for each test: the last one stands, with its settings; one model's weights stay. */
+START_TEST(contexts) {
+    static const char *const begins[] = {"llama_context: constructing llama_context\nllama_context: n_seq_max = 1\n",
+                                         "llama_context: n_seq_max = 1\n", ""};
+    for (size_t b = 0; b < 3; b++) {
+        bb_str text;
+        bb_str_init(&text);
+        bb_str_add(&text, "load_tensors: CUDA0 model buffer size = 100.00 MiB\n");
+        for (unsigned i = 3; i > 0; i--)
+            bb_str_addf(
+                &text,
+                "%s%s: n_ctx = %u\n%s: flash_attn = %s\n"
+                "llama_context: CPU output buffer size = %u.00 MiB\n"
+                "llama_kv_cache: CUDA0 KV buffer size = %u.00 MiB\nllama_kv_cache: CUDA0 KV buffer size = 1.00 MiB\n"
+                "llama_memory_recurrent: CUDA0 RS buffer size = %u.00 MiB\n"
+                "sched_reserve: CUDA0 compute buffer size = %u.00 MiB\n",
+                begins[b], b == 2 ? "llama_new_context_with_model" : "llama_context", i * 512,
+                b == 2 ? "llama_new_context_with_model" : "llama_context", i > 1 ? "1" : "0", i, i * 10, i, i * 7);
+        read_text(bb_str_c(&text));
+        bb_str_clear(&text);
+        ck_assert_uint_eq(ll.ctx, 512);
+        ck_assert_int_eq(ll.flash, -1);
+        ck_assert_uint_eq(size_of("weights", "gpu0"), MIB(100));
+        ck_assert_uint_eq(size_of("kv_cache", "gpu0"), MIB(11));
+        ck_assert_uint_eq(size_of("recurrent_state", "gpu0"), MIB(1));
+        ck_assert_uint_eq(size_of("output_buffer", "host"), MIB(1));
+        ck_assert_uint_eq(size_of("compute_buffer", "gpu0"), MIB(7));
+    }
 }
 END_TEST
 
@@ -275,6 +307,7 @@ static Suite *suite(void) {
     tcase_add_test(t, amounts);
     tcase_add_test(t, llama);
     tcase_add_test(t, devices_and_repeats);
+    tcase_add_test(t, contexts);
     tcase_add_test(t, vllm);
     tcase_add_test(t, torch);
     tcase_add_test(t, shapes);
