@@ -102,10 +102,19 @@ static void say_vllm(const bb_log *log, said *s) {
     }
 }
 
+/* A log is anybody's text: no device or pipe is opened for it, and the reader is told which file is. */
+static bool opens(const cli_call *call, const char *path) {
+    struct stat st;
+    char safe[256];
+    if (!*path || stat(path, &st) != 0 || !S_ISREG(st.st_mode) || access(path, R_OK) != 0) return false;
+    cli_warn(&call->out, "the model is read from %s, which the log names", bb_escape_buf(path, safe, sizeof safe));
+    return true;
+}
+
 /* The model: asked for, or the file that the log names where it is here, or the shape that it prints, or a name. */
 static bb_status find_model(cli_call *call, const bb_log *log, cli_plan *p, said *s, const char **word, bb_error *err) {
     const char *asked = call->args.value[OPT_MODEL];
-    if (asked || (*log->path && access(log->path, R_OK) == 0)) {
+    if (asked || opens(call, log->path)) {
         *word = asked ? asked : log->path;
         if (asked && log->kind == BB_LOG_LLAMA) set(s, OPT_WEIGHTS, bb_log_file_type(log));
         return BB_OK;
