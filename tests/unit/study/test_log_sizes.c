@@ -301,7 +301,8 @@ START_TEST(learning) {
         ck_assert_msg(bb_log_learn(&ll, "llama.cpp", "RTX 3080", path, &o, &err) == BB_OK, "%s", err.text);
         ck_assert_int_eq(bb_catalogue_load(NULL, NULL, &cat, &err), BB_OK);
         ck_assert_msg(bb_catalogue_add_overheads(cat, path, &err) == BB_OK, "%s", err.text);
-        bb_plan_line here = overhead_on(cat, i ? "NVIDIA GeForce RTX 3080" : "RTX 3080 10GB"), other = overhead_on(cat, "RTX 3080 Ti");
+        bb_plan_line here = overhead_on(cat, i ? "NVIDIA GeForce RTX 3080" : "RTX 3080 10GB"),
+                     other = overhead_on(cat, "RTX 3080 Ti");
         ck_assert_uint_eq(here.bytes, i == 0 ? MIB(467) : i == 1 ? MIB(767) : MIB(667));
         ck_assert_uint_eq(here.low_bytes, i == 2 || shipped.low_bytes > MIB(467) ? MIB(467) : shipped.low_bytes);
         ck_assert_uint_eq(here.high_bytes, i == 2 || shipped.high_bytes < MIB(1067) ? MIB(1067) : shipped.high_bytes);
