@@ -286,6 +286,7 @@ typedef struct bb_plan_request {
     uint64_t tensor_parallel, pipeline_parallel; /* 0 = 1 */
     uint64_t kv_block;                           /* --block-size, tokens; 0 = its default */
     bool eager;                                  /* --enforce-eager: no CUDA graphs */
+    bool serves;                                 /* its API server, whose step is shorter than LLM()'s on most cards */
 } bb_plan_request;
 
 typedef struct bb_plan_line {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* cmd_check.c - bitbudget check: the sizes of another program's log beside a plan of the same. */
 #include "base/escape.h"
+#include "cli/local_gpu.h"
 #include "cli/plan_options.h"
 #include "report/report.h"
 #include "study/log_check.h"
@@ -102,10 +103,19 @@ static void say_vllm(const bb_log *log, said *s) {
     }
 }
 
+/* A log is anybody's text: no device or pipe is opened for it, and the reader is told which file is. */
+static bool opens(const cli_call *call, const char *path) {
+    struct stat st;
+    char safe[256];
+    if (!*path || stat(path, &st) != 0 || !S_ISREG(st.st_mode) || access(path, R_OK) != 0) return false;
+    cli_warn(&call->out, "the model is read from %s, which the log names", bb_escape_buf(path, safe, sizeof safe));
+    return true;
+}
+
 /* The model: asked for, or the file that the log names where it is here, or the shape that it prints, or a name. */
 static bb_status find_model(cli_call *call, const bb_log *log, cli_plan *p, said *s, const char **word, bb_error *err) {
     const char *asked = call->args.value[OPT_MODEL];
-    if (asked || (*log->path && access(log->path, R_OK) == 0)) {
+    if (asked || opens(call, log->path)) {
         *word = asked ? asked : log->path;
         if (asked && log->kind == BB_LOG_LLAMA) set(s, OPT_WEIGHTS, bb_log_file_type(log));
         return BB_OK;
@@ -145,14 +155,28 @@ static bb_status make_folders(const char *path, bb_error *err) {
     return BB_OK;
 }
 
-static bb_status learn(const bb_log *log, bb_overhead *row, bb_error *err) {
+/* The card that was measured: as it was asked, else the catalogue's name for what the log calls it, else that. */
+static const char *card_of(const cli_call *call, const bb_log *log, const cli_plan *p) {
+    const bb_log_device *d = bb_log_measured(log);
+    const bb_gpu *g = d && p->cat ? cli_gpu_of_driver(p->cat, d->card) : NULL;
+    if (call->args.value[OPT_GPU] && *p->request.cards[0].name) return p->request.cards[0].name;
+    return g ? g->name : d ? d->card : "";
+}
+
+static bb_status learn(const cli_call *call, const bb_log *log, const cli_plan *p, bb_overhead *row, bb_error *err) {
     /* Ollama runs llama.cpp, and has its overhead */
     static const char *const engines[] = {"llama.cpp", "llama.cpp", "vllm", "hf"};
     char path[BB_PATH_SIZE];
+    const char *card = card_of(call, log, p);
+    if (bb_log_measured(log) && !*card) {
+        bb_fail(err, BB_E_ARG, "check --learn: the log does not name the card that it is of");
+        bb_hint(err, "--gpu NAME or --gpu local says it");
+        return BB_E_ARG;
+    }
     if (!cli_overheads_path(path, sizeof path))
         return bb_fail(err, BB_E_WRITE, "check --learn: neither XDG_DATA_HOME nor HOME is an absolute path");
     bb_status s = make_folders(path, err);
-    return s == BB_OK ? bb_log_learn(log, engines[log->kind], path, row, err) : s;
+    return s == BB_OK ? bb_log_learn(log, engines[log->kind], card, path, row, err) : s;
 }
 
 static bb_status read_standard_input(bb_log *log, bb_error *err) {
@@ -201,7 +225,7 @@ static bb_status run(cli_call *call, bb_error *err) {
             cli_warn(&call->out, "nothing is predicted: %s (--model MODEL says what it is)", why.text);
     }
     if (s == BB_OK) s = bb_log_compare(log, planned ? &plan : NULL, &report, err);
-    if (s == BB_OK && learns) s = learn(log, &row, err);
+    if (s == BB_OK && learns) s = learn(call, log, &p, &row, err);
     if (s == BB_OK)
         s = cli_output_table(&call->out,
                              bb_report_check(log, &report, planned ? p.model->title : "", planned ? &plan.used : NULL,

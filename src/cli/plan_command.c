@@ -56,15 +56,24 @@ static bb_status wrong(const reader *r, const theirs *o, const char *expected) {
                    bb_escape_buf(o->value, safe, sizeof safe), expected);
 }
 
-/* A value of ours that the words do not hold. */
-static const char *keep(reader *r, uint64_t v) {
-    enum { MOST = sizeof r->c->number / sizeof *r->c->number };
-    char *to = r->c->number[r->c->n_numbers < MOST ? r->c->n_numbers++ : MOST - 1];
-    return bb_u64_text(v, to);
-}
-
 static void set(reader *r, cli_id id, const char *value) {
     if (!r->given[id]) r->a->value[id] = value;
+}
+
+/* A value that no word holds as it stands; the command keeps its text. */
+static bb_status set_kept(reader *r, cli_id id, const char *text, size_t n) {
+    cli_their_command *c = r->c;
+    char *copy = bb_grow((void **)&c->kept, c->n_kept, &c->cap_kept, sizeof *c->kept) ? bb_strndup(text, n) : NULL;
+    if (!copy) return bb_fail(r->err, BB_E_NOMEM, "out of memory");
+    c->kept[c->n_kept++] = copy;
+    set(r, id, copy);
+    return BB_OK;
+}
+
+static bb_status set_u64(reader *r, cli_id id, uint64_t v) {
+    char text[24];
+    bb_u64_text(v, text);
+    return set_kept(r, id, text, strlen(text));
 }
 
 static bool parse_int(const char *text, int64_t *v) {
@@ -85,20 +94,19 @@ static bb_status take_int(reader *r, const theirs *o) {
     switch (take) {
     case TAKE_LAYERS:
         r->c->layers_asked = !bb_name_eq(o->value, "auto") && v != -1;
-        set(r, OPT_GPU_LAYERS, v < 0 ? "all" : keep(r, (uint64_t)v));
-        break;
+        if (v >= 0) return set_u64(r, OPT_GPU_LAYERS, (uint64_t)v);
+        set(r, OPT_GPU_LAYERS, "all");
+        return BB_OK;
     case TAKE_SLOTS:
-        if (v > 0) set(r, OPT_PARALLEL, keep(r, (uint64_t)v));
-        break;
+        return v > 0 ? set_u64(r, OPT_PARALLEL, (uint64_t)v) : BB_OK;
     case TAKE_POOL:
         r->c->pool_ctx = v > 0 ? (uint64_t)v : 0;
-        break;
+        return BB_OK;
     default:
         r->c->ctx_asked = true; /* -c 0 too asks for the whole context */
-        r->a->value[o->option->id] = r->given[o->option->id] ? r->a->value[o->option->id] : NULL;
-        if (v > 0) set(r, o->option->id, keep(r, (uint64_t)v));
+        set(r, o->option->id, NULL);
+        return v > 0 ? set_u64(r, o->option->id, (uint64_t)v) : BB_OK;
     }
-    return BB_OK;
 }
 
 /* vLLM's lengths: k m g are powers of 1000, K M G of 1024. */
@@ -112,8 +120,7 @@ static bb_status take_length(reader *r, const theirs *o) {
     if (bb_name_eq(o->value, "auto") || strcmp(o->value, "-1") == 0) return BB_OK;
     if (end == o->value || !(v > 0) || v > 1e15 || (*end && (!unit || end[1])))
         return wrong(r, o, "a number of tokens such as 32768 or 32k");
-    set(r, o->option->id, keep(r, (uint64_t)(v * (double)(unit ? factors[unit - units] : 1) + 0.5)));
-    return BB_OK;
+    return set_u64(r, o->option->id, (uint64_t)(v * (double)(unit ? factors[unit - units] : 1) + 0.5));
 }
 
 /* Words of vLLM and Ollama for types, and ours. */
@@ -136,7 +143,10 @@ static bb_status take_word(reader *r, const theirs *o) {
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (words[i].take != o->option->take || !bb_name_eq(words[i].theirs, o->value)) continue;
-        if (words[i].ours) set(r, o->option->id, words[i].ours);
+        if (o->option->take == TAKE_DTYPE)
+            r->c->dtype = words[i].ours; /* of what is not quantized: whether anything is, the model tells */
+        else if (words[i].ours)
+            set(r, o->option->id, words[i].ours);
         return BB_OK;
     }
     cli_warn(&r->call->out, "%s %.*s %s is not planned", r->c->program->name, (int)o->length, o->name, o->value);
@@ -178,17 +188,19 @@ static bb_status take_tests(reader *r, const theirs *o) {
     return BB_OK;
 }
 
-static void take_first(reader *r, const theirs *o) {
-    const char *comma = strchr(o->value, ',');
-    if (!comma) {
+static bb_status take_first(reader *r, const theirs *o) {
+    char whole[96], first[96];
+    size_t n = strcspn(o->value, ",");
+    if (!o->value[n]) {
         set(r, o->option->id, o->value);
-        return;
+        return BB_OK;
     }
-    enum { MOST = sizeof r->c->number / sizeof *r->c->number };
-    char *to = r->c->number[r->c->n_numbers < MOST ? r->c->n_numbers++ : MOST - 1];
-    (void)snprintf(to, sizeof r->c->number[0], "%.*s", (int)(comma - o->value), o->value);
-    set(r, o->option->id, to);
-    cli_warn(&r->call->out, "%.*s %s: planned is %s", (int)o->length, o->name, o->value, to);
+    bb_status s = set_kept(r, o->option->id, o->value, n);
+    if (s) return s;
+    cli_warn(&r->call->out, "%.*s %s: planned is %s", (int)o->length, o->name,
+             bb_escape_buf(o->value, whole, sizeof whole),
+             bb_escape_buf(r->c->kept[r->c->n_kept - 1], first, sizeof first));
+    return BB_OK;
 }
 
 static void tell(const reader *r, const theirs *o) {
@@ -243,8 +255,7 @@ static bb_status take(reader *r, const theirs *o, size_t at) {
         c->shrinks = !is_off(o->value);
         return BB_OK;
     case TAKE_LIST:
-        take_first(r, o);
-        return BB_OK;
+        return take_first(r, o);
     case TAKE_PROMPT:
     case TAKE_GENERATE:
     case TAKE_PAIR:
@@ -378,6 +389,8 @@ bb_status cli_command_read(cli_call *call, cli_their_command *c, bb_error *err) 
     a->words = model;
     a->n_words = 1;
     while (program < c->n && strchr(c->words[program], '=') && !is_option(c->words[program])) program++;
+    if (program + 2 < c->n && cli_is_python(c->words[program]) && strcmp(c->words[program + 1], "-m") == 0)
+        program += 2;
     if (program == c->n || !(c->program = cli_program_find(c->words[program])))
         return unknown_program(c->words[program < c->n ? program : 0], err);
     if (a->before > 1)
@@ -399,6 +412,8 @@ bb_status cli_command_read(cli_call *call, cli_their_command *c, bb_error *err) 
 }
 
 void cli_command_clear(cli_their_command *c) {
+    for (size_t i = 0; i < c->n_kept; i++) free(c->kept[i]);
+    free(c->kept);
     free(c->all);
     *c = (cli_their_command){0};
 }
@@ -410,6 +425,10 @@ bb_status cli_command_finish(const cli_their_command *c, cli_plan *p, bb_error *
         uint64_t most = c->prompt > c->generate ? c->prompt : c->generate;
         if (!r->ctx) r->ctx = (most > c->pair ? most : c->pair) + c->depth;
         return BB_OK;
+    }
+    if (r->engine == BB_ENGINE_VLLM) {
+        r->serves = true;
+        if (c->dtype && !*r->weights && p->model->quant.method == BB_QUANT_NONE) strcpy(r->weights, c->dtype);
     }
     if (r->engine != BB_ENGINE_LLAMA_CPP) return BB_OK;
     if (!r->parallel && c->program->slots > 1) { /* a number of its own choice comes with one pool */
@@ -463,7 +482,7 @@ typedef struct change {
     bool done;
 } change;
 
-enum { CHANGES = 5 };
+enum { CHANGES = 8 };
 
 static bool add_change(const cli_their_command *c, change *list, size_t *n, cli_id id, const char *value) {
     const char *names = cli_program_option_for(c->program, id);
@@ -495,6 +514,8 @@ static bool list_changes(const cli_their_command *c, const bb_plan_request *from
                           to->gpu_layers == BB_ALL ? "all" : bb_u64_text(to->gpu_layers, number));
     if (to->tensor_parallel && from->tensor_parallel != to->tensor_parallel)
         all &= add_change(c, list, n, OPT_TENSOR_PARALLEL, bb_u64_text(to->tensor_parallel, number));
+    if (to->pipeline_parallel && from->pipeline_parallel != to->pipeline_parallel)
+        all &= add_change(c, list, n, OPT_PIPELINE_PARALLEL, bb_u64_text(to->pipeline_parallel, number));
     return all;
 }
 

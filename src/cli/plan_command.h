@@ -16,10 +16,11 @@ typedef struct cli_their_command {
     bool embeds;       /* logits of every token */
     bool shrinks;      /* llama.cpp fits what was not asked to the free memory: */
     bool ctx_asked, layers_asked;
+    const char *dtype; /* vllm: of tensors that are not quantized; NULL = the model's */
     /* llama-bench: the longest of its tests */
     uint64_t prompt, generate, pair, depth;
-    char number[6][24]; /* values that are spelled in our way */
-    size_t n_numbers;
+    char **kept; /* [n_kept] owned: values that are spelled in our way */
+    size_t n_kept, cap_kept;
     char model[512]; /* as it was found */
     char type[24];   /* weights that a name stands for */
 } cli_their_command;

@@ -47,11 +47,26 @@ static bb_status add_matrix(bb_sweep *sweep, bb_error *err) {
     return s;
 }
 
+/* Facts of one card say nothing of the cards of a list. */
+static bb_status check_facts(const cli_args *a, const bb_sweep *sweep, bb_error *err) {
+    static const struct {
+        cli_id id;
+        const char *name;
+    } facts[] = {{OPT_MEMORY, "--memory"}, {OPT_BANDWIDTH, "--bandwidth"}, {OPT_FLOPS, "--tflops"}};
+    for (size_t i = 0; bb_sweep_count(sweep, BB_SWEEP_GPU) && i < sizeof facts / sizeof *facts; i++)
+        if (cli_has(a, facts[i].id))
+            return bb_fail(err, BB_E_ARG,
+                           "%s is of one card: it does not go with --sweep gpu=LIST, whose cards have theirs",
+                           facts[i].name);
+    return BB_OK;
+}
+
 static bb_status add_values(const cli_args *a, bb_sweep *sweep, bb_error *err) {
     bb_status s = BB_OK;
     for (size_t i = 0; i < a->n_words && s == BB_OK; i++) s = bb_sweep_add(sweep, BB_SWEEP_MODEL, a->words[i], err);
     for (size_t i = 0; i < a->n_given && s == BB_OK; i++)
         if (a->given[i].id == OPT_SWEEP) s = add_list(sweep, a->given[i].value, err);
+    if (s == BB_OK) s = check_facts(a, sweep, err);
     if (s == BB_OK && cli_has(a, OPT_MATRIX)) s = add_matrix(sweep, err);
     if (s == BB_OK && !bb_sweep_count(sweep, BB_SWEEP_MODEL))
         s = bb_fail(err, BB_E_ARG, "plan: MODEL is missing: a word, or --sweep model=LIST");

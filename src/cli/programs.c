@@ -149,7 +149,7 @@ static const cli_program_option vllm_options[] = {
     {"--pipeline-parallel-size -pp", TAKE_VALUE, OPT_PIPELINE_PARALLEL},
     {"--block-size", TAKE_VALUE, OPT_BLOCK_SIZE},
     {"--kv-cache-dtype", TAKE_KV, OPT_KV},
-    {"--dtype", TAKE_DTYPE, OPT_WEIGHTS},
+    {"--dtype", TAKE_DTYPE, OPT_COUNT},
     {"--quantization -q", TAKE_METHOD, OPT_WEIGHTS},
     {"--enforce-eager", TAKE_FLAG, OPT_EAGER},
     {"--no-enforce-eager", TAKE_NOT, OPT_EAGER},
@@ -197,6 +197,7 @@ static const cli_program programs[] = {
     {"llama-completion", "llama.cpp", "", llama_options, llama_valued, llama_flags, false, 0},
     {"llama-bench", "llama.cpp", "", bench_options, bench_valued, bench_flags, false, 0},
     {"vllm", "vllm", "serve", vllm_options, vllm_valued, vllm_flags, true, 0},
+    {"vllm.entrypoints.openai.api_server", "vllm", "", vllm_options, vllm_valued, vllm_flags, false, 0},
     {"ollama", "ollama", "run", ollama_options, " --format --keepalive --think --dimensions ",
      " --insecure --nowordwrap --verbose --hidethinking --truncate ", true, 0},
 };
@@ -210,6 +211,11 @@ const cli_program *cli_program_find(const char *word) {
     for (size_t i = 0; i < PROGRAMS; i++)
         if (strcmp(programs[i].name, word) == 0) return &programs[i];
     return NULL;
+}
+
+bool cli_is_python(const char *word) {
+    const char *slash = strrchr(word, '/'), *name = slash ? slash + 1 : word;
+    return strncmp(name, "python", 6) == 0 && strspn(name + 6, "0123456789.") == strlen(name + 6);
 }
 
 static bool has_name(const char *names, const char *name, size_t length) {

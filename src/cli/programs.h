@@ -55,6 +55,8 @@ typedef struct cli_program { /* a row of a constant table */
 
 /* The program that a command's first word names, with or without a path; NULL when it is not known. */
 const cli_program *cli_program_find(const char *word);
+/* Whether a word starts Python, which runs a program of it by "-m MODULE". */
+bool cli_is_python(const char *word);
 const cli_program *cli_program_at(size_t i); /* NULL past the end */
 /* The row of an option, its name `length` bytes long; NULL when it has none. */
 const cli_program_option *cli_program_option_find(const cli_program *p, const char *name, size_t length);

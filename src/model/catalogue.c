@@ -231,6 +231,8 @@ static bb_status read_overhead(const table *t, size_t row, void *out) {
     if (!st) st = read_u64(t, row, "high_bytes", REQUIRED, &o->high_bytes, &empty);
     if (!st) st = read_status(t, row, "status", &o->status);
     if (!st) st = read_text(t, row, "source", false, o->source, sizeof o->source);
+    if (!st) st = read_text(t, row, "card", false, o->card, sizeof o->card);
+    if (!st) st = read_u64(t, row, "logs", OPTIONAL, &o->logs, &empty);
     if (st) return st;
     if (o->low_bytes > o->typical_bytes || o->typical_bytes > o->high_bytes)
         return cell_error(t, row, "low_bytes, typical_bytes, high_bytes", "are not in ascending order");
@@ -430,36 +432,35 @@ bb_status bb_catalogue_tables(const char *models_path, const char *gpus_path, bb
 
 /* Whether a row of `own` stands for a shipped one: that of the same part, or the one that measured all parts. */
 static bool replaced(const bb_csv *own, const bb_csv *shipped, size_t row) {
-    size_t engine = bb_csv_column(own, "engine"), part = bb_csv_column(own, "part");
+    size_t engine = bb_csv_column(own, "engine"), part = bb_csv_column(own, "part"), card = bb_csv_column(own, "card");
     const char *its_engine = bb_csv_cell(shipped, row, bb_csv_column(shipped, "engine"));
     const char *its_part = bb_csv_cell(shipped, row, bb_csv_column(shipped, "part"));
     for (size_t i = 0; i < bb_csv_rows(own); i++) {
         const char *p = bb_csv_cell(own, i, part);
-        if (!bb_name_eq(bb_csv_cell(own, i, engine), its_engine)) continue;
+        if (*bb_csv_cell(own, i, card) || !bb_name_eq(bb_csv_cell(own, i, engine), its_engine)) continue;
         if (bb_name_eq(p, its_part) || bb_name_eq(p, BB_OVERHEAD_MEASURED)) return true;
     }
     return false;
 }
 
-/* A row of `from` under the columns of `to`. */
-static void add_text_row(bb_str *out, const bb_csv *from, size_t row, const bb_csv *to) {
-    for (size_t c = 0; c < bb_csv_columns(to); c++) {
+/* A row of `from`, or its names where row is SIZE_MAX, under the columns of `first` and those that only `then` has. */
+static void add_text_row(bb_str *out, const bb_csv *from, size_t row, const bb_csv *first, const bb_csv *then) {
+    size_t n = bb_csv_columns(first);
+    for (size_t c = 0; c < n + bb_csv_columns(then); c++) {
+        const char *name = c < n ? bb_csv_name(first, c) : bb_csv_name(then, c - n);
+        if (c >= n && bb_csv_column(first, name) != SIZE_MAX) continue;
         bb_str_add(out, c ? "," : "");
-        bb_csv_text(out, bb_csv_cell(from, row, bb_csv_column(from, bb_csv_name(to, c))));
+        bb_csv_text(out, row == SIZE_MAX ? name : bb_csv_cell(from, row, bb_csv_column(from, name)));
     }
     bb_str_add(out, "\n");
 }
 
 /* The shipped rows that nothing stands for, then those of `own`. */
 static void merge_overheads(const bb_csv *shipped, const bb_csv *own, bb_str *out) {
-    for (size_t c = 0; c < bb_csv_columns(shipped); c++) {
-        bb_str_add(out, c ? "," : "");
-        bb_csv_text(out, bb_csv_name(shipped, c));
-    }
-    bb_str_add(out, "\n");
+    add_text_row(out, shipped, SIZE_MAX, shipped, own);
     for (size_t i = 0; i < bb_csv_rows(shipped); i++)
-        if (!replaced(own, shipped, i)) add_text_row(out, shipped, i, shipped);
-    for (size_t i = 0; i < bb_csv_rows(own); i++) add_text_row(out, own, i, shipped);
+        if (!replaced(own, shipped, i)) add_text_row(out, shipped, i, shipped, own);
+    for (size_t i = 0; i < bb_csv_rows(own); i++) add_text_row(out, own, i, shipped, own);
 }
 
 bb_status bb_catalogue_add_overheads(bb_catalogue *cat, const char *path, bb_error *err) {
@@ -513,6 +514,24 @@ uint64_t bb_catalogue_params(const bb_catalogue *cat, const char *name) {
 }
 size_t bb_catalogue_gpus(const bb_catalogue *cat) { return cat->n_gpus; }
 const bb_gpu *bb_catalogue_gpu(const bb_catalogue *cat, size_t i) { return i < cat->n_gpus ? &cat->gpus[i] : NULL; }
+/* " 10GB", " 80GB SXM": what a catalogue adds to a driver's name of a card. */
+static bool is_size(const char *text) {
+    size_t digits = *text == ' ' ? strspn(text + 1, "0123456789") : 0;
+    return digits && strncmp(text + 1 + digits, "GB", 2) == 0;
+}
+
+bool bb_overhead_is_of(const bb_overhead *o, const char *card) {
+    char part[sizeof o->card];
+    size_t n = strlen(o->card), all = strlen(card);
+    for (size_t i = 0; n && i + n <= all; i++) {
+        const char *rest = card + i + n;
+        if ((i && card[i - 1] != ' ') || (*rest && !is_size(rest))) continue;
+        (void)snprintf(part, sizeof part, "%.*s", (int)n, card + i);
+        if (bb_name_eq(part, o->card)) return true;
+    }
+    return false;
+}
+
 size_t bb_catalogue_overheads(const bb_catalogue *cat) { return cat->n_overheads; }
 const bb_overhead *bb_catalogue_overhead(const bb_catalogue *cat, size_t i) {
     return i < cat->n_overheads ? &cat->overheads[i] : NULL;

@@ -15,13 +15,22 @@ typedef struct bb_gpu {
 } bb_gpu;
 
 typedef struct bb_overhead { /* what no buffer contains: a driver's context, workspaces, fragmentation, a margin */
-    char name[48];           /* "llama.cpp driver context" */
+    char name[96];           /* "llama.cpp driver context" */
     char engine[16];
     char part[24]; /* "context": what its line of a plan is called, overhead:context */
+    char card[64]; /* the one that a measured row is of; "" = every card */
+    uint64_t logs; /* that a measured row stands for */
     uint64_t low_bytes, typical_bytes, high_bytes;
     bb_evidence status;
     char source[96];
 } bb_overhead;
+
+/* From so many logs of a card on, their spread is taken for the card's; below, the shipped rows' is kept around it.
+ * Assumed. */
+enum { BB_OVERHEAD_LOGS = 3 };
+/* Whether a row is of a card: its name, to which a driver adds a brand and the catalogue a size ("NVIDIA GeForce RTX
+ * 3080", "RTX 3080 10GB"). */
+bool bb_overhead_is_of(const bb_overhead *o, const char *card);
 
 typedef struct bb_catalogue bb_catalogue; /* owns its rows */
 
@@ -31,8 +40,8 @@ bb_status bb_catalogue_load(const char *models_path, const char *gpus_path, bb_c
  * of the user's costs little more than its text. */
 bb_status bb_catalogue_tables(const char *models_path, const char *gpus_path, bb_catalogue **cat, bb_error *err);
 #define BB_OVERHEAD_MEASURED "measured" /* the part that stands for all of an engine */
-/* Rows of overheads that were measured on this machine: each takes the place of the shipped row of its engine and part,
- * or of all rows of its engine. A file that is not there changes nothing. */
+/* Rows of the user's file of overheads: one without a card takes the place of the shipped row of its engine and part,
+ * or of all rows of its engine; one of a card stands beside them. A file that is not there changes nothing. */
 bb_status bb_catalogue_add_overheads(bb_catalogue *cat, const char *path, bb_error *err);
 void bb_catalogue_free(bb_catalogue *cat);
 size_t bb_catalogue_models(const bb_catalogue *cat);

@@ -12,6 +12,12 @@ bb_status bb_cards_repeat(bb_plan_request *r, const bb_plan_card *card, uint64_t
     return BB_OK;
 }
 
+void bb_cards_set(bb_plan_request *r, size_t n) {
+    for (size_t i = 1; i < n; i++) r->cards[i] = r->cards[0];
+    r->n_cards = n;
+    if (r->engine == BB_ENGINE_VLLM) r->tensor_parallel = n / (r->pipeline_parallel ? r->pipeline_parallel : 1);
+}
+
 bool bb_cards_counted(const char *text, char *base, size_t size, uint64_t *n) {
     size_t length = strlen(text), digits = 0;
     while (digits < length && text[length - digits - 1] >= '0' && text[length - digits - 1] <= '9') digits++;

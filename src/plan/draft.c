@@ -79,7 +79,7 @@ const char *bb_draft_device(const bb_draft *d) { return d->plan->used.no_gpu ? "
 enum { DISPLAY_PERMILLE = 66 };
 
 /* Low, typical and high of a row on a card; false when it does not count there. */
-static bool overhead_of(const bb_overhead *o, const bb_plan_request *u, bool first, bb_span *span) {
+static bool own_span(const bb_overhead *o, const bb_plan_request *u, bool first, bb_span *span) {
     /* ollama starts llama.cpp's own server */
     const char *name = bb_engine_name(u->engine == BB_ENGINE_OLLAMA ? BB_ENGINE_LLAMA_CPP : u->engine);
     uint64_t card = u->cards[0].limit_bytes;
@@ -99,6 +99,47 @@ static void add_span(bb_calc *c, bb_span *all, bb_span part) {
     all->high = bb_calc_add(c, all->high, part.high);
 }
 
+/* The card of a device; BB_PLAN_CARDS for the host. */
+static size_t card_of(const char *device) {
+    size_t i = 0;
+    while (i < BB_PLAN_CARDS && strcmp(device, bb_card_name(i)) != 0) i++;
+    return i;
+}
+
+static bool stands_for(const bb_overhead *measured, const bb_overhead *o, const char *card) {
+    return bb_overhead_is_of(measured, card) && bb_name_eq(measured->engine, o->engine) &&
+           (bb_name_eq(measured->part, o->part) || bb_name_eq(measured->part, BB_OVERHEAD_MEASURED));
+}
+
+/* What a row adds on a device. One that was measured on its card stands for the others of its part, and while few logs
+ * made it their spread is kept around it. */
+static bool overhead_of(const bb_draft *d, const bb_subject *s, size_t row, const char *device, bb_span *span) {
+    const bb_plan_request *u = &d->plan->used;
+    const bb_overhead *o = bb_catalogue_overhead(s->cat, row);
+    size_t at = card_of(device), n = bb_catalogue_overheads(s->cat);
+    const char *card = at < BB_PLAN_CARDS ? u->cards[at].name : "";
+    bb_calc c = {false};
+    bb_span others = {0}, one;
+    if (!own_span(o, u, at == 0, span)) return false;
+    if (!*o->card) {
+        for (size_t i = 0; i < n && *card; i++)
+            if (*bb_catalogue_overhead(s->cat, i)->card && stands_for(bb_catalogue_overhead(s->cat, i), o, card))
+                return false;
+        return true;
+    }
+    if (!bb_overhead_is_of(o, card)) return false;
+    for (size_t i = 0; i < n && o->logs < BB_OVERHEAD_LOGS; i++) {
+        const bb_overhead *other = bb_catalogue_overhead(s->cat, i);
+        if (!*other->card && stands_for(o, other, card) && own_span(other, u, at == 0, &one))
+            add_span(&c, &others, one);
+    }
+    if (others.high && !c.overflow) {
+        span->low = bb_min_u64(span->low, others.low);
+        span->high = bb_max_u64(span->high, others.high);
+    }
+    return true;
+}
+
 void bb_draft_overhead_own(bb_draft *d, const bb_subject *s, const char *device, const bb_overhead_own *own) {
     const bb_plan_request *u = &d->plan->used;
     if (u->overhead_set) {
@@ -109,10 +150,9 @@ void bb_draft_overhead_own(bb_draft *d, const bb_subject *s, const char *device,
     bb_evidence status = BB_MEASURED;
     const char *source = "data overheads";
     size_t rows = 0, n = s->cat ? bb_catalogue_overheads(s->cat) : 0;
-    bool first = strcmp(device, bb_card_name(0)) == 0;
     for (size_t i = 0; i < n; i++) {
         const bb_overhead *o = bb_catalogue_overhead(s->cat, i);
-        if (!overhead_of(o, u, first, &one)) continue;
+        if (!overhead_of(d, s, i, device, &one)) continue;
         add_span(&d->calc, &all, one);
         if (o->status != BB_MEASURED && status != BB_ASSUMED) status = o->status;
         source = o->source;
@@ -135,7 +175,7 @@ void bb_draft_overhead_own(bb_draft *d, const bb_subject *s, const char *device,
     for (size_t i = 0; rows > 1 && i < n; i++) {
         const bb_overhead *o = bb_catalogue_overhead(s->cat, i);
         char part[40];
-        if (!overhead_of(o, u, first, &one)) continue;
+        if (!overhead_of(d, s, i, device, &one)) continue;
         (void)snprintf(part, sizeof part, "overhead:%.30s", o->part);
         bb_draft_line(d, part, device, one, o->status, o->source, "%s: %s to %s", o->name,
                       bb_bytes_text(one.low, false, low), bb_bytes_text(one.high, false, high));

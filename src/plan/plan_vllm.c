@@ -3,6 +3,7 @@
  *
  * vllm/v1/worker/gpu_worker.py, determine_available_memory: available = total x utilization - (weights + non-torch +
  * peak of a profile run [+ CUDA graphs, since v0.21]). It starts when a sequence of max_model_len fits in that. */
+#include "base/str.h"
 #include "base/units.h"
 #include "plan/checkpoint.h"
 #include "plan/vllm_cache.h"
@@ -37,9 +38,11 @@ enum { HIDDEN_LEAST = 2, HIDDEN_LIKELY = 4, HIDDEN_MOST = 6 };
 
 /* ---- defaults ---- */
 
-/* vLLM: EngineArgs and SchedulerConfig (vllm/engine/arg_utils.py), CacheConfig's block of CUDA; 8192 tokens a step is
- * LLM()'s own and that of a server on a card of 70 GiB or more, 2048 of a server on a smaller one. */
-enum { BATCH = 8192, SEQS = 256, BLOCK = 16 };
+/* vLLM: EngineArgs (vllm/engine/arg_utils.py), CacheConfig's block of CUDA. A step of 8192 tokens and 256 sequences is
+ * that of LLM(). The API server's (get_batch_defaults there, OPENAI_API_SERVER): 8192 and 1024 on a card of 70 GiB or
+ * more that is no A100, else 2048 and 256. */
+enum { BATCH = 8192, SEQS = 256, SERVED_BATCH = 2048, LARGE_SEQS = 1024, BLOCK = 16 };
+static const uint64_t LARGE_CARD = UINT64_C(70) << 30;
 enum { NO_CTX = 4096 }; /* ours, for a model that does not tell */
 static const double UTILIZATION = 0.9;
 
@@ -51,12 +54,22 @@ static void vllm_kv_name(char *type, size_t size) {
         if (strcmp(type, names[i][0]) == 0) (void)snprintf(type, size, "%s", names[i][1]);
 }
 
+static bool is_large(const bb_plan_card *card) {
+    uint64_t total = card->driver_bytes ? card->driver_bytes : card->limit_bytes;
+    return total >= LARGE_CARD && !bb_name_contains(card->name, "a100"); /* slower with it: vLLM's pull request 17885 */
+}
+
+static void set_step(bb_plan_request *u) {
+    bool known = u->serves && u->cards[0].limit_bytes, large = known && is_large(&u->cards[0]);
+    if (!u->batch) u->batch = known && !large ? SERVED_BATCH : BATCH;
+    if (!u->outputs) u->outputs = bb_min_u64(large ? LARGE_SEQS : SEQS, u->batch);
+}
+
 bb_status bb_vllm_defaults(const bb_subject *s, bb_plan_request *u, bb_error *err) {
     const bb_arch *a = s->model->arch;
     if (!u->ctx) u->ctx = a && a->context ? a->context : NO_CTX;
     if (!u->parallel) u->parallel = 1;
-    if (!u->batch) u->batch = BATCH;
-    if (!u->outputs) u->outputs = bb_min_u64(SEQS, u->batch);
+    set_step(u);
     if (!u->kv_block) u->kv_block = BLOCK;
     if (!(u->utilization > 0)) u->utilization = UTILIZATION;
     if (!u->tensor_parallel) u->tensor_parallel = 1;

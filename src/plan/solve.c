@@ -3,6 +3,7 @@
 #include "plan/solve.h"
 #include "base/escape.h"
 #include "base/str.h"
+#include "plan/cards.h"
 #include "plan/kvcache.h"
 #include "plan/plan_parts.h"
 #include "plan/reserve.h"
@@ -105,12 +106,6 @@ static void set_batch(bb_plan_request *r, uint64_t tokens) {
     r->batch = bb_max_u64(r->batch ? r->batch : LLAMA_BATCH, tokens);
 }
 
-static void set_cards(bb_plan_request *r, size_t n) {
-    for (size_t i = 1; i < n; i++) r->cards[i] = r->cards[0];
-    r->n_cards = n;
-    if (r->engine == BB_ENGINE_VLLM) r->tensor_parallel = n / bb_max_u64(r->pipeline_parallel, 1);
-}
-
 /* Types of weights or cache into a request. */
 static void set_name(bb_plan_request *r, bb_solve solve, const char *name) {
     if (solve == BB_SOLVE_WEIGHTS) {
@@ -137,7 +132,7 @@ static void set_value(bb_plan_request *r, bb_solve solve, uint64_t value, uint64
         r->gpu_layers = value;
         break;
     case BB_SOLVE_GPUS:
-        set_cards(r, (size_t)value);
+        bb_cards_set(r, (size_t)value);
         break;
     case BB_SOLVE_PARAMS:
     case BB_SOLVE_WEIGHTS:

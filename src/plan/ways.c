@@ -121,11 +121,32 @@ static void more_cards(search *f) {
                    *r.cards[0].name ? r.cards[0].name : "that size");
 }
 
-/* The smallest card of the catalogue that takes it whole, from the same vendor where that is known. */
+/* What was asked of several cards means nothing on one: its options behind --gpu. */
+static void on_one_card(const bb_plan_request *ask, bb_plan_request *r, char *options, size_t size) {
+    size_t n = 0;
+    r->n_cards = 1;
+    options[0] = '\0';
+    if (ask->engine == BB_ENGINE_VLLM && ask->tensor_parallel > 1) {
+        r->tensor_parallel = 1;
+        n += (size_t)snprintf(options, size, " -tp 1");
+    }
+    if (ask->engine == BB_ENGINE_VLLM && ask->pipeline_parallel > 1) {
+        r->pipeline_parallel = 1;
+        n += (size_t)snprintf(options + n, size - n, " -pp 1");
+    }
+    if (ask->main_gpu) {
+        r->main_gpu = 0;
+        (void)snprintf(options + n, size - n, " -mg 0");
+    }
+}
+
+/* The smallest card of the catalogue that takes it whole, from the same vendor where that is known. Where one card was
+ * asked, a smaller one is not tried. */
 static void another_card(search *f) {
     const bb_catalogue *cat = f->s->cat;
     const bb_gpu *now = cat && *f->ask->cards[0].name ? bb_gpu_find(cat, f->ask->cards[0].name, NULL) : NULL;
-    uint64_t below = bb_plan_limit(f->ask);
+    uint64_t below = f->ask->n_cards > 1 ? 0 : bb_plan_limit(f->ask);
+    char rest[32], gpu[96];
     for (size_t tries = 0; cat && tries < bb_catalogue_gpus(cat); tries++) {
         const bb_gpu *best = NULL;
         for (size_t i = 0; i < bb_catalogue_gpus(cat); i++) {
@@ -137,12 +158,12 @@ static void another_card(search *f) {
         below = best->usable_bytes;
         bb_plan_request r = *f->ask;
         bb_plan_card_of(best, &r.cards[0]);
-        r.n_cards = 1;
-        r.tensor_parallel = r.pipeline_parallel = 0;
+        on_one_card(f->ask, &r, rest, sizeof rest);
         bb_plan_way *w = add(f, BB_WAY_CARD, &r);
         if (!w) continue;
         (void)snprintf(w->text, sizeof w->text, "card %s", best->name);
-        gpu_option(w->options, sizeof w->options, best->name, 1);
+        gpu_option(gpu, sizeof gpu, best->name, 1);
+        (void)snprintf(w->options, sizeof w->options, "%s%s", gpu, rest);
         return;
     }
 }

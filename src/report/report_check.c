@@ -73,14 +73,21 @@ static void add_learned(bb_table *t, const bb_overhead *o, bool si) {
     bb_table_foot(t, "%s", "");
     bb_str line;
     bb_str_init(&line);
-    bb_str_addf(&line, "Learned: '%s', %s (%s to %s), measured; plan uses it in place of the shipped overhead of %s.",
-                o->name, bb_bytes_text(o->typical_bytes, si, likely), bb_bytes_text(o->low_bytes, si, low),
-                bb_bytes_text(o->high_bytes, si, high), o->engine);
+    bb_str_addf(
+        &line,
+        "Learned: '%s', %s (%s to %s), measured; plan uses it on this card in place of the shipped overhead of %s",
+        o->name, bb_bytes_text(o->typical_bytes, si, likely), bb_bytes_text(o->low_bytes, si, low),
+        bb_bytes_text(o->high_bytes, si, high), o->engine);
+    if (o->logs < BB_OVERHEAD_LOGS)
+        bb_str_addf(&line, ", whose interval stays around it until there are %d logs", BB_OVERHEAD_LOGS);
+    bb_str_add(&line, ".");
     bb_table_foot_wrapped(t, bb_str_c(&line));
     bb_table_depends(t, &line);
     bb_str_clear(&line);
     bb_json *j = bb_json_add_object(bb_table_json(t), "learned");
     bb_json_add_text(j, "name", o->name);
+    bb_json_add_text(j, "card", o->card);
+    bb_json_add_u64(j, "logs", o->logs);
     bb_json_add_u64(j, "low_bytes", o->low_bytes);
     bb_json_add_u64(j, "typical_bytes", o->typical_bytes);
     bb_json_add_u64(j, "high_bytes", o->high_bytes);

@@ -31,9 +31,12 @@ bb_status bb_log_model(const bb_log *log, bb_model **model, bb_error *err);
 /* The file type that llama.cpp's words mean ("Q4_K - Medium": q4_K_M); NULL for others. */
 const char *bb_log_file_type(const bb_log *log);
 
-/* Adds what no buffer of this log holds to a user's file of overheads, as the one measured row of `engine` (of vLLM
- * what is not PyTorch's; its CUDA graphs are another part): low and
- * high are the least and the most of all logs, typical their mean. *row tells what the row says now. BB_E_NAME when the
- * log prints nothing of it. */
-bb_status bb_log_learn(const bb_log *log, const char *engine, const char *path, bb_overhead *row, bb_error *err);
+/* Adds what no buffer of this log holds to a user's file of overheads, as the one measured row of `engine` on `card`
+ * (of vLLM what is not PyTorch's; its CUDA graphs are another part): low and high are the least and the most of all
+ * logs, typical their mean. Of several cards those count that the log names as the first of them; columns and rows that
+ * are not known stay. *row tells what the row says now. BB_E_NAME when the log prints nothing of it. */
+bb_status bb_log_learn(const bb_log *log, const char *engine, const char *card, const char *path, bb_overhead *row,
+                       bb_error *err);
+/* The first card of which a log tells what no buffer holds; NULL when there is none. */
+const bb_log_device *bb_log_measured(const bb_log *log);
 #endif

@@ -9,18 +9,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOGS_COLUMN "logs" /* how many a row stands for */
-static const char *const columns[] = {"name",          "engine",     "part",   "low_bytes",
-                                      "typical_bytes", "high_bytes", "status", "source",
-                                      LOGS_COLUMN,     "note",       NULL};
+#define LOGS_COLUMN "logs"
+static const char *const columns[] = {"name",       "engine", "part",   "card",      "low_bytes", "typical_bytes",
+                                      "high_bytes", "status", "source", LOGS_COLUMN, "note",      NULL};
 
-/* What a log adds: over its cards the least, the mean and the most. */
+const bb_log_device *bb_log_measured(const bb_log *log) {
+    for (size_t i = 0; i < log->n_devices; i++)
+        if (log->devices[i].unaccounted_step) return &log->devices[i];
+    return NULL;
+}
+
+/* What a log adds: over its cards of one kind the least, the mean and the most. */
 static bool measure(const bb_log *log, bb_overhead *o) {
+    const bb_log_device *first = bb_log_measured(log);
     uint64_t n = 0, sum = 0;
     o->low_bytes = UINT64_MAX;
-    for (size_t i = 0; i < log->n_devices; i++) {
+    for (size_t i = 0; i < log->n_devices && first; i++) {
         const bb_log_device *d = &log->devices[i];
-        if (!d->unaccounted_step) continue;
+        if (!d->unaccounted_step || strcmp(d->card, first->card) != 0) continue;
         o->low_bytes = d->unaccounted_bytes < o->low_bytes ? d->unaccounted_bytes : o->low_bytes;
         o->high_bytes = d->unaccounted_bytes > o->high_bytes ? d->unaccounted_bytes : o->high_bytes;
         sum += d->unaccounted_bytes; /* each below 2^60, of at most 17 devices */
@@ -38,39 +44,68 @@ static uint64_t number(const bb_csv *csv, size_t row, const char *name) {
 }
 
 /* What the row of the same name had already. */
-static void join(const bb_csv *csv, size_t row, bb_overhead *o, uint64_t *logs) {
+static void join(const bb_csv *csv, size_t row, bb_overhead *o) {
     uint64_t low = number(csv, row, "low_bytes"), high = number(csv, row, "high_bytes");
     uint64_t before = number(csv, row, LOGS_COLUMN), typical = number(csv, row, "typical_bytes");
     if (!before || before > UINT32_MAX) return;
     o->low_bytes = low < o->low_bytes ? low : o->low_bytes;
     o->high_bytes = high > o->high_bytes ? high : o->high_bytes;
     o->typical_bytes = (uint64_t)(((double)typical * (double)before + (double)o->typical_bytes) / (double)(before + 1));
-    *logs = before + 1;
+    o->logs = before + 1;
 }
 
-static void put_row(bb_str *out, const bb_overhead *o, uint64_t logs) {
-    bb_csv_text(out, o->name);
-    bb_str_add(out, ",");
-    bb_csv_text(out, o->engine);
-    bb_str_addf(out, ",%s,%llu,%llu,%llu,measured,", o->part, (unsigned long long)o->low_bytes,
-                (unsigned long long)o->typical_bytes, (unsigned long long)o->high_bytes);
-    bb_csv_text(out, o->source);
-    bb_str_addf(out, ",%llu,\n", (unsigned long long)logs);
+/* The text of a known column of the measured row; NULL of another. */
+static const char *cell_of(const bb_overhead *o, const char *column, char number[24]) {
+    const struct {
+        const char *column, *text;
+    } texts[] = {{"name", o->name}, {"engine", o->engine},  {"part", o->part},
+                 {"card", o->card}, {"status", "measured"}, {"source", o->source}};
+    const struct {
+        const char *column;
+        uint64_t v;
+    } numbers[] = {{"low_bytes", o->low_bytes},
+                   {"typical_bytes", o->typical_bytes},
+                   {"high_bytes", o->high_bytes},
+                   {LOGS_COLUMN, o->logs}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (bb_name_eq(texts[i].column, column)) return texts[i].text;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (bb_name_eq(numbers[i].column, column)) return bb_u64_text(numbers[i].v, number);
+    return NULL;
 }
 
-static void put_file(bb_str *out, const bb_csv *old, const bb_overhead *o, uint64_t logs) {
-    size_t name = old ? bb_csv_column(old, "name") : 0;
-    for (const char *const *c = columns; *c; c++) bb_str_addf(out, "%s%s", c == columns ? "" : ",", *c);
-    bb_str_add(out, "\n");
-    for (size_t i = 0; old && i < bb_csv_rows(old); i++) {
-        if (bb_name_eq(bb_csv_cell(old, i, name), o->name)) continue;
-        for (const char *const *c = columns; *c; c++) {
-            bb_str_add(out, c == columns ? "" : ",");
-            bb_csv_text(out, bb_csv_cell(old, i, bb_csv_column(old, *c)));
-        }
-        bb_str_add(out, "\n");
+/* Column i of the new file: those of the old one, then ours that it has not; NULL past the end. */
+static const char *column_at(const bb_csv *old, size_t i) {
+    size_t n = old ? bb_csv_columns(old) : 0;
+    if (i < n) return bb_csv_name(old, i);
+    for (const char *const *c = columns; *c; c++)
+        if ((!old || bb_csv_column(old, *c) == SIZE_MAX) && i-- == n) return *c;
+    return NULL;
+}
+
+/* An old row with what the measured one says in its place (o NULL: as it stands; row SIZE_MAX: there is none). */
+static void put_row(bb_str *out, const bb_csv *old, size_t row, const bb_overhead *o) {
+    const char *column, *text;
+    char number[24];
+    for (size_t i = 0; (column = column_at(old, i)); i++) {
+        text = o ? cell_of(o, column, number) : NULL;
+        if (!text) text = row == SIZE_MAX ? "" : bb_csv_cell(old, row, bb_csv_column(old, column));
+        bb_str_add(out, i ? "," : "");
+        bb_csv_text(out, text);
     }
-    put_row(out, o, logs);
+    bb_str_add(out, "\n");
+}
+
+/* at: the old row of the same name, SIZE_MAX = none. */
+static void put_file(bb_str *out, const bb_csv *old, size_t at, const bb_overhead *o) {
+    const char *column;
+    for (size_t i = 0; (column = column_at(old, i)); i++) {
+        bb_str_add(out, i ? "," : "");
+        bb_csv_text(out, column);
+    }
+    bb_str_add(out, "\n");
+    for (size_t i = 0; old && i < bb_csv_rows(old); i++) put_row(out, old, i, i == at ? o : NULL);
+    if (at == SIZE_MAX) put_row(out, old, SIZE_MAX, o);
 }
 
 static bb_status save(const char *path, const bb_str *text, bb_error *err) {
@@ -104,9 +139,10 @@ static bb_status read_old(const char *path, bb_csv **old, bb_error *err) {
     return st;
 }
 
-bb_status bb_log_learn(const bb_log *log, const char *engine, const char *path, bb_overhead *row, bb_error *err) {
-    bb_overhead o = {.status = BB_MEASURED};
-    uint64_t logs = 1;
+bb_status bb_log_learn(const bb_log *log, const char *engine, const char *card, const char *path, bb_overhead *row,
+                       bb_error *err) {
+    bb_overhead o = {.status = BB_MEASURED, .logs = 1};
+    size_t at = SIZE_MAX;
     bb_csv *old = NULL;
     if (!measure(log, &o)) {
         bb_fail(err, BB_E_NAME, "check --learn: the log does not tell what stands beside the buffers");
@@ -115,16 +151,18 @@ bb_status bb_log_learn(const bb_log *log, const char *engine, const char *path, 
     }
     bb_status st = read_old(path, &old, err);
     if (st) return st;
-    (void)snprintf(o.name, sizeof o.name, "%.15s on this machine", engine);
+    (void)snprintf(o.name, sizeof o.name, "%.15s on this %.63s", engine, card);
+    (void)snprintf(o.card, sizeof o.card, "%.63s", card);
     (void)snprintf(o.engine, sizeof o.engine, "%.15s", engine);
     strcpy(o.part, log->kind == BB_LOG_VLLM ? "non_torch" : BB_OVERHEAD_MEASURED);
     for (size_t i = 0; old && i < bb_csv_rows(old); i++)
-        if (bb_name_eq(bb_csv_cell(old, i, bb_csv_column(old, "name")), o.name)) join(old, i, &o, &logs);
-    (void)snprintf(o.source, sizeof o.source, "bitbudget check --learn, %llu log%s", (unsigned long long)logs,
-                   logs == 1 ? "" : "s");
+        if (bb_name_eq(bb_csv_cell(old, i, bb_csv_column(old, "name")), o.name)) at = i;
+    if (at != SIZE_MAX) join(old, at, &o);
+    (void)snprintf(o.source, sizeof o.source, "bitbudget check --learn, %llu log%s", (unsigned long long)o.logs,
+                   o.logs == 1 ? "" : "s");
     bb_str text;
     bb_str_init(&text);
-    put_file(&text, old, &o, logs);
+    put_file(&text, old, at, &o);
     bb_csv_free(old);
     st = save(path, &text, err);
     bb_str_clear(&text);

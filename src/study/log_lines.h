@@ -25,6 +25,8 @@ bb_log_device *bb_log_device_of(bb_log *log, const char *name);
 /* How a size joins those that stand for the same component and device. */
 typedef enum bb_log_join { BB_LOG_ADD, BB_LOG_MOST, BB_LOG_FIRST, BB_LOG_FINER } bb_log_join;
 void bb_log_add(bb_log *log, const char *component, const char *device, bb_log_amount a, bb_log_join join);
+/* Takes the sizes of a component away, of every device. */
+void bb_log_drop(bb_log *log, const char *component);
 static inline void bb_log_set(uint64_t *to, uint64_t v) {
     if (!*to) *to = v;
 }

@@ -153,6 +153,17 @@ static void read_context_value(bb_log *log, const char *name, const char *value)
     }
 }
 
+/* A context of the same model takes the place of the one before it, as of llama-bench's tests. */
+static void start_context(bb_log *log) {
+    static const char *const own[] = {"kv_cache", "recurrent_state", "output_buffer", "compute_buffer"};
+    if (log->models > 1) return;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) bb_log_drop(log, own[i]);
+    log->ctx = log->batch = log->ubatch = log->parallel = log->outputs = 0;
+    log->unified = false;
+    log->flash = 0;
+    log->kv_k[0] = log->kv_v[0] = '\0';
+}
+
 /* "print_info: n_embd = 4096", "llama_context: n_ctx = 8192". */
 static void read_value(bb_log *log, const char *line) {
     const char *equal = strchr(line, '='), *colon = strstr(line, ": ");
@@ -168,6 +179,9 @@ static void read_value(bb_log *log, const char *line) {
     memcpy(name, start, n);
     name[n] = '\0';
     const char *value = equal + 1 + strspn(equal + 1, " ");
+    /* before "constructing", n_ctx was the first line, or the one behind n_seq_max */
+    bool first = strcmp(name, "n_seq_max") == 0 || (strcmp(name, "n_ctx") == 0 && log->ctx);
+    if (context && first && !log->constructs) start_context(log);
     if (model)
         read_model_value(log, name, value);
     else
@@ -233,6 +247,10 @@ void bb_log_llama_line(bb_log *log, const char *line) {
         bb_log_count_after(line, "/", &layers) && log->models <= 1) {
         log->offloaded = v;
         log->offloaded_printed = true;
+    }
+    if (strstr(line, "constructing llama_context")) {
+        log->constructs = true;
+        start_context(log);
     }
     if (strstr(line, "Flash Attention was auto, set to enabled")) log->flash = 1;
     if (strstr(line, "Flash Attention was auto, set to disabled")) log->flash = -1;

@@ -161,6 +161,13 @@ void bb_log_add(bb_log *log, const char *component, const char *device, bb_log_a
     (void)snprintf(s->device, sizeof s->device, "%s", device);
 }
 
+void bb_log_drop(bb_log *log, const char *component) {
+    size_t n = 0;
+    for (size_t i = 0; i < log->n_sizes; i++)
+        if (strcmp(log->sizes[i].component, component) != 0) log->sizes[n++] = log->sizes[i];
+    log->n_sizes = n;
+}
+
 /* ---- lines ---- */
 
 static void take_line(bb_log *log) {

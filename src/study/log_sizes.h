@@ -43,12 +43,13 @@ typedef struct bb_log {
     uint64_t tensors;
     double parameters, parameters_step;
     uint64_t ctx, batch, ubatch, parallel, outputs, offloaded;
-    bool offloaded_printed, unified, rules_of_server;
-    int flash; /* 1 on, -1 off, 0 not printed */
+    bool offloaded_printed, unified;
+    bool constructs; /* it says where a context begins */
+    int flash;       /* 1 on, -1 off, 0 not printed */
     char kv_k[16], kv_v[16], dtype[16], method[24];
     uint64_t tensor_parallel, pipeline_parallel, max_seqs, max_batched, block_size;
     double utilization;
-    bool eager, gpu_named;
+    bool eager;
     uint64_t tried_bytes; /* PyTorch: what it could not get */
     char line[BB_LOG_LINE];
     size_t used; /* of a line that has not ended */

@@ -228,10 +228,7 @@ static void set(bb_plan_request *r, bb_sweep_key key, const value *v) {
         (void)bb_cards_repeat(r, &v->card, v->number, NULL); /* as many were repeated before */
         break;
     case BB_SWEEP_GPUS:
-        if (r->no_gpu) break;
-        bb_plan_card card = r->cards[0];
-        r->n_cards = 0;
-        (void)bb_cards_repeat(r, &card, v->number, NULL); /* no more than 16 were taken */
+        if (!r->no_gpu) bb_cards_set(r, (size_t)v->number);
         break;
     case BB_SWEEP_MODEL:
     case BB_SWEEP_KEYS:
@@ -305,7 +302,7 @@ bb_status bb_sweep_row_at(bb_sweep *s, size_t index, bb_sweep_row *row, bb_error
     if (st) *r = ask;
     fill(s, r, row);
     row->planned = !st;
-    row->limit_bytes = bb_plan_limit(&ask);
+    row->limit_bytes = st ? bb_plan_limit(&ask) : s->plan.limit_bytes;
     if (st) {
         row->why = s->planned ? s->why.text : s->refused.text;
         return BB_OK;

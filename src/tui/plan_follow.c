@@ -102,18 +102,20 @@ static void find_smallest(bb_plan_screen *s) {
     free(sorted);
 }
 
-/* Cards that people have: some of each size, in the order of the catalogue. */
-static void find_cards(bb_plan_screen *s) {
+const char *bb_plan_known_card(size_t i) {
     static const char *const known[] = {
-        "RTX 3060",  "RTX 4060 Ti 16GB", "T4",     "RTX 3080", "RTX 3090",  "RTX 4080",
-        "RTX 4090",  "RTX 5090",         "L4",     "A10",      "A6000",     "L40S",
-        "A100 40GB", "A100 80GB",        "H100",   "H200",     "RTX A6000", "RX 7900 XTX",
-        "RTX 4070",  "V100 16GB",        "MI300X", "B200"};
-    for (size_t i = 0; i < sizeof known / sizeof *known && s->n_cards < BB_CARDS; i++) {
-        const bb_gpu *g = bb_gpu_find(s->cat, known[i], NULL);
-        bool again = false;
-        for (size_t k = 0; k < s->n_cards; k++) again = again || s->cards[k].gpu == g;
-        if (!g || again || !g->usable_bytes) continue;
+        "RTX 3060 12GB",  "RTX 4060 Ti 16GB", "T4",       "RTX 3080 10GB", "RTX 3090",  "RTX 4080",
+        "RTX 4090",       "RTX 5090",         "L4",       "A10",           "RTX A6000", "L40S",
+        "A100 40GB SXM",  "A100 80GB SXM",    "H100 SXM", "H200",          "RTX 4070",  "RX 7900 XTX",
+        "V100 16GB PCIe", "MI300X",           "B200"};
+    return i < sizeof known / sizeof *known ? known[i] : NULL;
+}
+
+static void find_cards(bb_plan_screen *s) {
+    const char *name;
+    for (size_t i = 0; (name = bb_plan_known_card(i)) && s->n_cards < BB_CARDS; i++) {
+        const bb_gpu *g = bb_gpu_find(s->cat, name, NULL);
+        if (!g || !g->usable_bytes) continue;
         bb_plan_request ask = bb_plan_screen_on(s, g, bb_plan_screen_cards(&s->ask));
         if (bb_plan_screen_try(s, &ask)) s->cards[s->n_cards++] = (bb_card){g, s->trial.fits};
     }

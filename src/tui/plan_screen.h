@@ -101,6 +101,8 @@ void bb_plan_screen_take(bb_plan_screen *s, const bb_plan_request *ask);
 bool bb_plan_screen_try(bb_plan_screen *s, const bb_plan_request *ask);
 /* The request with so many of that card. */
 bb_plan_request bb_plan_screen_on(const bb_plan_screen *s, const bb_gpu *g, uint64_t cards);
+/* Cards that people have, some of each size, as the catalogue names them; NULL past the end. */
+const char *bb_plan_known_card(size_t i);
 /* Lines that are shown: those without a colon. */
 size_t bb_plan_screen_lines(const bb_plan_screen *s);
 const bb_plan_line *bb_plan_screen_line(const bb_plan_screen *s, size_t i);

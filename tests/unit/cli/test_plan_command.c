@@ -2,7 +2,10 @@
 /* test_plan_command.c - command lines of llama.cpp, vLLM and Ollama as requests, and back with what differs. */
 #include "cli/plan_command.h"
 #include "harness.h"
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static cli_call call;
 static cli_plan plan;
@@ -103,6 +106,18 @@ START_TEST(llama) {
 }
 END_TEST
 
+/* However often an option is written: each keeps its own text. */
+START_TEST(repeated) {
+    const bb_plan_request *r =
+        request("llama-3.1-8b -- llama-server -m x -np 3 -c 4096 -c 4096 -c 4096 -c 4096 -c 4096 -c 4096 -ngl 20");
+    ck_assert_uint_eq(r->parallel, 3);
+    ck_assert_uint_eq(r->ctx, 4096);
+    ck_assert_uint_eq(r->gpu_layers, 20);
+    r = request("llama-3.1-8b --gpu RTX-3090x3 -- llama-bench -m x -ngl 7 -ts 0.3333333333/0.3333333333/0.25,1/1/1");
+    ck_assert(r->cards[0].split == 0.3333333333 && r->cards[2].split == 0.25);
+}
+END_TEST
+
 /* tools/llama-bench: n_ctx is n_prompt + n_gen + n_depth of a test; its prompt tests generate nothing. */
 START_TEST(bench) {
     ck_assert_uint_eq(request("llama-3.1-8b -- llama-bench -m x.gguf")->ctx, 512);
@@ -129,6 +144,40 @@ START_TEST(vllm) {
     ck_assert(r->eager);
     ck_assert_str_eq(r->kv_k, "e4m3fn");
     ck_assert_str_eq(r->weights, "f16");
+}
+END_TEST
+
+/* --dtype is of what is not quantized, in any order; a checkpoint's own quantization too. */
+START_TEST(vllm_types) {
+    ck_assert_str_eq(request("llama-3.1-8b -- vllm serve x --quantization awq --dtype half")->weights, "awq");
+    ck_assert_str_eq(request("llama-3.1-8b -- vllm serve x --dtype half --quantization awq")->weights, "awq");
+    ck_assert_str_eq(request("llama-3.1-8b -- vllm serve x --dtype half")->weights, "f16");
+    ck_assert_str_eq(request("llama-3.1-8b --weights fp8 -- vllm serve x --dtype half")->weights, "fp8");
+    ck_assert_str_eq(request("llama-3.1-8b -- vllm serve x --dtype half --dtype auto")->weights, "");
+    char folder[] = "/tmp/bb_awq_XXXXXX", path[64], text[96];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    FILE *f = fopen(path, "w");
+    fputs("{\"model_type\":\"llama\",\"hidden_size\":128,\"intermediate_size\":256,\"num_hidden_layers\":2,"
+          "\"num_attention_heads\":4,\"vocab_size\":512,\"max_position_embeddings\":512,"
+          "\"quantization_config\":{\"quant_method\":\"awq\",\"bits\":4,\"group_size\":128}}",
+          f);
+    fclose(f);
+    snprintf(text, sizeof text, "%s -- vllm serve x --dtype half", folder);
+    ck_assert_str_eq(request(text)->weights, "");
+    unlink(path);
+    rmdir(folder);
+}
+END_TEST
+
+START_TEST(vllm_module) {
+    const bb_plan_request *r = request("-- python3.11 -m vllm.entrypoints.openai.api_server --max-model-len 4096 "
+                                       "--model meta-llama/Llama-3.1-8B -tp 2");
+    ck_assert_int_eq(r->engine, BB_ENGINE_VLLM);
+    ck_assert_str_eq(plan.model->title, "llama-3.1-8b");
+    ck_assert_uint_eq(r->ctx, 4096);
+    ck_assert_uint_eq(r->tensor_parallel, 2);
+    ck_assert_int_ne(read_line("-- python -m http.server --model llama-3.1-8b"), BB_OK);
 }
 END_TEST
 
@@ -231,8 +280,11 @@ static Suite *suite(void) {
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, defaults);
     tcase_add_test(t, llama);
+    tcase_add_test(t, repeated);
     tcase_add_test(t, bench);
     tcase_add_test(t, vllm);
+    tcase_add_test(t, vllm_types);
+    tcase_add_test(t, vllm_module);
     tcase_add_test(t, ollama);
     tcase_add_test(t, mistakes);
     tcase_add_test(t, back);

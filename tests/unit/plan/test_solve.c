@@ -244,6 +244,47 @@ START_TEST(ways_fit) {
 }
 END_TEST
 
+/* Another card: the smallest one that takes all of it, also below the sum of several, with what one card needs said. */
+START_TEST(another_card) {
+    static const struct {
+        bb_engine engine;
+        const char *weights;
+    } cases[] = {{BB_ENGINE_LLAMA_CPP, "q8_0"}, {BB_ENGINE_VLLM, "fp8"}};
+    for (size_t i = 0; i < 2; i++) {
+        opened o;
+        bb_plan_way ways[BB_WAY_CHANGES], *w = NULL;
+        bb_plan p = {0};
+        size_t n = 0;
+        bool vllm = cases[i].engine == BB_ENGINE_VLLM;
+        const bb_gpu *small = bb_gpu_find(cat, "RTX 3060 12GB", NULL), *chosen = NULL;
+        open_model(&o, "qwen3-8b");
+        bb_plan_request r = on_card(cases[i].engine, cases[i].weights, 0);
+        for (r.n_cards = 0; r.n_cards < 2; r.n_cards++) bb_plan_card_of(small, &r.cards[r.n_cards]);
+        r.ctx = 65536;
+        r.split_mode = vllm ? BB_SPLIT_LAYER : BB_SPLIT_NONE; /* the first card takes all */
+        r.tensor_parallel = vllm ? 2 : 0;
+        ck_assert_int_eq(bb_plan_ways(&o.subject, &r, ways, BB_WAY_CHANGES, &n, NULL), BB_OK);
+        for (size_t k = 0; k < n; k++)
+            if (ways[k].change == BB_WAY_CARD) w = &ways[k];
+        ck_assert_ptr_nonnull(w);
+        ck_assert_uint_eq(w->request.n_cards, 1);
+        ck_assert_uint_eq(strstr(w->options, " -tp 1") != NULL, vllm);
+        ck_assert_uint_eq(w->request.tensor_parallel, vllm);
+        ck_assert_ptr_nonnull(chosen = bb_gpu_find(cat, w->request.cards[0].name, NULL));
+        for (size_t k = 0; k < bb_catalogue_gpus(cat); k++) { /* no smaller one of the vendor does */
+            const bb_gpu *g = bb_catalogue_gpu(cat, k);
+            bb_plan_request one = w->request;
+            if (strcmp(g->vendor, small->vendor) != 0 || !g->usable_bytes || g->usable_bytes >= chosen->usable_bytes)
+                continue;
+            bb_plan_card_of(g, &one.cards[0]);
+            ck_assert(bb_plan_subject(&o.subject, &one, &p, NULL) != BB_OK || p.fits != BB_FITS_YES);
+            bb_plan_clear(&p);
+        }
+        close_model(&o);
+    }
+}
+END_TEST
+
 /* The files that llama.cpp's own table of this model lists grow along the ladder. */
 START_TEST(ladder_is_ordered) {
     opened o;
@@ -277,6 +318,7 @@ static Suite *make_suite(void) {
     tcase_add_test(c, parameters_of_a_shape);
     tcase_add_test(c, what_is_refused);
     tcase_add_test(c, ways_fit);
+    tcase_add_test(c, another_card);
     tcase_add_test(c, ladder_is_ordered);
     tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);

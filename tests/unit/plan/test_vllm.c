@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_vllm.c - vLLM's budget, cache and ranks against what it printed, its own examples, and sums over the ranks. */
 #include "plan/opened.h"
+#include "plan/plan_parts.h"
 #include "plan/vllm_cache.h"
 #include <math.h>
 
@@ -104,6 +105,26 @@ START_TEST(vllm_on_t4) {
     ck_assert_int_eq(p.fits, BB_FITS_YES); /* it served */
     bb_plan_clear(&p);
     close_model(&o);
+}
+END_TEST
+
+/* get_batch_defaults of vllm/engine/arg_utils.py: 70 GiB by the driver, and no A100. */
+START_TEST(vllm_steps) {
+    static const struct {
+        const char *gpu;
+        uint64_t batch, seqs;
+    } cards[] = {
+        {"RTX 4090", 2048, 256}, {"H100 SXM", 8192, 1024}, {"A100 80GB SXM", 2048, 256}, {"MI300X", 8192, 1024}};
+    opened o;
+    for (size_t i = 0; i < sizeof cards / sizeof *cards; i++) {
+        bb_plan_request r = {.serves = true};
+        bb_plan_card_of(bb_gpu_find(cat, cards[i].gpu, NULL), &r.cards[0]);
+        open_model(&o, "llama-3.2-1b");
+        ck_assert_int_eq(bb_vllm_defaults(&o.subject, &r, NULL), BB_OK);
+        ck_assert_msg(r.batch == cards[i].batch && r.outputs == cards[i].seqs, "%s: %llu, %llu", cards[i].gpu,
+                      (unsigned long long)r.batch, (unsigned long long)r.outputs);
+        close_model(&o);
+    }
 }
 END_TEST
 
@@ -280,6 +301,7 @@ static Suite *make_suite(void) {
     tcase_add_test(t, vllm_tokens);
     tcase_add_test(t, vllm_groups);
     tcase_add_test(t, vllm_on_t4);
+    tcase_add_test(t, vllm_steps);
     tcase_add_test(t, vllm_ranks);
     tcase_add_test(t, vllm_cuts_layouts);
     tcase_add_test(t, vllm_refuses);

@@ -2,6 +2,7 @@
 /* test_log_sizes.c - what stands in logs of five programs, old and new wording; a model by its shape; what is learned.
  */
 #include "base/csv.h"
+#include "base/str.h"
 #include "harness.h"
 #include "study/log_check.h"
 #include "study/log_lines.h"
@@ -122,6 +123,37 @@ START_TEST(devices_and_repeats) {
 }
 END_TEST
 
+/* llama-bench -v makes a context for each test: the last one stands, with its settings; one model's weights stay. */
+START_TEST(contexts) {
+    static const char *const begins[] = {"llama_context: constructing llama_context\nllama_context: n_seq_max = 1\n",
+                                         "llama_context: n_seq_max = 1\n", ""};
+    for (size_t b = 0; b < 3; b++) {
+        bb_str text;
+        bb_str_init(&text);
+        bb_str_add(&text, "load_tensors: CUDA0 model buffer size = 100.00 MiB\n");
+        for (unsigned i = 3; i > 0; i--)
+            bb_str_addf(
+                &text,
+                "%s%s: n_ctx = %u\n%s: flash_attn = %s\n"
+                "llama_context: CPU output buffer size = %u.00 MiB\n"
+                "llama_kv_cache: CUDA0 KV buffer size = %u.00 MiB\nllama_kv_cache: CUDA0 KV buffer size = 1.00 MiB\n"
+                "llama_memory_recurrent: CUDA0 RS buffer size = %u.00 MiB\n"
+                "sched_reserve: CUDA0 compute buffer size = %u.00 MiB\n",
+                begins[b], b == 2 ? "llama_new_context_with_model" : "llama_context", i * 512,
+                b == 2 ? "llama_new_context_with_model" : "llama_context", i > 1 ? "1" : "0", i, i * 10, i, i * 7);
+        read_text(bb_str_c(&text));
+        bb_str_clear(&text);
+        ck_assert_uint_eq(ll.ctx, 512);
+        ck_assert_int_eq(ll.flash, -1);
+        ck_assert_uint_eq(size_of("weights", "gpu0"), MIB(100));
+        ck_assert_uint_eq(size_of("kv_cache", "gpu0"), MIB(11));
+        ck_assert_uint_eq(size_of("recurrent_state", "gpu0"), MIB(1));
+        ck_assert_uint_eq(size_of("output_buffer", "host"), MIB(1));
+        ck_assert_uint_eq(size_of("compute_buffer", "gpu0"), MIB(7));
+    }
+}
+END_TEST
+
 START_TEST(vllm) {
     read_file("vllm-v1.log");
     ck_assert_int_eq(ll.kind, BB_LOG_VLLM);
@@ -219,52 +251,84 @@ START_TEST(comparison) {
 }
 END_TEST
 
+/* Of a card that is named so in a plan; NULL where it plans none. */
+static bb_plan_line overhead_on(const bb_catalogue *cat, const char *card) {
+    bb_plan_request r = {.engine = BB_ENGINE_LLAMA_CPP, .weights = "q4_K_M", .ctx = 512};
+    bb_model *m = NULL;
+    bb_subject subject;
+    bb_plan p = {0};
+    bb_plan_line found = {0};
+    r.cards[0] = (bb_plan_card){.limit_bytes = GIB(24), .driver_bytes = GIB(24)};
+    snprintf(r.cards[0].name, sizeof r.cards[0].name, "%s", card);
+    ck_assert_int_eq(bb_model_locate(cat, NULL, "llama-3.2-1b", &m, NULL), BB_OK);
+    ck_assert_int_eq(bb_subject_init(&subject, m, cat, NULL), BB_OK);
+    ck_assert_int_eq(bb_plan_subject(&subject, &r, &p, NULL), BB_OK);
+    for (size_t i = 0; i < p.n_lines; i++)
+        if (strcmp(p.lines[i].component, "overhead") == 0) found = p.lines[i];
+    bb_plan_clear(&p);
+    bb_subject_clear(&subject);
+    bb_model_free(m);
+    return found;
+}
+
+static void write_text(const char *path, const char *text) {
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+/* One log moves the likely value of its card, and three take the place of the shipped interval; other cards keep it. */
 START_TEST(learning) {
     char path[] = "/tmp/bb_overheads_XXXXXX";
     int fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);
     close(fd);
-    unlink(path);
     bb_overhead o;
     bb_catalogue *cat = NULL;
     read_text("nothing\n");
-    ck_assert_int_eq(bb_log_learn(&ll, "llama.cpp", path, &o, &err), BB_E_NAME);
-    read_file("llama-3.1-8b.log");
-    ck_assert_msg(bb_log_learn(&ll, "llama.cpp", path, &o, &err) == BB_OK, "%s", err.text);
-    ck_assert_uint_eq(o.typical_bytes, MIB(467));
-    read_text("llama_memory_breakdown_print: |   - CUDA0 (x) | 24000 = 1 + (2 = 3 + 4 + 5) + 1067 |\n");
-    ck_assert_int_eq(bb_log_learn(&ll, "llama.cpp", path, &o, &err), BB_OK);
-    read_file("vllm-v0.log");
-    ck_assert_int_eq(bb_log_learn(&ll, "vllm", path, &o, &err), BB_OK);
+    ck_assert_int_eq(bb_log_learn(&ll, "llama.cpp", "RTX 3080", path, &o, &err), BB_E_NAME);
     ck_assert_int_eq(bb_catalogue_load(NULL, NULL, &cat, &err), BB_OK);
-    ck_assert_msg(bb_catalogue_add_overheads(cat, path, &err) == BB_OK, "%s", err.text);
-    size_t own = 0, simple = 0;
-    for (size_t i = 0; i < bb_catalogue_overheads(cat); i++) {
-        const bb_overhead *row = bb_catalogue_overhead(cat, i);
-        simple += strcmp(row->engine, "simple") == 0;
-        if (strcmp(row->engine, "llama.cpp") != 0) continue;
-        own++; /* in place of all that is shipped for this engine */
-        ck_assert_int_eq(row->status, BB_MEASURED);
-        ck_assert_uint_eq(row->low_bytes, MIB(467));
-        ck_assert_uint_eq(row->typical_bytes, MIB(767));
-        ck_assert_uint_eq(row->high_bytes, MIB(1067));
-    }
-    ck_assert_uint_eq(own, 1);
-    ck_assert_uint_eq(simple, 1);
-    /* the table of `data overheads` is the same */
-    const bb_csv *csv = bb_catalogue_csv(cat, "overheads");
-    ck_assert_uint_eq(bb_csv_rows(csv), bb_catalogue_overheads(cat));
+    bb_plan_line shipped = overhead_on(cat, "RTX 3080");
     bb_catalogue_free(cat);
+    write_text(path, "mine,name,engine,part,low_bytes,typical_bytes,high_bytes\nkeep,own simple,simple,all,1,2,3\n");
+    for (unsigned i = 0; i < 3; i++) {
+        if (i == 1)
+            read_text("llama_memory_breakdown_print: |   - CUDA0 (x) | 24000 = 1 + (2 = 3 + 4 + 5) + 1067 |\n"
+                      "llama_memory_breakdown_print: |   - CUDA1 (y) | 24000 = 1 + (2 = 3 + 4 + 5) + 9067 |\n");
+        else
+            read_file("llama-3.1-8b.log");
+        ck_assert_msg(bb_log_learn(&ll, "llama.cpp", "RTX 3080", path, &o, &err) == BB_OK, "%s", err.text);
+        ck_assert_int_eq(bb_catalogue_load(NULL, NULL, &cat, &err), BB_OK);
+        ck_assert_msg(bb_catalogue_add_overheads(cat, path, &err) == BB_OK, "%s", err.text);
+        bb_plan_line here = overhead_on(cat, i ? "NVIDIA GeForce RTX 3080" : "RTX 3080 10GB"),
+                     other = overhead_on(cat, "RTX 3080 Ti");
+        ck_assert_uint_eq(here.bytes, i == 0 ? MIB(467) : i == 1 ? MIB(767) : MIB(667));
+        ck_assert_uint_eq(here.low_bytes, i == 2 || shipped.low_bytes > MIB(467) ? MIB(467) : shipped.low_bytes);
+        ck_assert_uint_eq(here.high_bytes, i == 2 || shipped.high_bytes < MIB(1067) ? MIB(1067) : shipped.high_bytes);
+        ck_assert_uint_eq(other.bytes, shipped.bytes);
+        ck_assert_uint_eq(other.high_bytes, shipped.high_bytes);
+        /* the table of `data overheads` is the same, with the user's own column */
+        const bb_csv *csv = bb_catalogue_csv(cat, "overheads");
+        ck_assert_uint_eq(bb_csv_rows(csv), bb_catalogue_overheads(cat));
+        bool kept = false;
+        for (size_t k = 0; k < bb_csv_rows(csv); k++)
+            kept = kept || strcmp(bb_csv_cell(csv, k, bb_csv_column(csv, "mine")), "keep") == 0;
+        ck_assert(kept);
+        bb_catalogue_free(cat);
+    }
+    read_file("vllm-v0.log");
+    ck_assert_int_eq(bb_log_learn(&ll, "vllm", "T4", path, &o, &err), BB_OK);
+    ck_assert_str_eq(o.part, "non_torch");
+    ck_assert_uint_eq(o.logs, 1);
     /* a file that is no such table is told, and never written over */
-    FILE *f = fopen(path, "w");
-    fputs("a,b\n1,2\n", f);
-    fclose(f);
+    write_text(path, "a,b\n1,2\n");
     ck_assert_int_eq(bb_catalogue_load(NULL, NULL, &cat, &err), BB_OK);
     ck_assert_int_eq(bb_catalogue_add_overheads(cat, path, &err), BB_E_INVALID);
     ck_assert_int_eq(bb_catalogue_add_overheads(cat, "/nonexistent/none.csv", &err), BB_OK);
     bb_catalogue_free(cat);
     read_file("llama-3.1-8b.log");
-    ck_assert_int_eq(bb_log_learn(&ll, "llama.cpp", path, &o, &err), BB_E_INVALID);
+    ck_assert_int_eq(bb_log_learn(&ll, "llama.cpp", "RTX 3080", path, &o, &err), BB_E_INVALID);
     unlink(path);
 }
 END_TEST
@@ -275,6 +339,7 @@ static Suite *suite(void) {
     tcase_add_test(t, amounts);
     tcase_add_test(t, llama);
     tcase_add_test(t, devices_and_repeats);
+    tcase_add_test(t, contexts);
     tcase_add_test(t, vllm);
     tcase_add_test(t, torch);
     tcase_add_test(t, shapes);

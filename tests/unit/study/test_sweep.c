@@ -134,6 +134,39 @@ START_TEST(values_that_are_refused) {
 }
 END_TEST
 
+/* vLLM: its limit is a part of the card, and the cards of a row share each layer. */
+START_TEST(vllm_cards) {
+    bb_plan_request base = {.purpose = BB_FOR_INFER, .engine = BB_ENGINE_VLLM, .ctx = 4096};
+    bb_sweep *s;
+    bb_model *m;
+    bb_subject subject;
+    ck_assert_int_eq(bb_sweep_new(cat, NULL, &base, true, &s, NULL), BB_OK);
+    ck_assert_int_eq(bb_sweep_add(s, BB_SWEEP_MODEL, "llama-3.1-8b", NULL), BB_OK);
+    ck_assert_int_eq(bb_sweep_add(s, BB_SWEEP_GPU, "RTX 4090", NULL), BB_OK);
+    ck_assert_int_eq(bb_sweep_add(s, BB_SWEEP_GPUS, "1", NULL), BB_OK);
+    ck_assert_int_eq(bb_sweep_add(s, BB_SWEEP_GPUS, "2", NULL), BB_OK);
+    ck_assert_int_eq(bb_model_locate(cat, NULL, "llama-3.1-8b", &m, NULL), BB_OK);
+    ck_assert_int_eq(bb_subject_init(&subject, m, cat, NULL), BB_OK);
+    for (size_t n = 1; n <= 2; n++) {
+        bb_sweep_row row;
+        bb_plan p = {0};
+        bb_plan_request r = base;
+        for (size_t k = 0; k < n; k++) ck_assert_int_eq(bb_cards_add(cat, "RTX 4090", false, &r, NULL), BB_OK);
+        r.tensor_parallel = n;
+        ck_assert_int_eq(bb_sweep_row_at(s, n - 1, &row, NULL), BB_OK);
+        ck_assert_int_eq(bb_plan_subject(&subject, &r, &p, NULL), BB_OK);
+        ck_assert_uint_eq(row.gpus, n);
+        ck_assert_uint_eq(row.high_bytes, p.high_bytes);
+        ck_assert_uint_eq(row.limit_bytes, p.limit_bytes);
+        ck_assert_int_eq(row.fits, p.fits);
+        bb_plan_clear(&p);
+    }
+    bb_sweep_free(s);
+    bb_subject_clear(&subject);
+    bb_model_free(m);
+}
+END_TEST
+
 static Suite *make_suite(void) {
     Suite *s = suite_create("sweep");
     TCase *c = tcase_create("sweep");
@@ -142,6 +175,7 @@ static Suite *make_suite(void) {
     tcase_add_test(c, rows_that_fail);
     tcase_add_test(c, values_that_are_refused);
     tcase_set_timeout(c, 60);
+    tcase_add_test(c, vllm_cards);
     suite_add_tcase(s, c);
     return s;
 }

@@ -86,6 +86,20 @@ START_TEST(layers_are_a_field) {
 }
 END_TEST
 
+/* A short name that two rows begin with finds none. */
+START_TEST(known_cards) {
+    const char *name;
+    size_t n = 0;
+    for (; (name = bb_plan_known_card(n)); n++) {
+        const bb_gpu *g = bb_gpu_find(app->cat, name, NULL);
+        ck_assert_msg(g && strcmp(g->name, name) == 0 && g->usable_bytes, "%s", name);
+        for (size_t k = 0; k < n; k++) ck_assert_str_ne(name, bb_plan_known_card(k));
+    }
+    settle();
+    ck_assert_uint_eq(plan->n_cards, n);
+}
+END_TEST
+
 static size_t way_of(bb_way_change change) {
     size_t i = 0;
     while (i < plan->n_ways && plan->ways[i].change != change) i++;
@@ -311,6 +325,7 @@ static Suite *make(void) {
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, layers_are_a_field);
+    tcase_add_test(t, known_cards);
     tcase_add_test(t, ways_out);
     tcase_add_test(t, several_cards);
     tcase_add_test(t, engines);
