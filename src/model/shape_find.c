@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "model/name_find.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What the tag "latest" of a family in Ollama's library stands for: ollama.com/library, November 2025. */
@@ -73,11 +74,7 @@ static size_t size_word(const char *p, double *parameters) {
         }
     double unit = *p == 'b' || *p == 'B' ? 1e9 : *p == 'm' || *p == 'M' ? 1e6 : *p == 't' || *p == 'T' ? 1e12 : 0;
     if (!(unit > 0) || (p[1] && !is_separator(p[1]))) return 0;
-    *parameters = 0;
-    for (const char *d = start; d < p && !times && *d != '.'; d++) *parameters = *parameters * 10 + (*d - '0');
-    double place = 0.1;
-    for (const char *d = strchr(start, '.'); d && !times && ++d < p; place /= 10) *parameters += (*d - '0') * place;
-    *parameters *= unit;
+    *parameters = times ? 0 : strtod(start, NULL) * unit;
     return (size_t)(p - start) + 1;
 }
 

@@ -46,11 +46,13 @@ static bb_status plan_open(bb_app *app, const char *model, void **state, bb_erro
     s->cat = app->cat;
     s->stores = app->stores;
     s->given = model && *model;
+    const char *first = model && *model ? model : FIRST_MODEL;
     if (app->cards && strlen(app->cards) < sizeof s->start_cards) strcpy(s->start_cards, app->cards);
-    bb_status st = s->given && strlen(model) >= sizeof s->start_model
-                       ? bb_fail(err, BB_E_NAME, "the name of the model is too long")
-                       : BB_OK;
-    if (st == BB_OK) strcpy(s->start_model, s->given ? model : FIRST_MODEL);
+    bb_status st = BB_OK;
+    if (strlen(first) < sizeof s->start_model)
+        strcpy(s->start_model, first);
+    else
+        st = bb_fail(err, BB_E_NAME, "the name of the model is too long");
     if (st == BB_OK) st = start(s, err);
     if (st == BB_OK)
         *state = s;
