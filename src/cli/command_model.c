@@ -2,6 +2,8 @@
 /* command_model.c - names of models as other programs take them: paths, org/name:type, name:tag. */
 #include "cli/command_model.h"
 #include "base/escape.h"
+#include "model/shape_find.h"
+#include "plan/flavour.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -70,21 +72,6 @@ bb_status cli_command_model(cli_their_command *c, const char *value, cli_take ta
     return BB_OK;
 }
 
-/* The row that a name means once what follows its size is cut off, part by part: Llama-3.1-8B-Instruct is of the shape
- * of Llama-3.1-8B. A row with a longer name is another model. */
-static const bb_arch *find_shape(const bb_catalogue *cat, const char *name) {
-    char cut[128];
-    enum { SEPARATORS_LEFT_OUT = 2 };
-    (void)snprintf(cut, sizeof cut, "%.127s", name);
-    for (size_t n = strlen(cut); n; cut[n] = '\0') {
-        const bb_arch *a = bb_catalogue_find(cat, cut, NULL);
-        if (a && strlen(a->name) <= n + SEPARATORS_LEFT_OUT) return a;
-        while (n && !strchr("-_.:", cut[n - 1])) n--;
-        if (n) n--;
-    }
-    return NULL;
-}
-
 /* The last part of a path or of org/name, without .gguf, -00001-of-00003, -GGUF and the file type. */
 static void stem(const char *model, char *out, size_t size, char *type, size_t type_size) {
     const char *slash = strrchr(model, '/');
@@ -97,19 +84,46 @@ static void stem(const char *model, char *out, size_t size, char *type, size_t t
     }
     for (char *end = out + strlen(out); end - out > 5 && bb_name_eq(end - 5, ".gguf");) *(end -= 5) = '\0';
     for (char *end = out + strlen(out); end - out > 5 && bb_name_eq(end - 5, "-gguf");) *(end -= 5) = '\0';
-    for (char *p = out; *p; p++)
-        if (*p == ':') *p = '-'; /* Ollama's llama3.1:8b */
 }
 
-static bb_status use_row(cli_call *call, cli_their_command *c, const bb_arch *row) {
+/* The same of a checkpoint, whose name may say its flavour; a layout that has none is told. */
+static void checkpoint_stem(cli_call *call, const char *model, char *out, size_t size, char *type, size_t type_size) {
+    const char *slash = strrchr(model, '/'), *last = slash ? slash + 1 : model;
+    char flavour[24], safe[160];
+    size_t at = 0;
+    bb_flavour_told told = bb_flavour_in_name(model, flavour, sizeof flavour, &at);
+    size_t n = told == BB_FLAVOUR_NONE ? strlen(last) : (size_t)(model + at - last);
+    (void)snprintf(out, size, "%.*s", (int)(n < size ? n : size - 1), last);
+    for (n = strlen(out); n && strchr("-_.", out[n - 1]);) out[--n] = '\0';
+    if (told == BB_FLAVOUR_NAMED && !*type) (void)snprintf(type, type_size, "%s", flavour);
+    if (told == BB_FLAVOUR_UNKNOWN)
+        cli_warn(&call->out, "%s: weights in %s are not planned, the model's own are",
+                 bb_escape_buf(model, safe, sizeof safe), flavour);
+}
+
+static void tell_row(const cli_call *call, const char *model, const char *row, const char *type) {
     char safe[160];
-    bool gguf = strcmp(c->program->engine, "vllm") != 0;
-    /* what both programs take where nothing else is asked: common/download.cpp of llama.cpp, Ollama's library */
-    if (gguf && !*c->type) (void)snprintf(c->type, sizeof c->type, "q4_K_M");
-    cli_warn(&call->out, "%s is not on this disk: planned is %s%s%s", bb_escape_buf(c->model, safe, sizeof safe),
-             row->name, gguf ? " as " : "", gguf ? c->type : "");
-    (void)snprintf(c->model, sizeof c->model, "%s", row->name);
+    cli_warn(&call->out, "%s is not on this disk: planned is %s%s%s", bb_escape_buf(model, safe, sizeof safe), row,
+             *type ? " as " : "", type);
+}
+
+bb_status cli_model_by_flavour(cli_call *call, cli_plan *p, const char *text) {
+    char name[128], type[24] = "", flavour[24];
+    size_t at = 0;
+    if (bb_flavour_in_name(text, flavour, sizeof flavour, &at) != BB_FLAVOUR_NAMED) return BB_E_NAME;
+    checkpoint_stem(call, text, name, sizeof name, type, sizeof type);
+    const bb_arch *row = bb_shape_find(p->cat, name, false);
+    if (!row || bb_model_locate(p->cat, NULL, row->name, &p->model, NULL)) return BB_E_NAME;
+    if (!*p->request.weights) (void)snprintf(p->request.weights, sizeof p->request.weights, "%s", type);
+    tell_row(call, text, row->name, p->request.weights);
     return BB_OK;
+}
+
+static void use_row(cli_call *call, cli_their_command *c, const bb_arch *row) {
+    /* what both programs take where nothing else is asked: common/download.cpp of llama.cpp, Ollama's library */
+    if (strcmp(c->program->engine, "vllm") != 0 && !*c->type) (void)snprintf(c->type, sizeof c->type, "q4_K_M");
+    tell_row(call, c->model, row->name, c->type);
+    (void)snprintf(c->model, sizeof c->model, "%s", row->name);
 }
 
 bb_status cli_command_find_model(cli_call *call, cli_their_command *c, bb_error *err) {
@@ -117,6 +131,7 @@ bb_status cli_command_find_model(cli_call *call, cli_their_command *c, bb_error 
     bb_model *model = NULL;
     bb_error why = {0};
     char name[128], type[sizeof c->type];
+    bool vllm = strcmp(c->program->engine, "vllm") == 0;
     if (!*c->model) {
         bb_fail(err, BB_E_ARG, "plan -- %s: the command names no model", c->program->name);
         bb_hint(err, "plan MODEL -- %s ... plans it for one", c->program->name);
@@ -126,19 +141,21 @@ bb_status cli_command_find_model(cli_call *call, cli_their_command *c, bb_error 
     if (s) return s;
     s = bb_model_locate(cat, &call->stores, c->model, &model, &why);
     /* vLLM names a checkpoint by the hub's name, which a row of the catalogue may be */
-    bool known = s == BB_OK && model->kind == BB_MODEL_CATALOGUE && strcmp(c->program->engine, "vllm") == 0;
+    bool known = s == BB_OK && model->kind == BB_MODEL_CATALOGUE && vllm;
     bool here = s == BB_OK && (known || model->kind != BB_MODEL_CATALOGUE);
     bb_model_free(model);
     (void)snprintf(type, sizeof type, "%s", c->type);
-    stem(c->model, name, sizeof name, type, sizeof type);
-    const bb_arch *row = here ? NULL : find_shape(cat, name);
-    const char *dash = strchr(name, '-');
-    if (!here && !row && dash) row = find_shape(cat, dash + 1); /* Meta-Llama-3-8B */
+    if (!here && vllm)
+        checkpoint_stem(call, c->model, name, sizeof name, type, sizeof type);
+    else
+        stem(c->model, name, sizeof name, type, sizeof type);
+    const bb_arch *row = here ? NULL : bb_shape_find(cat, name, strcmp(c->program->engine, "ollama") == 0);
     if (here)
         c->type[0] = '\0'; /* as in the file */
     else if (row) {
         (void)snprintf(c->type, sizeof c->type, "%s", type);
-        s = use_row(call, c, row);
+        use_row(call, c, row);
+        s = BB_OK;
     } else if (s) {
         if (err) *err = why;
         bb_hint(err, "plan MODEL -- %s ... plans the command for a model that is known", c->program->name);

@@ -35,6 +35,8 @@ void cli_stores_init(bb_stores *stores);
 void cli_isa_from_environment(cli_args *args);
 /* The user's file of measured overheads (XDG_DATA_HOME, else ~/.local/share); false when neither is known. */
 bool cli_overheads_path(char *path, size_t size);
+/* The cards of this machine as the screens' field takes them; "" when no driver tells of one. */
+void cli_tui_cards(const cli_args *args, char *text, size_t size);
 /* Its rows into a catalogue. */
 bb_status cli_add_overheads(bb_catalogue *cat, bb_error *err);
 /* The folder of ggml's libraries: --ggml, else GGML_DIR, else NULL. */

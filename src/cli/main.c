@@ -110,8 +110,10 @@ static bb_status run_screens(cli_call *call, const char *screen, int *status, bb
                                .gpus_path = args->value[OPT_GPUS],
                                .model = args->value[OPT_MODEL],
                                .stores = &call->stores};
-    char overheads[BB_PATH_SIZE];
+    char overheads[BB_PATH_SIZE], cards[128];
     if (cli_overheads_path(overheads, sizeof overheads)) opts.overheads_path = overheads;
+    cli_tui_cards(args, cards, sizeof cards);
+    if (*cards) opts.cards = cards;
     cli_isa_from_environment(args);
     bb_status s = cli_get_isa(args, &opts.isa, err);
     if (s != BB_OK) return s;

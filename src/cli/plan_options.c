@@ -3,6 +3,7 @@
 #include "cli/plan_options.h"
 #include "base/escape.h"
 #include "base/units.h"
+#include "cli/command_model.h"
 #include "cli/progress.h"
 #include "study/host_speed.h"
 #include <stdio.h>
@@ -197,10 +198,15 @@ bb_status cli_plan_request(cli_call *call, cli_plan *p, bb_error *err) {
     return s == BB_OK ? read_vllm(a, r, err) : s;
 }
 
+static bb_status find_model(cli_call *call, cli_plan *p, const char *text, bb_error *err) {
+    bb_status s = bb_model_locate(p->cat, &call->stores, text, &p->model, err);
+    return s == BB_E_NAME ? cli_model_by_flavour(call, p, text) : s;
+}
+
 bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
     const cli_args *a = &call->args;
     bb_status s = cli_plan_request(call, p, err);
-    if (s == BB_OK && !p->model) s = bb_model_locate(p->cat, &call->stores, a->words[0], &p->model, err);
+    if (s == BB_OK && !p->model) s = find_model(call, p, a->words[0], err);
     if (s == BB_OK) s = bb_subject_init(&p->subject, p->model, p->cat, err);
     if (s == BB_OK) s = choose_engine(call, p, err);
     if (s == BB_OK) s = read_host(call, &p->request, err);

@@ -27,7 +27,7 @@ static bool optional(const char *start, const char *p) {
            is_digit(p[-1]) != is_digit(p[1]);
 }
 
-static bool loosely_same(const char *name, const char *text) {
+bool bb_name_loosely(const char *name, const char *text) {
     for (const char *n = name, *t = text;; n++, t++) {
         if (fold(*n) != fold(*t)) {
             if (optional(name, n))
@@ -43,7 +43,7 @@ static bool loosely_same(const char *name, const char *text) {
 static match compare(const char *name, const char *text, size_t len) {
     if (bb_name_eq(name, text)) return SAME;
     if (common(name, text) == len) return name[len] ? PREFIX : LIKE;
-    if (loosely_same(name, text)) return LOOSE;
+    if (bb_name_loosely(name, text)) return LOOSE;
     /* Inside counts from the beginning of a word only: "4090" means RTX 4090, "lama-2-7b" is a mistake. */
     for (const char *p = name; *p; p++)
         if (fold(*p) == '-' && common(p + 1, text) == len) return INSIDE;

@@ -11,4 +11,6 @@
  * not exactly one. */
 size_t bb_name_find(const char *text, const char *(*next)(const void *ctx, size_t i), const void *ctx, const char *what,
                     bb_error *err);
+/* The same but for case, for blanks, '-', '_' and '.', and for one of these between a digit and a letter. */
+bool bb_name_loosely(const char *name, const char *text);
 #endif

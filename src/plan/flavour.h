@@ -16,4 +16,9 @@ typedef struct bb_flavour {
 bb_status bb_flavour_find(const char *name, bb_flavour *flavour, bb_error *err);
 /* Names for people and completions, one for each layout; NULL past the end. */
 const char *bb_flavour_at(size_t i);
+
+/* What a name on the hub says of its weights ("Qwen/Qwen3-8B-AWQ", "x-quantized.w4a16"): the flavour, or a layout that
+ * none has; *at is the offset of the word that says it. */
+typedef enum bb_flavour_told { BB_FLAVOUR_NONE, BB_FLAVOUR_NAMED, BB_FLAVOUR_UNKNOWN } bb_flavour_told;
+bb_flavour_told bb_flavour_in_name(const char *name, char *flavour, size_t size, size_t *at);
 #endif

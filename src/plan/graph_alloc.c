@@ -2,6 +2,7 @@
 /* graph_alloc.c - the steps of ggml_gallocr_alloc_graph_impl (ggml-alloc.c, llama.cpp v0.5.0; llama-graph.md 6). */
 #include "plan/graph_alloc.h"
 #include "base/checked.h"
+#include "plan/kvcache.h"
 #include "plan/plan_calc.h"
 #include <string.h>
 
@@ -38,19 +39,21 @@ static uint64_t elements(bb_calc *c, const bb_gg_tensor *t) {
     return bb_calc_mul(c, bb_calc_mul(c, t->ne[0], t->ne[1]), bb_calc_mul(c, t->ne[2], t->ne[3]));
 }
 
-/* Whether CUDA's kernel for that attention reads this half of the cache as f16 and it is not. */
-static bool read_as_f16(const bb_gg_tensor *query, const bb_gg_tensor *half) {
+/* Whether CUDA's kernel for that attention reads this half of the cache as f16 and it is not. `vector` is whether the
+ * kernel of a few rows reads both halves as they are. */
+static bool read_as_f16(const bb_gg_tensor *query, const bb_gg_tensor *half, bool vector) {
     if (bb_name_eq(half->type->name, "f16")) return false;
-    return query->ne[1] > VECTOR_ROWS || bb_name_eq(half->type->name, "f32");
+    return query->ne[1] > VECTOR_ROWS || !vector || bb_name_eq(half->type->name, "f32");
 }
 
 /* ggml_cuda_flash_attn_ext_get_f16_extra_data: the copies stand behind the result. Latent attention has its values in
  * its keys and copies them once. */
 static uint64_t with_f16_copies(bb_calc *c, const bb_gg_graph *g, const bb_gg_tensor *t, uint64_t bytes) {
     const bb_gg_tensor *q = &g->t[t->src[0]], *k = &g->t[t->src[1]], *v = &g->t[t->src[2]];
-    if (read_as_f16(q, k)) bytes = bb_calc_fma(c, F16_BYTES, elements(c, k), bb_calc_align(c, bytes, CUDA_ALIGN));
-    bool same = v->root >= 0 && v->root == k->root;
-    if (read_as_f16(q, v) && !same)
+    bool vector = bb_cuda_vector_kernel(k->type, v->type), same = v->root >= 0 && v->root == k->root;
+    if (read_as_f16(q, k, vector))
+        bytes = bb_calc_fma(c, F16_BYTES, elements(c, k), bb_calc_align(c, bytes, CUDA_ALIGN));
+    if (read_as_f16(q, v, vector) && !same)
         bytes = bb_calc_fma(c, F16_BYTES, elements(c, v), bb_calc_align(c, bytes, CUDA_ALIGN));
     return bytes;
 }

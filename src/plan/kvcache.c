@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* kvcache.c - cells of a cache as llama.cpp rounds them, and the bytes of their rows. */
 #include "plan/kvcache.h"
+#include "base/str.h"
 #include "plan/plan_calc.h"
 
 bb_status bb_kv_cells(uint64_t ctx, uint64_t seqs, bool unified, uint64_t *cells) {
@@ -51,4 +52,18 @@ bb_status bb_kv_half_bytes(bb_kv_width width, uint64_t cells, const bb_dtype *ty
     if (!bb_mul_u64(row, cells, &all)) return BB_E_OVERFLOW;
     *bytes = all;
     return BB_OK;
+}
+
+/* ggml-cuda/fattn.cu: f32 is read by the kernel of f16. */
+static const char *read_as(const bb_dtype *t) { return bb_name_eq(t->name, "f32") ? "f16" : t->name; }
+
+bool bb_cuda_vector_kernel(const bb_dtype *k, const bb_dtype *v) {
+    static const char *const pairs[] = {"f16", "bf16", "q8_0", "q4_0"}; /* GGML_CUDA_FA_QUANTS of ggml/CMakeLists.txt */
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (bb_name_eq(read_as(k), pairs[i]) && bb_name_eq(read_as(v), pairs[i])) return true;
+    return false;
+}
+
+bool bb_cuda_attends(const bb_dtype *k, const bb_dtype *v) {
+    return !bb_name_eq(k->name, "iq4_nl") && !bb_name_eq(v->name, "iq4_nl");
 }

@@ -26,4 +26,8 @@ bb_kv_width bb_kv_values(const bb_arch *arch);
 
 /* Bytes of the keys, or of the values, of one layer. BB_E_ARG when a head does not divide into blocks. */
 bb_status bb_kv_half_bytes(bb_kv_width width, uint64_t cells, const bb_dtype *type, uint64_t *bytes);
+/* Whether CUDA's flash attention takes such a cache at all, and whether a usual build has the kernel that reads it as
+ * it is when there are few queries. */
+bool bb_cuda_attends(const bb_dtype *k, const bb_dtype *v);
+bool bb_cuda_vector_kernel(const bb_dtype *k, const bb_dtype *v);
 #endif

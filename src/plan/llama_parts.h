@@ -27,4 +27,6 @@ void bb_llama_compute(bb_llama *p);
 void bb_llama_output(bb_llama *p);
 /* The batch, which ollama chooses by the context and the memory where none is asked. */
 void bb_ollama_batch(bb_llama *p);
+/* Sentences about options that do not mean what they say. */
+void bb_llama_notes(bb_llama *p);
 #endif

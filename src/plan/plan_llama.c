@@ -214,7 +214,9 @@ void bb_plan_llama(bb_draft *d, bb_subject *s) {
     const bb_arch *a = s->model->arch;
     bb_llama p = {.d = d, .s = s};
     if (!s->n_tensors) {
-        if (a && s->graph.n_nodes)
+        if (s->from_file)
+            d->st = bb_fail(d->err, BB_E_UNSUPPORTED, "%s: the file holds no tensors", s->model->title);
+        else if (a && s->graph.n_nodes)
             d->st = bb_fail(d->err, BB_E_UNSUPPORTED, "%s: llama.cpp does not load the architecture '%s'",
                             s->model->title, a->family);
         else
@@ -228,6 +230,7 @@ void bb_plan_llama(bb_draft *d, bb_subject *s) {
     memcpy(u->weights, s->weights, sizeof s->weights);
     add_weights(&p);
     if (u->purpose == BB_FOR_INFER && !d->st) infer(&p);
+    if (!d->st) bb_llama_notes(&p);
     for (uint32_t i = 0; i < p.place.n_devices; i++) /* a context exists even without a layer on the card */
         bb_draft_overhead(d, s, bb_llama_device(&p, i));
 }

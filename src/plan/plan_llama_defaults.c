@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* plan_llama_defaults.c - what llama.cpp v0.5.0 and ollama take where nothing is asked. */
+#include "plan/kvcache.h"
 #include "plan/llama_parts.h"
 #include <stdio.h>
 
@@ -27,6 +28,12 @@ static uint64_t ollama_ctx(const bb_plan_request *u) {
     return all >= 47 * GIB ? OLLAMA_CTX_LARGE : all >= 23 * GIB ? OLLAMA_CTX_MIDDLE : OLLAMA_CTX_SMALL;
 }
 
+/* What turns "auto" off (llama_context's probe): the device has no kernel, and the values do not need one. */
+static bool lacks_attention(const bb_plan_request *u) {
+    const bb_dtype *k = bb_dtype_find(u->kv_k, NULL), *v = bb_dtype_find(u->kv_v, NULL);
+    return k && v && v->block == 1 && !u->no_gpu && u->backend == BB_BACKEND_CUDA && !bb_cuda_attends(k, v);
+}
+
 bb_status bb_llama_defaults(const bb_subject *s, bb_plan_request *u, bb_error *err) {
     const bb_arch *a = s->model->arch;
     bool ollama = u->engine == BB_ENGINE_OLLAMA;
@@ -36,7 +43,7 @@ bb_status bb_llama_defaults(const bb_subject *s, bb_plan_request *u, bb_error *e
     if (ollama) u->ctx = bb_min_u64(u->ctx, known); /* llm/server.go clips what is asked as well */
     default_text(u->kv_k, sizeof u->kv_k, "f16");
     default_text(u->kv_v, sizeof u->kv_v, u->kv_k);
-    if (!u->flash_attn) u->flash_attn = 1; /* auto: on where the device has it */
+    if (!u->flash_attn) u->flash_attn = lacks_attention(u) ? -1 : 1;
     if (u->parallel > SEQUENCES)
         return bb_fail(err, BB_E_ARG, "%llu sequences: llama.cpp stops with 'n_seq_max must be <= %d'",
                        (unsigned long long)u->parallel, SEQUENCES);

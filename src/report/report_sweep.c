@@ -66,6 +66,7 @@ static void sweep_row(bb_table *t, size_t index, const void *ctx) {
     cell_text(t, r.planned ? bb_fits_name(r.fits) : NULL);
     cell_speed(t, r.tokens_per_s);
     cell_text(t, r.why);
+    cell_text(t, r.engine);
 }
 
 bb_table *bb_report_sweep(bb_sweep *s, bool si) {
@@ -87,6 +88,7 @@ bb_table *bb_report_sweep(bb_sweep *s, bool si) {
     bb_table_column(t, "fits", "FITS", BB_COL_LEFT);
     bb_table_column(t, "tokens_per_s", "TOKENS/S", BB_COL_RIGHT);
     bb_table_column(t, "error", "ERROR", BB_COL_JSON_ONLY);
+    bb_table_column(t, "engine", "ENGINE", BB_COL_DATA_ONLY);
     bb_table_rows_from(t, bb_sweep_rows(s), false, sweep_row, from);
     return t;
 }

@@ -236,21 +236,6 @@ static void set(bb_plan_request *r, bb_sweep_key key, const value *v) {
     }
 }
 
-/* One engine for all rows of a model: llama.cpp when any value means it, so that rows can be compared. */
-static bb_engine engine_of(const bb_sweep *s) {
-    static const bb_sweep_key telling[] = {BB_SWEEP_WEIGHTS, BB_SWEEP_KV, BB_SWEEP_BATCH};
-    bb_engine engine = bb_engine_default(&s->subject, &s->base);
-    for (size_t k = 0; k < sizeof telling / sizeof *telling; k++) {
-        const axis *a = &s->axes[telling[k]];
-        for (size_t i = 0; i < a->n && engine != BB_ENGINE_LLAMA_CPP; i++) {
-            bb_plan_request r = s->base;
-            set(&r, telling[k], &a->v[i]);
-            engine = bb_engine_default(&s->subject, &r);
-        }
-    }
-    return engine;
-}
-
 /* A model that no plan can be made of, or whose file is there no more, leaves its rows without numbers. */
 static bb_status open_model(bb_sweep *s, size_t index) {
     if (s->opened == index) return BB_OK;
@@ -259,7 +244,6 @@ static bb_status open_model(bb_sweep *s, size_t index) {
     if (!st) st = bb_subject_init(&s->subject, s->model, s->cat, &s->refused);
     if (st == BB_E_NOMEM) return st;
     s->planned = st == BB_OK;
-    if (s->planned && !s->engine) s->base.engine = engine_of(s);
     s->opened = index;
     return BB_OK;
 }
@@ -274,6 +258,7 @@ static void kv_text(const bb_plan_request *r, char out[34]) {
 static void fill(const bb_sweep *s, const bb_plan_request *r, bb_sweep_row *row) {
     const char *asked = s->axes[BB_SWEEP_MODEL].v[s->opened].model;
     *row = (bb_sweep_row){.model = s->model ? s->model->title : asked,
+                          .engine = s->planned ? bb_engine_name(r->engine) : "",
                           .weights = r->weights,
                           .gpu = r->no_gpu ? "none" : r->cards[0].name,
                           .ctx = r->ctx,
@@ -297,6 +282,7 @@ bb_status bb_sweep_row_at(bb_sweep *s, size_t index, bb_sweep_row *row, bb_error
     bb_plan_request *r = &s->plan.used, ask = s->base;
     for (size_t k = BB_SWEEP_MODEL + 1; k < BB_SWEEP_KEYS; k++)
         if (s->axes[k].n) set(&ask, (bb_sweep_key)k, &s->axes[k].v[at[k]]);
+    if (s->planned && !s->engine) ask.engine = bb_engine_default(&s->subject, &ask);
     st = s->planned ? bb_plan_numbers(&s->subject, &ask, &s->plan, &s->why) : BB_E_UNSUPPORTED;
     if (st == BB_E_NOMEM) return bb_fail(err, st, "out of memory");
     if (st) *r = ask;

@@ -23,7 +23,8 @@ typedef struct bb_sweep bb_sweep;
 /* One combination. Texts are the sweep's and last until the next row is asked for. */
 typedef struct bb_sweep_row {
     const char *model, *weights, *gpu;
-    char kv[34]; /* "f16", or "q8_0/f16" of keys and values; "" = none */
+    const char *engine; /* "" = the model cannot be planned */
+    char kv[34];        /* "f16", or "q8_0/f16" of keys and values; "" = none */
     uint64_t ctx, batch, gpus;
     bool planned; /* else why says what is wrong, and the rest is what was asked */
     uint64_t total_bytes, high_bytes;

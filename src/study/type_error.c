@@ -25,8 +25,8 @@ bb_status bb_type_error(const bb_dtype *t, double *rel) {
     if (!st) st = bb_dequantize_rows(t, stored, ROWS, COLS, y);
     if (st) goto out;
     for (size_t i = 0; i < N; i++) {
-        ref[i] = x[i];
-        got[i] = y[i];
+        ref[i] = (double)x[i];
+        got[i] = (double)y[i];
     }
     st = bb_error_measure(ref, got, N, &stats);
     if (!st) *rel = stats.rel;

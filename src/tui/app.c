@@ -48,6 +48,7 @@ bb_status bb_app_new(const struct bb_tui_opts *opts, bb_app **out, bb_error *err
     app->screen = BB_SCREEN_PLAN;
     app->stores = opts->stores;
     app->isa = opts->isa;
+    app->cards = opts->cards;
     bb_status st = BB_OK;
     if (opts->screen && *opts->screen) {
         int found = -1;
@@ -63,6 +64,7 @@ bb_status bb_app_new(const struct bb_tui_opts *opts, bb_app **out, bb_error *err
     if (st == BB_OK && opts->overheads_path) st = bb_catalogue_add_overheads(app->cat, opts->overheads_path, err);
     for (int v = 0; st == BB_OK && v < BB_SCREENS; v++)
         st = bb_view_of((bb_screen)v)->open(app, opts->model, &app->state[v], err);
+    app->cards = NULL;
     if (st == BB_OK) recall(app);
     app->open = st == BB_OK;
 out:

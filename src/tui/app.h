@@ -19,6 +19,7 @@ typedef void (*bb_refill)(struct bb_app *app);
 typedef struct bb_app {
     bb_catalogue *cat;       /* owned */
     const bb_stores *stores; /* borrowed, or NULL */
+    const char *cards;       /* of this machine, while the views open; borrowed, or NULL */
     bb_isa isa;
     bb_screen screen;
     void *state[BB_SCREENS]; /* of the views, owned */

@@ -157,7 +157,9 @@ void bb_plan_draw_more(const bb_plan_screen *s, const bb_panes *l) {
         bb_title_draw(l, p, BB_ROLE_TITLE, s->plan.limit_bytes ? "Reverse" : "No card is chosen");
         if (!l->wide)
             (void)bb_put(p->y, p->x, p->w, BB_ROLE_HEAD,
-                         s->plan.limit_bytes ? "WHAT ELSE FITS ON THIS GPU" : "NO CARD IS CHOSEN");
+                         !s->plan.limit_bytes                ? "NO CARD IS CHOSEN"
+                         : bb_plan_screen_cards(&s->ask) > 1 ? "WHAT ELSE FITS ON THESE GPUS"
+                                                             : "WHAT ELSE FITS ON THIS GPU");
         row = draw_items(s, p, !l->wide);
     }
     if (l->wide || row >= p->h || !bb_plan_rule_text(s, rule, sizeof rule)) return;

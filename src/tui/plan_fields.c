@@ -165,11 +165,12 @@ bb_status bb_plan_screen_set(bb_plan_screen *s, bb_plan_field f, const char *tex
         (void)snprintf(u->weights, sizeof u->weights, "%s", text);
         return BB_OK;
     case BB_PLAN_CTX: {
-        bb_status st = bb_parse_tokens(text, &n, err);
-        if (st == BB_OK && (n == 0 || n > (uint64_t)1 << 40))
-            st = bb_fail(err, BB_E_VALUE, "a context of %llu tokens", (unsigned long long)n);
-        if (st == BB_OK) u->ctx = n;
-        return st;
+        static const uint64_t most = UINT64_C(1) << 40;
+        if (bb_parse_tokens(text, &n, NULL) || n == 0 || n > most)
+            return bb_fail(err, BB_E_VALUE, "'%.40s': expected 1 to %llu tokens, such as 8192 or 32k", text,
+                           (unsigned long long)most);
+        u->ctx = n;
+        return BB_OK;
     }
     case BB_PLAN_KV:
         if (!bb_dtype_find(text, err)) return BB_E_NAME;
@@ -231,6 +232,23 @@ static const char *split_name(const bb_plan_screen *s) {
     return words[s->ask.split_mode == BB_SPLIT_LAYER ? 0 : s->ask.split_mode == BB_SPLIT_ROW ? 1 : 2];
 }
 
+static void number_value(uint64_t n, char *buf, size_t size) {
+    if (n)
+        (void)snprintf(buf, size, "%llu", (unsigned long long)n);
+    else
+        (void)snprintf(buf, size, "-");
+}
+
+static void layers_value(const bb_plan_screen *s, char *buf, size_t size) {
+    if (!bb_plan_screen_has_layers(s))
+        (void)snprintf(buf, size, "-");
+    else if (s->ask.gpu_layers_set && s->ask.gpu_layers <= s->subject.n_layers)
+        (void)snprintf(buf, size, "%llu of %llu", (unsigned long long)s->ask.gpu_layers,
+                       (unsigned long long)s->subject.n_layers + 1);
+    else
+        (void)snprintf(buf, size, "all");
+}
+
 const char *bb_plan_screen_value(const bb_plan_screen *s, bb_plan_field field, char *buf, size_t size) {
     const bb_plan_request *u = s->planned ? &s->plan.used : &s->ask;
     switch (field) {
@@ -244,10 +262,7 @@ const char *bb_plan_screen_value(const bb_plan_screen *s, bb_plan_field field, c
         (void)snprintf(buf, size, "%s", u->weights);
         break;
     case BB_PLAN_CTX:
-        if (u->ctx)
-            (void)snprintf(buf, size, "%llu", (unsigned long long)u->ctx);
-        else
-            (void)snprintf(buf, size, "-");
+        number_value(u->ctx, buf, size);
         break;
     case BB_PLAN_KV:
         if (strcmp(u->kv_k, u->kv_v) == 0)
@@ -256,19 +271,10 @@ const char *bb_plan_screen_value(const bb_plan_screen *s, bb_plan_field field, c
             (void)snprintf(buf, size, "%s,%s", u->kv_k, u->kv_v);
         break;
     case BB_PLAN_SEQS:
-        if (u->parallel)
-            (void)snprintf(buf, size, "%llu", (unsigned long long)u->parallel);
-        else
-            (void)snprintf(buf, size, "-");
+        number_value(u->parallel, buf, size);
         break;
     case BB_PLAN_LAYERS:
-        if (!bb_plan_screen_has_layers(s))
-            (void)snprintf(buf, size, "-");
-        else if (s->ask.gpu_layers_set && s->ask.gpu_layers <= s->subject.n_layers)
-            (void)snprintf(buf, size, "%llu of %llu", (unsigned long long)s->ask.gpu_layers,
-                           (unsigned long long)s->subject.n_layers + 1);
-        else
-            (void)snprintf(buf, size, "all");
+        layers_value(s, buf, size);
         break;
     case BB_PLAN_ENGINE:
         (void)snprintf(buf, size, "%s", bb_engine_name(s->ask.engine));

@@ -67,9 +67,10 @@ typedef struct bb_plan_screen {
     bb_subject subject;           /* of the model */
     bb_plan_request ask;
     bool engine_set; /* the user named the engine; else it follows from the rest */
-    bool given;      /* the command line named the model: what was remembered does not count */
-    bb_str kept;     /* then: the lines that were remembered, for the next time */
-    bool planned;    /* plan is one; else why says what is wrong */
+    char start_model[BB_EDIT_MAX], start_cards[BB_EDIT_MAX]; /* what "back to the start" means; "" = no such cards */
+    bool given;   /* the command line named the model: what was remembered does not count */
+    bb_str kept;  /* then: the lines that were remembered, for the next time */
+    bool planned; /* plan is one; else why says what is wrong */
     bb_plan plan, trial;
     bb_error why;
     int part; /* the next bb_plan_part to find; BB_PARTS = all are known */

@@ -14,6 +14,7 @@ struct bb_tui_opts {
     const char *models_path, *gpus_path; /* the user's own rows, NULL = none */
     const char *overheads_path;          /* overheads measured on this machine, NULL = none */
     const char *model; /* what Plan and Quantize start with, NULL = the last one, or llama-3.1-8b and demo */
+    const char *cards; /* of this machine as Plan's field GPU takes them, "RTX 3090x2"; NULL = none, then an RTX 4090 */
     const struct bb_stores *stores; /* where other programs keep models; NULL = none; outlives the call */
 };
 

@@ -24,11 +24,20 @@ static void keep_for_undo(bb_plan_screen *s) {
     (void)snprintf(b->model_text, sizeof b->model_text, "%s", s->model_text);
 }
 
-static void first_request(bb_plan_screen *s) {
+/* The first plan: of the model that was given, on this machine's cards. The screen stays as it is when the model is no
+ * longer there. */
+static bb_status start(bb_plan_screen *s, bb_error *err) {
+    bb_status st = bb_plan_screen_model(s, s->start_model, err);
+    if (st) return st;
     s->ask = (bb_plan_request){.purpose = BB_FOR_INFER};
     s->engine_set = false;
+    s->focus = BB_PLAN_MODEL;
     const bb_gpu *g = bb_gpu_find(s->cat, FIRST_GPU, NULL);
-    if (g) s->ask = bb_plan_screen_on(s, g, 1);
+    if ((!*s->start_cards || bb_plan_screen_set(s, BB_PLAN_GPU, s->start_cards, NULL)) && g)
+        s->ask = bb_plan_screen_on(s, g, 1);
+    if (!s->given) (void)snprintf(s->ask.weights, sizeof s->ask.weights, "%s", FIRST_WEIGHTS);
+    bb_plan_screen_update(s);
+    return BB_OK;
 }
 
 static bb_status plan_open(bb_app *app, const char *model, void **state, bb_error *err) {
@@ -37,16 +46,19 @@ static bb_status plan_open(bb_app *app, const char *model, void **state, bb_erro
     s->cat = app->cat;
     s->stores = app->stores;
     s->given = model && *model;
-    first_request(s);
-    bb_status st = bb_plan_screen_model(s, s->given ? model : FIRST_MODEL, err);
-    if (st != BB_OK) {
+    const char *first = model && *model ? model : FIRST_MODEL;
+    if (app->cards && strlen(app->cards) < sizeof s->start_cards) strcpy(s->start_cards, app->cards);
+    bb_status st = BB_OK;
+    if (strlen(first) < sizeof s->start_model)
+        strcpy(s->start_model, first);
+    else
+        st = bb_fail(err, BB_E_NAME, "the name of the model is too long");
+    if (st == BB_OK) st = start(s, err);
+    if (st == BB_OK)
+        *state = s;
+    else
         free(s);
-        return st;
-    }
-    if (!s->given) (void)snprintf(s->ask.weights, sizeof s->ask.weights, "%s", FIRST_WEIGHTS);
-    bb_plan_screen_update(s);
-    *state = s;
-    return BB_OK;
+    return st;
 }
 
 static void plan_close(void *state) {
@@ -219,19 +231,19 @@ static size_t next_box(const bb_plan_screen *s, bool forward) {
     return stops[(at + (forward ? 1 : n - 1)) % n];
 }
 
-static bool plan_act(bb_app *app, void *state, bb_action action) {
-    bb_plan_screen *s = state;
-    size_t lines = bb_plan_screen_lines(s), last = BB_PLAN_FIELDS + lines + s->n_ways - 1;
+static void reset(bb_app *app, bb_plan_screen *s) {
+    bb_error err = {.status = BB_OK};
+    keep_for_undo(s);
+    if (start(s, &err) == BB_OK) return;
+    s->n_undo--;
+    bb_app_error(app, &err);
+}
+
+/* Where the focus goes; false: the action is another. */
+static bool move(const bb_app *app, bb_plan_screen *s, bb_action action) {
+    size_t last = BB_PLAN_FIELDS + bb_plan_screen_lines(s) + s->n_ways - 1;
     size_t page = app->layout.pane[BB_PANE_LINES].h > 2 ? (size_t)app->layout.pane[BB_PANE_LINES].h - 1 : 1;
-    bool on_field = s->focus < BB_PLAN_FIELDS, on_way = s->n_ways && s->focus >= BB_PLAN_FIELDS + lines;
     switch (action) {
-    case BB_ACT_SCREEN_1:
-    case BB_ACT_SCREEN_2:
-    case BB_ACT_SCREEN_3:
-    case BB_ACT_SCREEN_4:
-        if (!on_way || (size_t)(action - BB_ACT_SCREEN_1) >= s->n_ways) return false;
-        take_way(s, (size_t)(action - BB_ACT_SCREEN_1));
-        return true;
     case BB_ACT_UP:
         s->focus -= s->focus > 0;
         return true;
@@ -254,6 +266,23 @@ static bool plan_act(bb_app *app, void *state, bb_action action) {
     case BB_ACT_PREV_FIELD:
         s->focus = next_box(s, action == BB_ACT_NEXT_FIELD);
         return true;
+    default:
+        return false;
+    }
+}
+
+/* What is done with that which has the focus; false: the action is another. */
+static bool use(bb_app *app, bb_plan_screen *s, bb_action action) {
+    size_t lines = bb_plan_screen_lines(s);
+    bool on_field = s->focus < BB_PLAN_FIELDS, on_way = s->n_ways && s->focus >= BB_PLAN_FIELDS + lines;
+    switch (action) {
+    case BB_ACT_SCREEN_1:
+    case BB_ACT_SCREEN_2:
+    case BB_ACT_SCREEN_3:
+    case BB_ACT_SCREEN_4:
+        if (!on_way || (size_t)(action - BB_ACT_SCREEN_1) >= s->n_ways) return false;
+        take_way(s, (size_t)(action - BB_ACT_SCREEN_1));
+        return true;
     case BB_ACT_LEFT:
     case BB_ACT_LESS:
         if (on_field) step_field(app, s, (bb_plan_field)s->focus, -1);
@@ -271,6 +300,15 @@ static bool plan_act(bb_app *app, void *state, bb_action action) {
         else
             bb_app_read(app, "formula and source", bb_plan_compose_formula);
         return true;
+    default:
+        return false;
+    }
+}
+
+static bool plan_act(bb_app *app, void *state, bb_action action) {
+    bb_plan_screen *s = state;
+    if (move(app, s, action) || use(app, s, action)) return true;
+    switch (action) {
     case BB_ACT_FIND:
         bb_plan_list_models(app, s);
         return true;
@@ -293,10 +331,7 @@ static bool plan_act(bb_app *app, void *state, bb_action action) {
         undo(app, s);
         return true;
     case BB_ACT_RESET:
-        keep_for_undo(s);
-        first_request(s);
-        if (!s->subject.from_file) (void)snprintf(s->ask.weights, sizeof s->ask.weights, "%s", FIRST_WEIGHTS);
-        bb_plan_screen_update(s);
+        reset(app, s);
         return true;
     default:
         return false;

@@ -35,7 +35,8 @@ for keys in "${cases[@]}"; do
     view=${dir#tests/golden/tui/} view=${view%%/*}
     read -r cols rows ascii <"$dir/size"
     home=$top/$n # of its own: the program of the case before may still write what it remembers
-    mkdir "$home"
+    # where nothing is remembered the screens start with the cards of this machine
+    mkdir -p "$home/.local/state/bitbudget" && echo "gpu RTX 4090" >"$home/.local/state/bitbudget/state"
     locale=C.UTF-8
     [ -n "$ascii" ] && locale=C
     isa=auto

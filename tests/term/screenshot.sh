@@ -6,6 +6,8 @@ cd "$(dirname "$0")/../.."
 bin=${BB_BIN:-build/bitbudget}
 case $bin in /*) ;; *) bin=$PWD/$bin ;; esac
 home=$(mktemp -d)
+# not the cards of this machine
+mkdir -p "$home/.local/state/bitbudget" && echo "gpu RTX 4090" >"$home/.local/state/bitbudget/state"
 socket=bb-picture-$$
 tm() { tmux -L "$socket" -f /dev/null "$@"; }
 trap 'tm kill-server 2>/dev/null; rm -rf "$home"' EXIT

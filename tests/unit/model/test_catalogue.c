@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_catalogue.c - the shipped tables, users' tables on top of them, and names as people type them. */
 #include "harness.h"
-#include "model/catalogue.h"
+#include "model/shape_find.h"
 #include <string.h>
 
 static char path[64];
@@ -320,6 +320,43 @@ START_TEST(bad_tables) {
 }
 END_TEST
 
+/* Names of ollama.com/library and of the hub, and the models that their pages say they are. */
+START_TEST(names_of_others) {
+    static const struct {
+        const char *name, *row; /* NULL = none of ours */
+        bool tagged;
+    } cases[] = {{"deepseek-r1:8b", "deepseek-r1-0528-qwen3-8b", true},
+                 {"deepseek-r1:70b", "deepseek-r1-distill-llama-70b", true},
+                 {"deepseek-r1:1.5b", "deepseek-r1-distill-qwen-1.5b", true},
+                 {"deepseek-r1:671b", "deepseek-r1", true},
+                 {"deepseek-r1", "deepseek-r1-0528-qwen3-8b", true},
+                 {"DeepSeek-R1", "deepseek-r1", false},
+                 {"deepseek-r1:3b", NULL, true},
+                 {"mistral:7b", "mistral-7b-v0.3", true},
+                 {"mistral:7b-instruct-v0.3", "mistral-7b-v0.3", true},
+                 {"phi3:14b", "phi-3-medium-4k", true},
+                 {"phi4", "phi-4", true},
+                 {"llama3.1", "llama-3.1-8b", true},
+                 {"llama3.1:latest", "llama-3.1-8b", true},
+                 {"llama3.2:1b", "llama-3.2-1b", true},
+                 {"llama3.2-vision:11b", NULL, true},
+                 {"qwen3:30b", "qwen3-30b-a3b", true},
+                 {"mixtral:8x22b", "mixtral-8x22b", true},
+                 {"deepseek-coder-v2:16b", "deepseek-coder-v2-lite", true},
+                 {"deepseek-coder-v2:236b", NULL, true},
+                 {"Meta-Llama-3-8B-Instruct", "llama-3-8b", false},
+                 {"Qwen3-30B-A3B-Instruct-2507", "qwen3-30b-a3b", false},
+                 {"Qwen3-Next-80B-A3B-Instruct", NULL, false}};
+    bb_catalogue *cat = shipped();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const bb_arch *a = bb_shape_find(cat, cases[i].name, cases[i].tagged);
+        const char *found = a ? a->name : "nothing", *row = cases[i].row ? cases[i].row : "nothing";
+        ck_assert_msg(strcmp(found, row) == 0, "%s: %s", cases[i].name, found);
+    }
+    bb_catalogue_free(cat);
+}
+END_TEST
+
 static Suite *make_suite(void) {
     Suite *s = suite_create("catalogue");
     TCase *t = tcase_create("catalogue");
@@ -331,6 +368,7 @@ static Suite *make_suite(void) {
     tcase_add_test(t, tables_alone);
     tcase_add_test(t, gpu_names);
     tcase_add_test(t, model_names);
+    tcase_add_test(t, names_of_others);
     tcase_add_test(t, user_rows);
     tcase_add_test(t, bad_tables);
     suite_add_tcase(s, t);

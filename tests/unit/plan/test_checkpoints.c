@@ -54,6 +54,37 @@ START_TEST(flavour_names) {
 }
 END_TEST
 
+/* Names on the hub and what the config.json behind them says. */
+START_TEST(flavours_in_names) {
+    static const struct {
+        const char *name, *flavour, *rest; /* what stands before the words that say it */
+        bb_flavour_told told;
+    } cases[] = {
+        {"Qwen/Qwen3-8B-AWQ", "awq", "Qwen/Qwen3-8B-", BB_FLAVOUR_NAMED},
+        {"Qwen/Qwen3-8B-FP8", "fp8-block", "Qwen/Qwen3-8B-", BB_FLAVOUR_NAMED},
+        {"RedHatAI/Qwen3-8B-FP8-dynamic", "fp8-channel", "RedHatAI/Qwen3-8B-", BB_FLAVOUR_NAMED},
+        {"Qwen/Qwen2.5-7B-Instruct-GPTQ-Int8", "gptq-8", "Qwen/Qwen2.5-7B-Instruct-", BB_FLAVOUR_NAMED},
+        {"Qwen/Qwen2.5-7B-Instruct-GPTQ-Int4", "gptq", "Qwen/Qwen2.5-7B-Instruct-", BB_FLAVOUR_NAMED},
+        {"RedHatAI/Llama-3.1-8B-quantized.w4a16", "w4a16", "RedHatAI/Llama-3.1-8B-", BB_FLAVOUR_NAMED},
+        {"unsloth/Llama-3.1-8B-bnb-4bit", "nf4-dq", "unsloth/Llama-3.1-8B-", BB_FLAVOUR_NAMED},
+        {"mlx-community/Qwen3-8B-6bit", "mlx-6", "mlx-community/Qwen3-8B-", BB_FLAVOUR_NAMED},
+        {"lmstudio/Qwen3-8B-MLX-4bit", "mlx-4", "lmstudio/Qwen3-8B-", BB_FLAVOUR_NAMED},
+        {"nvidia/Llama-3.1-8B-NVFP4", "nvfp4", "nvidia/Llama-3.1-8B-", BB_FLAVOUR_UNKNOWN},
+        {"Qwen/Qwen3-8B", "", "", BB_FLAVOUR_NONE},
+        {"awq/hawqs-8B", "", "", BB_FLAVOUR_NONE},
+    };
+    bb_flavour f;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char flavour[24] = "";
+        size_t at = 0;
+        ck_assert_int_eq(bb_flavour_in_name(cases[i].name, flavour, sizeof flavour, &at), cases[i].told);
+        ck_assert_str_eq(flavour, cases[i].flavour);
+        ck_assert_uint_eq(at, strlen(cases[i].rest));
+        if (cases[i].told == BB_FLAVOUR_NAMED) ck_assert_int_eq(bb_flavour_find(flavour, &f, NULL), BB_OK);
+    }
+}
+END_TEST
+
 /* Llama-2-7B by hand (specs/methods.md 4): its linear maps, 32 of each of seven, and 16 bits for the rest. */
 START_TEST(layouts_by_hand) {
     static const uint64_t h = 4096, f = 11008, layers = 32;
@@ -368,6 +399,7 @@ static Suite *make_suite(void) {
     TCase *t = tcase_create("flavours");
     tcase_add_unchecked_fixture(t, setup, teardown);
     tcase_add_test(t, flavour_names);
+    tcase_add_test(t, flavours_in_names);
     tcase_add_test(t, layouts_by_hand);
     tcase_add_test(t, qlora_bits);
     suite_add_tcase(s, t);

@@ -80,6 +80,37 @@ START_TEST(row_is_the_plan) {
 }
 END_TEST
 
+/* The engine is the row's own, as plan chooses it, so that no row is without numbers. */
+START_TEST(engine_of_the_row) {
+    static const char *const types[] = {"bf16", "q4_K_M", "nf4"};
+    bb_plan_request base = {.purpose = BB_FOR_INFER, .ctx = 8192};
+    bb_sweep *s;
+    bb_sweep_row row;
+    bb_model *m;
+    bb_subject subject;
+    ck_assert_int_eq(bb_sweep_new(cat, NULL, &base, false, &s, NULL), BB_OK);
+    ck_assert_int_eq(bb_sweep_add(s, BB_SWEEP_MODEL, "olmo-2-13b", NULL), BB_OK);
+    ck_assert_int_eq(bb_model_locate(cat, NULL, "olmo-2-13b", &m, NULL), BB_OK);
+    ck_assert_int_eq(bb_subject_init(&subject, m, cat, NULL), BB_OK);
+    for (size_t i = 0; i < 3; i++) ck_assert_int_eq(bb_sweep_add(s, BB_SWEEP_WEIGHTS, types[i], NULL), BB_OK);
+    for (size_t i = 0; i < 3; i++) {
+        bb_plan p = {0};
+        bb_plan_request r = base;
+        strcpy(r.weights, types[i]);
+        r.engine = bb_engine_default(&subject, &r);
+        ck_assert_int_eq(bb_plan_subject(&subject, &r, &p, NULL), BB_OK);
+        ck_assert_int_eq(bb_sweep_row_at(s, i, &row, NULL), BB_OK);
+        ck_assert(row.planned);
+        ck_assert_str_eq(row.engine, bb_engine_name(r.engine));
+        ck_assert_uint_eq(row.total_bytes, p.total_bytes);
+        bb_plan_clear(&p);
+    }
+    bb_subject_clear(&subject);
+    bb_model_free(m);
+    bb_sweep_free(s);
+}
+END_TEST
+
 /* What cannot be planned is a row without numbers, and does not disturb the next one. */
 START_TEST(rows_that_fail) {
     bb_plan_request base = {.purpose = BB_FOR_INFER};
@@ -172,6 +203,7 @@ static Suite *make_suite(void) {
     TCase *c = tcase_create("sweep");
     tcase_add_unchecked_fixture(c, setup, teardown);
     tcase_add_test(c, row_is_the_plan);
+    tcase_add_test(c, engine_of_the_row);
     tcase_add_test(c, rows_that_fail);
     tcase_add_test(c, values_that_are_refused);
     tcase_set_timeout(c, 60);

@@ -167,6 +167,49 @@ START_TEST(engines) {
 END_TEST
 
 /* What s puts into a field fits, and a step further does not. */
+/* Back to the start is the first screen again, from wherever; and it can be undone. */
+START_TEST(back_to_the_start) {
+    char first[256], now[256];
+    bb_str out;
+    for (int given = 0; given < 2; given++) {
+        view->close(plan);
+        app->cards = given ? "RTX 3090x2" : NULL;
+        open_view(given ? "demo" : NULL);
+        ck_assert_str_eq(plan->ask.cards[0].name, given ? "RTX 3090" : "RTX 4090");
+        ck_assert_uint_eq(plan->ask.n_cards, given ? 2 : 1);
+        bb_str_init(&out);
+        view->command(plan, &out);
+        ck_assert_uint_lt(out.len, sizeof first);
+        strcpy(first, bb_str_c(&out));
+        bb_str_clear(&out);
+        ck_assert(enter(BB_PLAN_MODEL, "qwen3-8b") && enter(BB_PLAN_ENGINE, "hf") && enter(BB_PLAN_GPU, "T4"));
+        ck_assert(enter(BB_PLAN_CTX, "1234") && enter(BB_PLAN_SEQS, "3") && enter(BB_PLAN_PURPOSE, "load"));
+        plan->focus = 3;
+        ck_assert(view->act(app, plan, BB_ACT_RESET));
+        bb_str_init(&out);
+        view->command(plan, &out);
+        (void)snprintf(now, sizeof now, "%s", bb_str_c(&out));
+        bb_str_clear(&out);
+        ck_assert_str_eq(now, first);
+        ck_assert_uint_eq(plan->focus, 0);
+        ck_assert(view->act(app, plan, BB_ACT_UNDO) && command_has("plan qwen3-8b") && command_has("--ctx 1234"));
+    }
+    app->cards = NULL;
+}
+END_TEST
+
+/* Each says what is expected instead. */
+START_TEST(contexts_that_are_none) {
+    static const char *const bad[] = {"0", "1e18", "many", "-1", "1099511627777", "99999999999999999999", ""};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        bb_error err = {.status = BB_OK};
+        ck_assert(!view->accept(app, plan, BB_PLAN_CTX, bad[i], &err));
+        ck_assert_msg(strstr(err.text, "expected 1 to 1099511627776 tokens"), "%s", err.text);
+    }
+    ck_assert(enter(BB_PLAN_CTX, "32k") && command_has("--ctx 32768"));
+}
+END_TEST
+
 START_TEST(solve_each_field) {
     static const struct {
         bb_plan_field field;
@@ -324,6 +367,8 @@ static Suite *make(void) {
     TCase *t = tcase_create("view_plan");
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, back_to_the_start);
+    tcase_add_test(t, contexts_that_are_none);
     tcase_add_test(t, layers_are_a_field);
     tcase_add_test(t, known_cards);
     tcase_add_test(t, ways_out);
