@@ -13,7 +13,7 @@ uint32_t bb_llama_home(const bb_llama *p, size_t i, bool copy) {
     const bb_placement *at = &p->place;
     uint8_t where = p->set->where[i];
     int64_t layer = p->s->layers[i];
-    if (where != BB_FOLLOWS) return where < at->n_devices ? where : at->n_devices;
+    if (where != BB_FOLLOWS) return bb_place_card(at, where);
     if (copy) return at->layer[p->s->n_layers];
     return layer < 0 ? at->n_devices : at->layer[layer];
 }
@@ -46,8 +46,8 @@ static void sum_devices(bb_llama *p, sums *all) {
         if (holds[i]) add(c, &all->on[i], &w->shared);
     add(c, &all->on[at->n_devices], &w->input);
     if (at->layer[layers] < at->n_devices) add(c, &all->on[at->layer[layers]], &w->tied);
-    for (uint32_t i = 0; i <= BB_PLAN_CARDS && w->overridden; i++)
-        add(c, &all->on[i < at->n_devices ? i : at->n_devices], &w->elsewhere[i]);
+    for (uint8_t i = 0; i <= BB_PLAN_CARDS && w->overridden; i++)
+        add(c, &all->on[bb_place_card(at, i)], &w->elsewhere[i]);
 }
 
 static uint64_t kept(const bb_llama *p, uint32_t device, const bb_weight_sum *sum) {
@@ -138,6 +138,25 @@ static void add_weights(bb_llama *p) {
     }
 }
 
+/* Overrides name cards as CUDA counts them, whether the model uses them or not. */
+static void check_overrides(bb_llama *p) {
+    const bb_plan_request *u = &p->d->plan->used;
+    size_t cards = u->no_gpu ? 0 : bb_plan_cards(u);
+    for (uint8_t i = 0; i < BB_PLAN_CARDS && !p->d->st; i++) {
+        if (!(p->set->cards >> i & 1)) continue;
+        if (i >= cards)
+            p->d->st = bb_fail(p->d->err, BB_E_ARG,
+                               "--override-tensor: llama.cpp stops with 'unknown buffer type' at CUDA%u: %zu cards are "
+                               "planned, counted from 0",
+                               i, cards);
+        else if (bb_place_card(&p->place, i) == p->place.n_devices)
+            p->d->st = bb_fail(p->d->err, BB_E_ARG,
+                               "--override-tensor: llama.cpp stops with 'pre-allocated tensor in a buffer (CUDA%u) "
+                               "that cannot run the operation': --split-mode none leaves that card out",
+                               i);
+    }
+}
+
 /* ---- the whole ---- */
 
 /* The types that llama.cpp v0.5.0 takes for its cache (common/arg.cpp, kv_cache_types). */
@@ -224,6 +243,7 @@ void bb_plan_llama(bb_draft *d, bb_subject *s) {
     }
     d->st = bb_weight_set_get(s, u, &p.set, d->err);
     if (!d->st) d->st = bb_place_layers(u, s->n_layers, a ? a->mtp_layers : 0, s->layer_device, &p.place, d->err);
+    if (!d->st) check_overrides(&p);
     if (d->st) return;
     memcpy(u->weights, s->weights, sizeof s->weights);
     add_weights(&p);

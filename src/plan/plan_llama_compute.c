@@ -22,9 +22,8 @@ static const bb_home *find_homes(bb_llama *p) {
         if (s->weight_of[i] == BB_NO_WEIGHT) continue;
         const bb_dtype *type = p->set->types[i];
         bb_home *home = s->homes + s->weight_of[i] * row;
-        uint8_t where = p->set->where[i];
-        bool follows = where == BB_FOLLOWS;
-        if (!follows && where > host) where = host;
+        bool follows = p->set->where[i] == BB_FOLLOWS;
+        uint8_t where = follows ? host : (uint8_t)bb_place_card(&p->place, p->set->where[i]);
         if (s->layers[i] >= 0) {
             home[s->layers[i]] = (bb_home){type, follows ? s->layer_device[s->layers[i]] : where};
         } else if (s->layers[i] == BB_LAYER_SHARED) {

@@ -98,6 +98,8 @@ static bb_status find_places(const bb_subject *s, bb_weight_set *w, bb_error *er
     rule rules[RULES + 1];
     size_t n = 0;
     bb_status st = make_rules(w, rules, &n, err);
+    for (size_t k = 0; k < n; k++)
+        if (rules[k].where < BB_PLAN_CARDS) w->cards |= UINT32_C(1) << rules[k].where;
     for (size_t i = 0; i < s->n_tensors && !st; i++) {
         w->where[i] = BB_FOLLOWS;
         for (size_t k = 0; k < n && w->where[i] == BB_FOLLOWS; k++)

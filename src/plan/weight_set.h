@@ -19,12 +19,13 @@ typedef struct bb_weight_set {
     char overrides[192];
     uint64_t moe_layers;
     const bb_dtype **types;      /* [n_tensors] */
-    uint8_t *where;              /* [n_tensors] BB_FOLLOWS, a device, or BB_PLAN_CARDS = the host */
+    uint8_t *where;              /* [n_tensors] BB_FOLLOWS, a card of the request, or BB_PLAN_CARDS = the host */
     bb_weight_sum *layers;       /* [n_layers + 1] of what follows its layer, the output side last */
     bb_weight_sum input, shared; /* of what follows the input; once on each device that holds a layer */
     bb_weight_sum tied;          /* the second copy that a tied model's output is, elsewhere than the input */
     bb_weight_sum elsewhere[BB_PLAN_CARDS + 1]; /* by `where` */
     bool overridden;                            /* some tensor does not follow */
+    uint32_t cards;                             /* that overrides name: bit i is CUDAi */
 } bb_weight_set;
 
 /* The set that the request asks for, from the ones that the subject keeps; s->tensors then has its types.
