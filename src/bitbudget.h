@@ -252,7 +252,7 @@ typedef struct bb_plan_request {
     /* storage type, file type ("q4_K_M") or layout of a checkpoint ("gptq-4-128", "nf4-dq"); "" = as in the file, or
      * the engine's default */
     char weights[24];
-    uint64_t ctx;      /* tokens of context in all sequences together (llama.cpp) or of each (hf) */
+    uint64_t ctx;      /* tokens of context in all sequences together (llama.cpp) or of each (the others) */
     uint64_t batch;    /* logical batch, tokens (llama.cpp n_batch, vLLM max_num_batched_tokens) */
     uint64_t ubatch;   /* physical batch, tokens (llama.cpp n_ubatch) */
     uint64_t parallel; /* sequences; vllm: as many of the whole context must fit */

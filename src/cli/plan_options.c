@@ -172,8 +172,7 @@ static bb_status choose_engine(const cli_call *call, cli_plan *p, bb_error *err)
         r->engine = bb_engine_default(&p->subject, r);
         return BB_OK;
     }
-    bool llama = r->engine == BB_ENGINE_LLAMA_CPP || r->engine == BB_ENGINE_OLLAMA;
-    const char *only = llama ? NULL : bb_plan_only_llama(r, buf);
+    const char *only = bb_engine_is_llama(r->engine) ? NULL : bb_plan_only_llama(r, buf);
     if (only)
         return bb_fail(err, BB_E_ARG, "%s: engine %s has no such option, llama.cpp has", only,
                        bb_engine_name(r->engine));

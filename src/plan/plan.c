@@ -21,7 +21,7 @@ static bb_status defaults(const bb_subject *s, bb_plan_request *u, bb_error *err
     const bb_arch *a = s->model->arch;
     uint64_t known = a && a->context ? a->context : UINT64_MAX;
     if (u->purpose == BB_FOR_LOAD || u->engine == BB_ENGINE_SIMPLE) return BB_OK;
-    if (u->engine == BB_ENGINE_LLAMA_CPP || u->engine == BB_ENGINE_OLLAMA) return bb_llama_defaults(s, u, err);
+    if (bb_engine_is_llama(u->engine)) return bb_llama_defaults(s, u, err);
     if (u->engine == BB_ENGINE_VLLM) return bb_vllm_defaults(s, u, err);
     if (!u->ctx) u->ctx = bb_min_u64(HF_CTX, known);
     if (!u->parallel) u->parallel = 1;
@@ -46,7 +46,7 @@ static void note_params(bb_draft *d, const bb_subject *s) {
 /* A sequence of its own that is longer than the model knows. llama.cpp divides the context unless it is one pool. */
 static void note_long_context(bb_draft *d, const bb_arch *a) {
     const bb_plan_request *u = &d->plan->used;
-    bool divided = u->engine == BB_ENGINE_LLAMA_CPP && !u->kv_unified && u->parallel > 1;
+    bool divided = bb_ctx_is_pool(u) && !u->kv_unified && u->parallel > 1;
     uint64_t each = divided ? u->ctx / u->parallel : u->ctx;
     if (a && a->context && each > a->context)
         bb_draft_note(d, "The context of %llu tokens%s is longer than the model's own %llu.", (unsigned long long)each,
@@ -83,8 +83,6 @@ static void drop_unused(bb_draft *d, const bb_plan_request *asked) {
     u->kv_k[0] = u->kv_v[0] = '\0';
     u->flash_attn = 0;
 }
-
-static bool is_part(const bb_plan_line *l) { return strchr(l->component, ':') != NULL; }
 
 static bb_fit_answer verdict(uint64_t low, uint64_t high, uint64_t limit) {
     if (!limit) return BB_FITS_UNKNOWN;
@@ -123,7 +121,7 @@ static void totals(bb_draft *d) {
     list_devices(p);
     for (size_t i = 0; i < p->n_lines; i++) {
         const bb_plan_line *l = &p->lines[i];
-        bb_plan_device *at = is_part(l) ? NULL : device_of(p, l->device);
+        bb_plan_device *at = bb_plan_is_part(l) ? NULL : device_of(p, l->device);
         if (!at) continue;
         at->total_bytes = bb_calc_add(c, at->total_bytes, l->bytes);
         at->low_bytes = bb_calc_add(c, at->low_bytes, l->low_bytes);
@@ -202,7 +200,7 @@ static bb_status make(bb_subject *s, const bb_plan_request *request, bool number
     plan->speed = (bb_plan_speed){0};
     *u = *request;
     if (!u->gpu_layers_set) u->gpu_layers = BB_ALL;
-    u->gpu_layers_set = (u->engine == BB_ENGINE_LLAMA_CPP || u->engine == BB_ENGINE_OLLAMA) && !u->no_gpu;
+    u->gpu_layers_set = bb_engine_is_llama(u->engine) && !u->no_gpu;
     if (*s->model->note) bb_draft_note(&d, "%s: %s", s->model->title, s->model->note);
     note_params(&d, s);
     if (*s->differs) bb_draft_note(&d, "The file against its architecture: %s", s->differs);

@@ -204,7 +204,7 @@ static void infer_unknown(bb_llama *p) {
     p->k = kv_type(d, u->kv_k);
     p->v = d->st ? NULL : kv_type(d, u->kv_v);
     if (d->st) return;
-    p->ctx = u->engine == BB_ENGINE_OLLAMA ? bb_calc_mul(&d->calc, u->ctx, u->parallel) : u->ctx;
+    p->ctx = bb_ctx_is_pool(u) ? u->ctx : bb_calc_mul(&d->calc, u->ctx, u->parallel);
     if (a->kv_heads && a->head_dim) bb_llama_kv(p);
     bb_llama_state(p);
     bb_draft_note(d, "The operations of a recurrent layer are not known here: the compute buffer is not counted.");
@@ -221,7 +221,7 @@ static void infer(bb_llama *p) {
     p->v = d->st ? NULL : kv_type(d, u->kv_v);
     if (!d->st) check_kv(p);
     if (d->st) return;
-    p->ctx = u->engine == BB_ENGINE_OLLAMA ? bb_calc_mul(&d->calc, u->ctx, u->parallel) : u->ctx;
+    p->ctx = bb_ctx_is_pool(u) ? u->ctx : bb_calc_mul(&d->calc, u->ctx, u->parallel);
     if (u->engine == BB_ENGINE_OLLAMA) bb_ollama_batch(p);
     if (p->s->family->has_cache) bb_llama_kv(p);
     if (!d->st) bb_llama_compute(p);

@@ -224,8 +224,7 @@ static bb_span before_cache(bb_draft *d, const char *device) {
     bb_span all = {0};
     for (size_t i = 0; i < d->plan->n_lines; i++) {
         const bb_plan_line *l = &d->plan->lines[i];
-        if (strcmp(l->device, device) != 0 || strchr(l->component, ':') || strcmp(l->component, "kv_cache") == 0)
-            continue;
+        if (strcmp(l->device, device) != 0 || bb_plan_is_part(l) || strcmp(l->component, "kv_cache") == 0) continue;
         all.bytes = bb_calc_add(&d->calc, all.bytes, l->bytes);
         all.low = bb_calc_add(&d->calc, all.low, l->low_bytes);
         all.high = bb_calc_add(&d->calc, all.high, l->high_bytes);

@@ -71,10 +71,6 @@ typedef struct step {
     bool together;    /* the cards share every layer, so that the slowest counts; else they follow one another */
 } step;
 
-static bool is_llama(const bb_plan_request *u) {
-    return u->engine == BB_ENGINE_LLAMA_CPP || u->engine == BB_ENGINE_OLLAMA;
-}
-
 static bool is_line(const bb_plan_line *l, const char *component) { return strcmp(l->component, component) == 0; }
 
 /* Cells that one sequence attends to at the end of its context, in all layers together; a window ends what a layer
@@ -98,7 +94,7 @@ static double cache_read(step *p) {
     const bb_plan_request *u = &p->plan->used;
     const bb_arch *a = p->s->model->arch;
     if (!a || !p->s->graph.n_nodes || !u->ctx || !bb_family_find(a->family)->has_cache) return 0;
-    double cells = attended(a, is_llama(u) ? (double)u->ctx / p->sequences : (double)u->ctx);
+    double cells = attended(a, bb_ctx_is_pool(u) ? (double)u->ctx / p->sequences : (double)u->ctx);
     bb_kv_width k = bb_kv_keys(a), v = bb_kv_values(a);
     double values = (double)v.heads * (double)v.head, keys = (double)k.heads * (double)k.head;
     /* a query's product with the keys, and the sum of the values: the latent vector serves for both */
@@ -126,7 +122,7 @@ static double expert_part(const bb_subject *s) {
 static double embedding_bytes(const step *p) {
     const bb_arch *a = p->s->model->arch;
     const bb_plan_request *u = &p->plan->used;
-    bool copied = is_llama(u) && !u->no_gpu && u->gpu_layers;
+    bool copied = bb_engine_is_llama(u->engine) && !u->no_gpu && u->gpu_layers;
     if (!a || !p->s->graph.n_nodes || (a->tied && !copied)) return 0;
     if (p->reads->told) return (double)p->reads->embedding;
     return (double)a->vocab * (double)(a->embed_dim ? a->embed_dim : a->hidden) * p->bytes_a_weight;
@@ -164,7 +160,7 @@ static step describe(const bb_subject *s, const bb_draft *d) {
     }
     p.bytes_a_weight = plan->parameters ? bytes / (double)plan->parameters : 0;
     p.together = u->engine == BB_ENGINE_VLLM ? u->tensor_parallel > 1 : u->split_mode == BB_SPLIT_ROW;
-    size_t host = plan->n_devices - 1, embedding = is_llama(u) || u->no_gpu ? host : 0;
+    size_t host = plan->n_devices - 1, embedding = bb_engine_is_llama(u->engine) || u->no_gpu ? host : 0;
     double kv_read = fmin(cache_read(&p), kv_lines);
     p.device[embedding].weights = fmax(0, p.device[embedding].weights - embedding_bytes(&p));
     for (size_t i = 0; i <= host; i++) {

@@ -99,6 +99,10 @@ START_TEST(directions) {
     double four = plan("llama-3.1-8b", &r).speed.decode;
     ck_assert_double_gt(four, base);
     ck_assert_double_lt(four, 4 * base);
+    r.engine = BB_ENGINE_OLLAMA;
+    r.ctx = 4096; /* of each */
+    ck_assert_double_eq_tol(plan("llama-3.1-8b", &r).speed.decode, four, four * 1e-6);
+    r.engine = BB_ENGINE_LLAMA_CPP;
     /* experts that a token does not use are not read: 30.5 billion parameters, 3.3 in use */
     r.ctx = 4096;
     r.parallel = 1;
