@@ -229,7 +229,10 @@ typedef struct host_ops {
     const bb_dtype *type;      /* of the layers' matrices; NULL = plain */
 } host_ops;
 
-static const bb_dtype *layer_type(const bb_subject *s) {
+/* The subject's types are llama.cpp's; other engines leave in them what was planned before. */
+static const bb_dtype *layer_type(const step *p) {
+    const bb_subject *s = p->s;
+    if (!bb_engine_is_llama(p->plan->used.engine)) return bb_dtype_find(p->plan->used.weights, NULL);
     for (size_t i = 0; i < s->n_tensors; i++)
         if (s->layers[i] == 0 && s->tensors[i].n_dims > 1) return s->tensors[i].type;
     return NULL;
@@ -274,7 +277,7 @@ static double host_seconds(const step *p, const work *w, double tokens, double k
     host_ops o = {.weights = 2 * tokens * elements(p, w),
                   .attention = tokens * context * p->attention * w->kv_share,
                   .rows = tokens * elements(p, w) / row_length(&p->s->graph),
-                  .type = layer_type(p->s)};
+                  .type = layer_type(p)};
     if (!(h->bandwidth_gbs > 0)) return (double)NAN;
     double busy = bytes / (h->bandwidth_gbs * 1e9);
     double one = h->thread_gbs > 0 ? bytes / (h->thread_gbs * 1e9) : busy;
@@ -343,7 +346,7 @@ static void formulas(const step *p, bb_plan_speed *v) {
     (void)snprintf(cards, sizeof cards, "%.2f of the cards' bandwidth", card_memory.likely);
     (void)snprintf(hosts, sizeof hosts, "%.3g GB/s of the host's %u threads", p->plan->used.host.bandwidth_gbs,
                    p->plan->used.host.threads);
-    const bb_dtype *type = layer_type(p->s);
+    const bb_dtype *type = layer_type(p);
     bool blocks = type && type->block > 1, on_host = !idle(&p->device[host]),
          on_card = host > 0 && !idle(&p->device[0]);
     (void)snprintf(v->decode_formula, sizeof v->decode_formula, "%s weights + %s cache a step, %s%s%s",
