@@ -2,8 +2,7 @@
 /* plan.c - from a request to a plan: defaults, the engine's lines, totals and the verdict. */
 #include "base/mem.h"
 #include "base/str.h"
-#include "plan/kvcache.h"
-#include "plan/plan_parts.h"
+#include "plan/checkpoint.h"
 #include "plan/throughput.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,20 +12,20 @@
 
 enum { HF_CTX = 4096 }; /* ours: transformers has no context of its own */
 
-static void default_text(char *text, size_t size, const char *value) {
-    if (!*text) (void)snprintf(text, size, "%s", value);
-}
-
 static bb_status defaults(const bb_subject *s, bb_plan_request *u, bb_error *err) {
     const bb_arch *a = s->model->arch;
     uint64_t known = a && a->context ? a->context : UINT64_MAX;
+    bb_weights_choice weights;
     if (u->purpose == BB_FOR_LOAD || u->engine == BB_ENGINE_SIMPLE) return BB_OK;
     if (bb_engine_is_llama(u->engine)) return bb_llama_defaults(s, u, err);
     if (u->engine == BB_ENGINE_VLLM) return bb_vllm_defaults(s, u, err);
     if (!u->ctx) u->ctx = bb_min_u64(HF_CTX, known);
     if (!u->parallel) u->parallel = 1;
-    default_text(u->kv_k, sizeof u->kv_k, "bf16");
-    default_text(u->kv_v, sizeof u->kv_v, u->kv_k);
+    /* DynamicCache keeps what the layers compute */
+    bb_status st = bb_weights_choose(s, u->weights, &weights, err);
+    if (st) return st;
+    bb_default_text(u->kv_k, sizeof u->kv_k, weights.dtype);
+    bb_default_text(u->kv_v, sizeof u->kv_v, u->kv_k);
     if (!u->outputs) u->outputs = 1;
     u->batch = u->ubatch = 0;
     if (u->parallel > u->ctx)

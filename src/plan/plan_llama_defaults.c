@@ -13,10 +13,6 @@ enum { OLLAMA_BATCH_SMALL = 512, OLLAMA_BATCH_MIDDLE = 1024, OLLAMA_BATCH_LARGE 
 #define GIB (UINT64_C(1) << 30) /* bytes */
 #define MIB (UINT64_C(1) << 20)
 
-static void default_text(char *text, size_t size, const char *value) {
-    if (!*text) (void)snprintf(text, size, "%s", value);
-}
-
 /* By the memory of all cards, with 1 GiB of tolerance below 24 and 48 GiB. */
 static uint64_t ollama_ctx(const bb_plan_request *u) {
     uint64_t all = 0;
@@ -34,8 +30,8 @@ bb_status bb_llama_defaults(const bb_subject *s, bb_plan_request *u, bb_error *e
     if (!u->parallel) u->parallel = 1;
     if (!u->ctx) u->ctx = bb_min_u64(ollama ? ollama_ctx(u) : LLAMA_CTX, known);
     if (ollama) u->ctx = bb_min_u64(u->ctx, known); /* llm/server.go clips what is asked as well */
-    default_text(u->kv_k, sizeof u->kv_k, "f16");
-    default_text(u->kv_v, sizeof u->kv_v, u->kv_k);
+    bb_default_text(u->kv_k, sizeof u->kv_k, "f16");
+    bb_default_text(u->kv_v, sizeof u->kv_v, u->kv_k);
     if (!u->flash_attn) u->flash_attn = 1; /* auto: on where the device has it */
     if (u->parallel > SEQUENCES)
         return bb_fail(err, BB_E_ARG, "%llu sequences: llama.cpp stops with 'n_seq_max must be <= %d'",

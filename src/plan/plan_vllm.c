@@ -43,16 +43,19 @@ enum { BATCH = 8192, SEQS = 256, BLOCK = 16 };
 enum { NO_CTX = 4096 }; /* ours, for a model that does not tell */
 static const double UTILIZATION = 0.9;
 
-/* vLLM's own names of cache types. */
-static void vllm_kv_name(char *type, size_t size) {
-    static const char *const names[][2] = {
-        {"", "bf16"}, {"auto", "bf16"}, {"fp8", "e4m3fn"}, {"fp8_e4m3", "e4m3fn"}, {"fp8_e5m2", "e5m2"}};
+/* vLLM's own names of cache types; auto is the type of the computation. */
+static void vllm_kv_name(char *type, size_t size, const char *compute) {
+    const char *const names[][2] = {
+        {"", compute}, {"auto", compute}, {"fp8", "e4m3fn"}, {"fp8_e4m3", "e4m3fn"}, {"fp8_e5m2", "e5m2"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(type, names[i][0]) == 0) (void)snprintf(type, size, "%s", names[i][1]);
 }
 
 bb_status bb_vllm_defaults(const bb_subject *s, bb_plan_request *u, bb_error *err) {
     const bb_arch *a = s->model->arch;
+    bb_weights_choice weights;
+    bb_status st = bb_weights_choose(s, u->weights, &weights, err);
+    if (st) return st;
     if (!u->ctx) u->ctx = a && a->context ? a->context : NO_CTX;
     if (!u->parallel) u->parallel = 1;
     if (!u->batch) u->batch = BATCH;
@@ -61,9 +64,9 @@ bb_status bb_vllm_defaults(const bb_subject *s, bb_plan_request *u, bb_error *er
     if (!(u->utilization > 0)) u->utilization = UTILIZATION;
     if (!u->tensor_parallel) u->tensor_parallel = 1;
     if (!u->pipeline_parallel) u->pipeline_parallel = 1;
-    vllm_kv_name(u->kv_k, sizeof u->kv_k);
+    vllm_kv_name(u->kv_k, sizeof u->kv_k, weights.dtype);
     if (!*u->kv_v) strcpy(u->kv_v, u->kv_k);
-    vllm_kv_name(u->kv_v, sizeof u->kv_v);
+    vllm_kv_name(u->kv_v, sizeof u->kv_v, weights.dtype);
     u->ubatch = 0;
     if (u->outputs <= u->batch) return BB_OK;
     return bb_fail(err, BB_E_ARG,
