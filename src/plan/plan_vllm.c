@@ -180,6 +180,14 @@ static void make_rank(bb_draft *d, const bb_subject *s, const vllm_model *m, uin
     r->kv_need = bb_calc_mul(c, blocks, bb_vllm_block_bytes(&r->cache));
 }
 
+static void check_rank(bb_draft *d) {
+    const bb_plan_request *u = &d->plan->used;
+    if (d->st || !d->calc.overflow) return;
+    d->st = bb_fail(d->err, BB_E_OVERFLOW,
+                    "%llu sequences of %llu tokens, or a step of %llu tokens, take more than 2^64 bytes",
+                    (ull)u->parallel, (ull)u->ctx, (ull)u->batch);
+}
+
 static void weights_line(bb_draft *d, const bb_subject *s, const vllm_model *m, const bb_rank_sum *sum,
                          const char *device) {
     const bb_plan_request *u = &d->plan->used;
@@ -288,6 +296,7 @@ static void add_ranks(bb_draft *d, bb_subject *s, const vllm_model *m) {
         uint64_t stage = card / u->tensor_parallel;
         vllm_rank r;
         make_rank(d, s, m, stage, &r);
+        check_rank(d);
         if (d->st) return;
         rank_lines(d, s, m, &s->ranks.stage[stage], &r, bb_card_name(card));
         uint64_t limit = bb_plan_card_limit(u, card);
