@@ -324,6 +324,7 @@ typedef struct bb_plan {
     uint64_t host_bytes;                         /* on the host beside the cards; 0 when there is no card */
     uint64_t limit_bytes;                        /* of the cards together; 0 = unknown */
     bb_fit_answer fits;                          /* the worst of the cards */
+    bool partial; /* something that takes memory is not known: a note says what, and nothing FITS for certain */
     bb_plan_speed speed;
     bb_plan_request used;          /* the request with every default filled in */
     char note[BB_PLAN_NOTES][384]; /* sentences that the reader must see; "" = none */

@@ -83,9 +83,10 @@ static void drop_unused(bb_draft *d, const bb_plan_request *asked) {
     u->flash_attn = 0;
 }
 
-static bb_fit_answer verdict(uint64_t low, uint64_t high, uint64_t limit) {
-    if (!limit) return BB_FITS_UNKNOWN;
-    return high <= limit ? BB_FITS_YES : low > limit ? BB_FITS_NO : BB_FITS_MAYBE;
+static bb_fit_answer verdict(const bb_plan *p, const bb_plan_device *d) {
+    if (!d->limit_bytes) return BB_FITS_UNKNOWN;
+    if (d->low_bytes > d->limit_bytes) return BB_FITS_NO;
+    return d->high_bytes <= d->limit_bytes && !p->partial ? BB_FITS_YES : BB_FITS_MAYBE;
 }
 
 /* The worse of two: what does not fit on one card does not fit. */
@@ -130,7 +131,7 @@ static void totals(bb_draft *d) {
     p->fits = p->limit_bytes ? BB_FITS_YES : BB_FITS_UNKNOWN;
     for (size_t i = 0; i < p->n_devices; i++) {
         bb_plan_device *at = &p->devices[i];
-        at->fits = verdict(at->low_bytes, at->high_bytes, at->limit_bytes);
+        at->fits = verdict(p, at);
         if (!p->used.no_gpu && i + 1 == p->n_devices) {
             p->host_bytes = at->total_bytes;
             break;
@@ -197,6 +198,7 @@ static bb_status make(bb_subject *s, const bb_plan_request *request, bool number
     plan->parameters = s->parameters;
     plan->total_bytes = plan->low_bytes = plan->high_bytes = plan->host_bytes = 0;
     plan->speed = (bb_plan_speed){0};
+    plan->partial = false;
     *u = *request;
     if (!u->gpu_layers_set) u->gpu_layers = BB_ALL;
     u->gpu_layers_set = bb_engine_is_llama(u->engine) && !u->no_gpu;

@@ -192,40 +192,45 @@ static void check_kv(bb_llama *p) {
                         p->k->name, p->v->name);
 }
 
-/* What the metadata tells of a family that graph/ does not describe. */
-static void infer_unknown(bb_llama *p) {
+/* What only the graph would tell of a family that graph/ does not describe. */
+static void note_unknown(bb_llama *p, bool cache) {
+    const bb_arch *a = p->s->model->arch;
+    p->d->plan->partial = true;
+    if (!a || !a->hidden)
+        bb_draft_note(p->d, "The architecture of this file is not known here: KV cache and buffers are not counted.");
+    else if (a->recurrence.layers)
+        bb_draft_note(p->d, "The operations of a recurrent layer are not known here: the compute buffer goes by widths "
+                            "alone, and may be larger.");
+    else
+        bb_draft_note(p->d,
+                      "The architecture of this file is not known here: %s and the compute buffer goes by widths "
+                      "alone; both may be larger.",
+                      cache ? "the KV cache is one of every layer," : "its KV cache is not counted,");
+}
+
+static void cache_and_buffers(bb_llama *p, bool cache) {
     bb_draft *d = p->d;
     const bb_plan_request *u = &d->plan->used;
-    const bb_arch *a = p->s->model->arch;
-    if (!a || !a->recurrence.layers) {
-        bb_draft_note(d, "The architecture of this file is not known here: KV cache and buffers are not counted.");
-        return;
-    }
-    p->k = kv_type(d, u->kv_k);
-    p->v = d->st ? NULL : kv_type(d, u->kv_v);
-    if (d->st) return;
     p->ctx = bb_ctx_is_pool(u) ? u->ctx : bb_calc_mul(&d->calc, u->ctx, u->parallel);
-    if (a->kv_heads && a->head_dim) bb_llama_kv(p);
-    bb_llama_state(p);
-    bb_draft_note(d, "The operations of a recurrent layer are not known here: the compute buffer is not counted.");
+    if (u->engine == BB_ENGINE_OLLAMA) bb_ollama_batch(p);
+    if (cache) bb_llama_kv(p);
+    if (p->s->model->arch->recurrence.layers) bb_llama_state(p);
+    if (!d->st) bb_llama_compute(p);
+    bb_llama_output(p);
 }
 
 static void infer(bb_llama *p) {
     bb_draft *d = p->d;
-    bb_plan_request *u = &d->plan->used;
-    if (!p->s->model->arch || !p->s->graph.n_nodes) {
-        infer_unknown(p);
-        return;
-    }
+    const bb_plan_request *u = &d->plan->used;
+    const bb_arch *a = p->s->model->arch;
+    bool known = a && p->s->graph.n_nodes;
+    bool cache = known ? p->s->family->has_cache : a && a->layers && a->kv_heads && a->head_dim;
+    if (!known) note_unknown(p, cache);
+    if (!a || !a->hidden) return;
     p->k = kv_type(d, u->kv_k);
     p->v = d->st ? NULL : kv_type(d, u->kv_v);
-    if (!d->st) check_kv(p);
-    if (d->st) return;
-    p->ctx = bb_ctx_is_pool(u) ? u->ctx : bb_calc_mul(&d->calc, u->ctx, u->parallel);
-    if (u->engine == BB_ENGINE_OLLAMA) bb_ollama_batch(p);
-    if (p->s->family->has_cache) bb_llama_kv(p);
-    if (!d->st) bb_llama_compute(p);
-    bb_llama_output(p);
+    if (!d->st && known) check_kv(p);
+    if (!d->st) cache_and_buffers(p, cache);
 }
 
 void bb_plan_llama(bb_draft *d, bb_subject *s) {

@@ -207,6 +207,9 @@ static bb_status try_rung(problem *p, uint64_t rung, trial *t, bb_error *err) {
     bb_status st = plan_rung(p, rung, err);
     *t = (trial){.rung = rung, .slack = -1};
     if (st) return st;
+    if (p->plan.partial)
+        return bb_fail(err, BB_E_UNSUPPORTED, "%s: not all that it takes is known, so that nothing fits for certain",
+                       p->s->model->title);
     t->planned = true;
     t->high = p->plan.high_bytes;
     t->limit = p->plan.limit_bytes;
