@@ -147,8 +147,7 @@ static bb_status read_vllm(const cli_args *a, bb_plan_request *r, bb_error *err)
     return s;
 }
 
-/* The speed of what the host computes: this machine's, or no more than its bandwidth as it was told. */
-static bb_status read_host(const cli_call *call, bb_plan_request *r, bb_error *err) {
+bb_status cli_plan_host(const cli_call *call, bb_plan_request *r, bb_error *err) {
     cli_progress progress;
     bb_isa isa = BB_ISA_AUTO;
     unsigned threads = 0;
@@ -202,7 +201,7 @@ bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
     if (s == BB_OK && !p->model) s = bb_model_locate(p->cat, &call->stores, a->words[0], &p->model, err);
     if (s == BB_OK) s = bb_subject_init(&p->subject, p->model, p->cat, err);
     if (s == BB_OK) s = choose_engine(call, p, err);
-    if (s == BB_OK) s = read_host(call, &p->request, err);
+    if (s == BB_OK) s = cli_plan_host(call, &p->request, err);
     if (s == BB_OK && *p->model->note) cli_warn(&call->out, "%s: %s", p->model->title, p->model->note);
     return s;
 }
