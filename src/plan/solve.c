@@ -4,15 +4,10 @@
 #include "base/escape.h"
 #include "base/str.h"
 #include "plan/kvcache.h"
+#include "plan/llama_limits.h"
 #include "plan/plan_parts.h"
 #include <stdio.h>
 #include <string.h>
-
-enum {
-    LLAMA_SEQUENCES = 256, /* LLAMA_MAX_SEQ (llama-cparams.h, v0.5.0) */
-    LLAMA_LAYERS = 512,    /* LLAMA_MAX_LAYERS (llama-hparams.h, v0.5.0) */
-    LLAMA_BATCH = 2048,    /* n_batch of llama_context_default_params */
-};
 
 /* ---- ladders of types ---------------------------------------------------------------------------------------------
  */
@@ -93,7 +88,7 @@ static void set_slots(bb_plan_request *r, uint64_t each, uint64_t slots) {
 
 static void set_batch(bb_plan_request *r, uint64_t tokens) {
     r->ubatch = tokens;
-    r->batch = bb_max_u64(r->batch ? r->batch : LLAMA_BATCH, tokens);
+    r->batch = bb_max_u64(r->batch ? r->batch : BB_LLAMA_BATCH, tokens);
 }
 
 static void set_cards(bb_plan_request *r, size_t n) {
@@ -360,7 +355,7 @@ static bb_status solve_batch(problem *p, bb_fit *fit, bb_error *err) {
 static bb_status solve_slots(problem *p, bb_fit *fit, bb_error *err) {
     bb_status st = keeps_context(p, err);
     if (!st) st = own_context(p, &p->each, err);
-    p->rungs = bb_engine_is_llama(p->ask->engine) ? LLAMA_SEQUENCES : UINT32_MAX;
+    p->rungs = bb_engine_is_llama(p->ask->engine) ? BB_LLAMA_SEQUENCES : UINT32_MAX;
     return st ? st : search(p, fit, err);
 }
 
@@ -376,9 +371,9 @@ static bb_status solve_layers(problem *p, bb_fit *fit, bb_error *err) {
 static bb_status find_top(problem *p) {
     trial t;
     bb_status st;
-    p->rungs = bb_min_u64(p->s->model->arch->layers, LLAMA_LAYERS);
-    while (!(st = try_or_refuse(p, p->rungs, &t)) && t.fits && p->rungs < LLAMA_LAYERS)
-        p->rungs = bb_min_u64(2 * p->rungs, LLAMA_LAYERS);
+    p->rungs = bb_min_u64(p->s->model->arch->layers, BB_LLAMA_LAYERS);
+    while (!(st = try_or_refuse(p, p->rungs, &t)) && t.fits && p->rungs < BB_LLAMA_LAYERS)
+        p->rungs = bb_min_u64(2 * p->rungs, BB_LLAMA_LAYERS);
     return st;
 }
 

@@ -32,7 +32,6 @@ typedef struct bb_weight_set {
  * BB_E_ARG for overrides that llama.cpp does not take; errors of bb_subject_types and bb_subject_tensor. */
 bb_status bb_weight_set_get(bb_subject *s, const bb_plan_request *request, const bb_weight_set **set, bb_error *err);
 void bb_weight_sets_free(bb_subject *s);
-/* Bytes more than its own that CUDA gives a quantized tensor: rows are read in steps of 512 elements, and every tensor
- * begins on 128 bytes (ggml-cuda.cu, get_alloc_size). BB_E_OVERFLOW. */
+/* Bytes of a tensor as CUDA keeps it, padded and aligned (graph_alloc.h). BB_E_OVERFLOW. */
 bb_status bb_cuda_padded(const bb_dtype *type, uint64_t cols, uint64_t bytes, uint64_t *padded);
 #endif
