@@ -252,7 +252,7 @@ typedef struct bb_plan_request {
     /* storage type, file type ("q4_K_M") or layout of a checkpoint ("gptq-4-128", "nf4-dq"); "" = as in the file, or
      * the engine's default */
     char weights[24];
-    uint64_t ctx;      /* tokens of context in all sequences together (llama.cpp) or of each (hf) */
+    uint64_t ctx;      /* tokens of context in all sequences together (llama.cpp) or of each (the others) */
     uint64_t batch;    /* logical batch, tokens (llama.cpp n_batch, vLLM max_num_batched_tokens) */
     uint64_t ubatch;   /* physical batch, tokens (llama.cpp n_ubatch) */
     uint64_t parallel; /* sequences; vllm: as many of the whole context must fit */
@@ -325,6 +325,7 @@ typedef struct bb_plan {
     uint64_t host_bytes;                         /* on the host beside the cards; 0 when there is no card */
     uint64_t limit_bytes;                        /* of the cards together; 0 = unknown */
     bb_fit_answer fits;                          /* the worst of the cards */
+    bool partial; /* something that takes memory is not known: a note says what, and nothing FITS for certain */
     bb_plan_speed speed;
     bb_plan_request used;          /* the request with every default filled in */
     char note[BB_PLAN_NOTES][384]; /* sentences that the reader must see; "" = none */

@@ -148,8 +148,7 @@ static bb_status read_vllm(const cli_args *a, bb_plan_request *r, bb_error *err)
     return s;
 }
 
-/* The speed of what the host computes: this machine's, or no more than its bandwidth as it was told. */
-static bb_status read_host(const cli_call *call, bb_plan_request *r, bb_error *err) {
+bb_status cli_plan_host(const cli_call *call, bb_plan_request *r, bb_error *err) {
     cli_progress progress;
     bb_isa isa = BB_ISA_AUTO;
     unsigned threads = 0;
@@ -173,8 +172,7 @@ static bb_status choose_engine(const cli_call *call, cli_plan *p, bb_error *err)
         r->engine = bb_engine_default(&p->subject, r);
         return BB_OK;
     }
-    bool llama = r->engine == BB_ENGINE_LLAMA_CPP || r->engine == BB_ENGINE_OLLAMA;
-    const char *only = llama ? NULL : bb_plan_only_llama(r, buf);
+    const char *only = bb_engine_is_llama(r->engine) ? NULL : bb_plan_only_llama(r, buf);
     if (only)
         return bb_fail(err, BB_E_ARG, "%s: engine %s has no such option, llama.cpp has", only,
                        bb_engine_name(r->engine));
@@ -209,7 +207,7 @@ bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err) {
     if (s == BB_OK && !p->model) s = find_model(call, p, a->words[0], err);
     if (s == BB_OK) s = bb_subject_init(&p->subject, p->model, p->cat, err);
     if (s == BB_OK) s = choose_engine(call, p, err);
-    if (s == BB_OK) s = read_host(call, &p->request, err);
+    if (s == BB_OK) s = cli_plan_host(call, &p->request, err);
     if (s == BB_OK && *p->model->note) cli_warn(&call->out, "%s: %s", p->model->title, p->model->note);
     return s;
 }

@@ -71,6 +71,9 @@ bb_status cli_plan_open(cli_call *call, cli_plan *p, bb_error *err);
 void cli_plan_clear(cli_plan *p);
 /* What --gpu, --memory, --gpus N, --bandwidth and --tflops say of the cards (plan_cards.c). */
 bb_status cli_plan_cards(const cli_call *call, const bb_catalogue *cat, bb_plan_request *r, bb_error *err);
+/* The speed of what the host computes: this machine's with --measure-host, which takes a while, or no more than its
+ * bandwidth as it was told. */
+bb_status cli_plan_host(const cli_call *call, bb_plan_request *r, bb_error *err);
 /* The catalogue with the user's rows: --models, --gpus unless that is a number of cards. */
 bb_status cli_plan_catalogue(const cli_args *args, bb_catalogue **cat, bb_error *err);
 

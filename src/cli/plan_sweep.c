@@ -84,6 +84,7 @@ bb_status cli_plan_sweep(cli_call *call, bb_error *err) {
                       : cli_plan_request(call, &p, err);
     if (s == BB_OK && cli_has(&call->args, OPT_MATRIX) && p.request.purpose == BB_FOR_LOAD)
         s = bb_fail(err, BB_E_ARG, "--matrix has contexts: loading alone knows none");
+    if (s == BB_OK) s = cli_plan_host(call, &p.request, err);
     if (s == BB_OK) s = bb_sweep_new(p.cat, &call->stores, &p.request, engine, &sweep, err);
     if (s == BB_OK) s = add_values(&call->args, sweep, err);
     bool people = call->out.form == BB_TABLE_TEXT || call->out.form == BB_TABLE_MARKDOWN;

@@ -8,7 +8,6 @@
 
 enum {
     HOST_ALIGN = 32,   /* ggml-cpu.cpp and ggml-backend.cpp TENSOR_ALIGNMENT; RPC reports its server's */
-    CUDA_ALIGN = 128,  /* ggml-cuda.cu ggml_backend_cuda_buffer_type_get_alignment; fattn-common.cuh pads to it too */
     ROW_PADDING = 512, /* ggml-cuda.cu MATRIX_ROW_PADDING */
     F16_BYTES = 2,
     VECTOR_ROWS = 2, /* fattn.cu: query rows of the kernel that reads a quantized cache as it is */
@@ -52,10 +51,15 @@ static uint64_t with_f16_copies(bb_calc *c, const bb_gg_graph *g, const bb_gg_te
     const bb_gg_tensor *q = &g->t[t->src[0]], *k = &g->t[t->src[1]], *v = &g->t[t->src[2]];
     bool vector = bb_cuda_vector_kernel(k->type, v->type), same = v->root >= 0 && v->root == k->root;
     if (read_as_f16(q, k, vector))
-        bytes = bb_calc_fma(c, F16_BYTES, elements(c, k), bb_calc_align(c, bytes, CUDA_ALIGN));
+        bytes = bb_calc_fma(c, F16_BYTES, elements(c, k), bb_calc_align(c, bytes, BB_CUDA_ALIGN));
     if (read_as_f16(q, v, vector) && !same)
-        bytes = bb_calc_fma(c, F16_BYTES, elements(c, v), bb_calc_align(c, bytes, CUDA_ALIGN));
+        bytes = bb_calc_fma(c, F16_BYTES, elements(c, v), bb_calc_align(c, bytes, BB_CUDA_ALIGN));
     return bytes;
+}
+
+uint64_t bb_cuda_row_padding(bb_calc *c, const bb_dtype *type, uint64_t cols) {
+    uint64_t past = cols % ROW_PADDING;
+    return type->block > 1 && past ? bb_calc_mul(c, (ROW_PADDING - past) / type->block, type->block_bytes) : 0;
 }
 
 /* What a buffer's type asks for a tensor. */
@@ -64,10 +68,8 @@ static uint64_t asked(const bb_graph_alloc *a, const bb_sched *s, int32_t tensor
     bb_calc c = {false};
     uint64_t bytes = bb_gg_bytes(t);
     if (backend == s->host || !a->cuda) return bytes;
-    uint64_t past = t->ne[0] % ROW_PADDING;
     if (a->f16_copies && t->op == BB_GG_FLASH_ATTN_EXT) bytes = with_f16_copies(&c, s->graph, t, bytes);
-    if (t->type->block > 1 && past)
-        bytes = bb_calc_fma(&c, (ROW_PADDING - past) / t->type->block, t->type->block_bytes, bytes);
+    bytes = bb_calc_add(&c, bytes, bb_cuda_row_padding(&c, t->type, t->ne[0]));
     if (c.overflow) arena->st = BB_E_OVERFLOW;
     return bytes;
 }
@@ -137,7 +139,7 @@ static void release(bb_graph_alloc *a, bb_sched *s, int32_t source) {
 
 bb_status bb_graph_alloc_run(bb_graph_alloc *a, bb_sched *s) {
     for (uint32_t b = 0; b <= s->host; b++)
-        bb_arena_init(&a->arena[b], a->cuda && b != s->host ? CUDA_ALIGN : HOST_ALIGN);
+        bb_arena_init(&a->arena[b], a->cuda && b != s->host ? BB_CUDA_ALIGN : HOST_ALIGN);
     /* every input is a leaf, so that ggml's second chance for inputs among the sources finds nothing to do */
     for (size_t i = 0; i < s->n_leafs; i++) allocate(a, s, s->leafs[i]);
     count_uses(s);

@@ -2,10 +2,10 @@
 /* lower.c - the graph of llama.cpp v0.5.0 for a batch, from the description of the architecture: its input, layers and
  * output node by node. Rules: specs/llama-graph.md 4, src/models and src/llama-graph.cpp there. */
 #include "plan/lower.h"
+#include "plan/llama_limits.h"
 #include "plan/reserve.h"
 #include <string.h>
 
-enum { MOST_LAYERS = 512, MOST_EXPERTS = 1024 }; /* LLAMA_MAX_LAYERS, LLAMA_MAX_EXPERTS in llama-hparams.h */
 enum { TURN = 64 }; /* attn_rot_k in llama-kv-cache.cpp: the least Hadamard matrix, which divides the head */
 
 /* ---- values and weights ---- */
@@ -355,9 +355,9 @@ static bb_status check(const bb_graph *g, const bb_gg_shape *s, bb_error *err) {
     if (!bb_gg_known(a, &proven))
         return bb_fail(err, BB_E_UNSUPPORTED, "%s: llama.cpp's graph of the family %s is not described", a->name,
                        a->family);
-    if (g->n_layers > MOST_LAYERS || a->experts > MOST_EXPERTS)
+    if (g->n_layers > BB_LLAMA_LAYERS || a->experts > BB_LLAMA_EXPERTS)
         return bb_fail(err, BB_E_UNSUPPORTED, "%s: llama.cpp takes at most %d layers and %d experts", a->name,
-                       MOST_LAYERS, MOST_EXPERTS);
+                       BB_LLAMA_LAYERS, BB_LLAMA_EXPERTS);
     bool shape = s->tokens && s->outputs && s->sequences && s->cells && s->streams && s->tokens % s->streams == 0;
     if (!shape) return bb_fail(err, BB_E_ARG, "%s: a graph for no tokens", a->name);
     if (!latent && (!divides(s->k, a->head_dim) || !divides(s->v, a->v_head_dim)))

@@ -70,3 +70,9 @@ bb_status bb_place_layers(const bb_plan_request *u, uint64_t layers, uint64_t be
     *place = p;
     return BB_OK;
 }
+
+uint32_t bb_place_card(const bb_placement *p, uint8_t card) {
+    uint32_t device = 0;
+    while (device < p->n_devices && p->card[device] != card) device++;
+    return device;
+}

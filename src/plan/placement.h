@@ -16,4 +16,6 @@ typedef struct bb_placement {
  * BB_E_ARG and BB_E_UNSUPPORTED for what llama.cpp refuses. */
 bb_status bb_place_layers(const bb_plan_request *request, uint64_t layers, uint64_t behind, uint8_t *layer,
                           bb_placement *place, bb_error *err);
+/* The device that a card of the request is; the host's number for BB_PLAN_CARDS and for a card that is not used. */
+uint32_t bb_place_card(const bb_placement *place, uint8_t card);
 #endif

@@ -2,8 +2,7 @@
 /* plan.c - from a request to a plan: defaults, the engine's lines, totals and the verdict. */
 #include "base/mem.h"
 #include "base/str.h"
-#include "plan/kvcache.h"
-#include "plan/plan_parts.h"
+#include "plan/checkpoint.h"
 #include "plan/throughput.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,20 +12,20 @@
 
 enum { HF_CTX = 4096 }; /* ours: transformers has no context of its own */
 
-static void default_text(char *text, size_t size, const char *value) {
-    if (!*text) (void)snprintf(text, size, "%s", value);
-}
-
 static bb_status defaults(const bb_subject *s, bb_plan_request *u, bb_error *err) {
     const bb_arch *a = s->model->arch;
     uint64_t known = a && a->context ? a->context : UINT64_MAX;
+    bb_weights_choice weights;
     if (u->purpose == BB_FOR_LOAD || u->engine == BB_ENGINE_SIMPLE) return BB_OK;
-    if (u->engine == BB_ENGINE_LLAMA_CPP || u->engine == BB_ENGINE_OLLAMA) return bb_llama_defaults(s, u, err);
+    if (bb_engine_is_llama(u->engine)) return bb_llama_defaults(s, u, err);
     if (u->engine == BB_ENGINE_VLLM) return bb_vllm_defaults(s, u, err);
     if (!u->ctx) u->ctx = bb_min_u64(HF_CTX, known);
     if (!u->parallel) u->parallel = 1;
-    default_text(u->kv_k, sizeof u->kv_k, "bf16");
-    default_text(u->kv_v, sizeof u->kv_v, u->kv_k);
+    /* DynamicCache keeps what the layers compute */
+    bb_status st = bb_weights_choose(s, u->weights, &weights, err);
+    if (st) return st;
+    bb_default_text(u->kv_k, sizeof u->kv_k, weights.dtype);
+    bb_default_text(u->kv_v, sizeof u->kv_v, u->kv_k);
     if (!u->outputs) u->outputs = 1;
     u->batch = u->ubatch = 0;
     if (u->parallel > u->ctx)
@@ -47,7 +46,7 @@ static void note_params(bb_draft *d, const bb_subject *s) {
 /* A sequence of its own that is longer than the model knows. llama.cpp divides the context unless it is one pool. */
 static void note_long_context(bb_draft *d, const bb_arch *a) {
     const bb_plan_request *u = &d->plan->used;
-    bool divided = u->engine == BB_ENGINE_LLAMA_CPP && !u->kv_unified && u->parallel > 1;
+    bool divided = bb_ctx_is_pool(u) && !u->kv_unified && u->parallel > 1;
     uint64_t each = divided ? u->ctx / u->parallel : u->ctx;
     if (a && a->context && each > a->context)
         bb_draft_note(d, "The context of %llu tokens%s is longer than the model's own %llu.", (unsigned long long)each,
@@ -85,11 +84,10 @@ static void drop_unused(bb_draft *d, const bb_plan_request *asked) {
     u->flash_attn = 0;
 }
 
-static bool is_part(const bb_plan_line *l) { return strchr(l->component, ':') != NULL; }
-
-static bb_fit_answer verdict(uint64_t low, uint64_t high, uint64_t limit) {
-    if (!limit) return BB_FITS_UNKNOWN;
-    return high <= limit ? BB_FITS_YES : low > limit ? BB_FITS_NO : BB_FITS_MAYBE;
+static bb_fit_answer verdict(const bb_plan *p, const bb_plan_device *d) {
+    if (!d->limit_bytes) return BB_FITS_UNKNOWN;
+    if (d->low_bytes > d->limit_bytes) return BB_FITS_NO;
+    return d->high_bytes <= d->limit_bytes && !p->partial ? BB_FITS_YES : BB_FITS_MAYBE;
 }
 
 /* The worse of two: what does not fit on one card does not fit. */
@@ -124,7 +122,7 @@ static void totals(bb_draft *d) {
     list_devices(p);
     for (size_t i = 0; i < p->n_lines; i++) {
         const bb_plan_line *l = &p->lines[i];
-        bb_plan_device *at = is_part(l) ? NULL : device_of(p, l->device);
+        bb_plan_device *at = bb_plan_is_part(l) ? NULL : device_of(p, l->device);
         if (!at) continue;
         at->total_bytes = bb_calc_add(c, at->total_bytes, l->bytes);
         at->low_bytes = bb_calc_add(c, at->low_bytes, l->low_bytes);
@@ -134,7 +132,7 @@ static void totals(bb_draft *d) {
     p->fits = p->limit_bytes ? BB_FITS_YES : BB_FITS_UNKNOWN;
     for (size_t i = 0; i < p->n_devices; i++) {
         bb_plan_device *at = &p->devices[i];
-        at->fits = verdict(at->low_bytes, at->high_bytes, at->limit_bytes);
+        at->fits = verdict(p, at);
         if (!p->used.no_gpu && i + 1 == p->n_devices) {
             p->host_bytes = at->total_bytes;
             break;
@@ -201,9 +199,10 @@ static bb_status make(bb_subject *s, const bb_plan_request *request, bool number
     plan->parameters = s->parameters;
     plan->total_bytes = plan->low_bytes = plan->high_bytes = plan->host_bytes = 0;
     plan->speed = (bb_plan_speed){0};
+    plan->partial = false;
     *u = *request;
     if (!u->gpu_layers_set) u->gpu_layers = BB_ALL;
-    u->gpu_layers_set = (u->engine == BB_ENGINE_LLAMA_CPP || u->engine == BB_ENGINE_OLLAMA) && !u->no_gpu;
+    u->gpu_layers_set = bb_engine_is_llama(u->engine) && !u->no_gpu;
     if (*s->model->note) bb_draft_note(&d, "%s: %s", s->model->title, s->model->note);
     note_params(&d, s);
     if (*s->differs) bb_draft_note(&d, "The file against its architecture: %s", s->differs);

@@ -7,6 +7,7 @@
 #include "model/catalogue.h"
 #include "model/locate.h"
 #include "model/mixture.h"
+#include <string.h>
 
 /* Where a tensor stands: a layer number, the number of layers for the output side, or one of these. */
 /* SHARED: once on each device that holds a layer (rope_freqs); UNUSED: in the file, but not loaded (layers behind the
@@ -92,6 +93,12 @@ void bb_plan_card_of(const bb_gpu *gpu, bb_plan_card *card);
 
 const char *bb_evidence_name(bb_evidence e);
 const char *bb_engine_name(bb_engine e);
+/* ollama starts llama.cpp's own server */
+static inline bool bb_engine_is_llama(bb_engine e) { return e == BB_ENGINE_LLAMA_CPP || e == BB_ENGINE_OLLAMA; }
+/* Whether ctx is of all sequences together; ollama, transformers and vLLM give each its own. */
+static inline bool bb_ctx_is_pool(const bb_plan_request *u) { return u->engine == BB_ENGINE_LLAMA_CPP; }
+/* A line that refines another one and is not added again: "kv_cache:k". */
+static inline bool bb_plan_is_part(const bb_plan_line *l) { return strchr(l->component, ':') != NULL; }
 bb_status bb_engine_find(const char *name, bb_engine *e, bb_error *err);
 const char *bb_fits_name(bb_fit_answer f); /* "yes", "no", "maybe"; NULL for unknown */
 #endif

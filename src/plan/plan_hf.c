@@ -208,10 +208,11 @@ void bb_plan_hf(bb_draft *d, bb_subject *s) {
                       u->n_cards);
     add_weights(d, s, &m);
     if (u->purpose == BB_FOR_INFER && !d->st) {
-        if (!s->graph.n_nodes)
+        if (!s->graph.n_nodes) {
+            d->plan->partial = true;
             bb_draft_note(d, "The architecture is not known: KV cache and activations are not counted. A config.json "
                              "beside the file says it.");
-        else {
+        } else {
             if (bb_family_find(s->model->arch->family)->has_cache) add_kv(d, s);
             if (!d->st) add_activations(d, s, &m);
         }

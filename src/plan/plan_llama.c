@@ -13,7 +13,7 @@ uint32_t bb_llama_home(const bb_llama *p, size_t i, bool copy) {
     const bb_placement *at = &p->place;
     uint8_t where = p->set->where[i];
     int64_t layer = p->s->layers[i];
-    if (where != BB_FOLLOWS) return where < at->n_devices ? where : at->n_devices;
+    if (where != BB_FOLLOWS) return bb_place_card(at, where);
     if (copy) return at->layer[p->s->n_layers];
     return layer < 0 ? at->n_devices : at->layer[layer];
 }
@@ -46,8 +46,8 @@ static void sum_devices(bb_llama *p, sums *all) {
         if (holds[i]) add(c, &all->on[i], &w->shared);
     add(c, &all->on[at->n_devices], &w->input);
     if (at->layer[layers] < at->n_devices) add(c, &all->on[at->layer[layers]], &w->tied);
-    for (uint32_t i = 0; i <= BB_PLAN_CARDS && w->overridden; i++)
-        add(c, &all->on[i < at->n_devices ? i : at->n_devices], &w->elsewhere[i]);
+    for (uint8_t i = 0; i <= BB_PLAN_CARDS && w->overridden; i++)
+        add(c, &all->on[bb_place_card(at, i)], &w->elsewhere[i]);
 }
 
 static uint64_t kept(const bb_llama *p, uint32_t device, const bb_weight_sum *sum) {
@@ -138,6 +138,25 @@ static void add_weights(bb_llama *p) {
     }
 }
 
+/* Overrides name cards as CUDA counts them, whether the model uses them or not. */
+static void check_overrides(bb_llama *p) {
+    const bb_plan_request *u = &p->d->plan->used;
+    size_t cards = u->no_gpu ? 0 : bb_plan_cards(u);
+    for (uint8_t i = 0; i < BB_PLAN_CARDS && !p->d->st; i++) {
+        if (!(p->set->cards >> i & 1)) continue;
+        if (i >= cards)
+            p->d->st = bb_fail(p->d->err, BB_E_ARG,
+                               "--override-tensor: llama.cpp stops with 'unknown buffer type' at CUDA%u: %zu cards are "
+                               "planned, counted from 0",
+                               i, cards);
+        else if (bb_place_card(&p->place, i) == p->place.n_devices)
+            p->d->st = bb_fail(p->d->err, BB_E_ARG,
+                               "--override-tensor: llama.cpp stops with 'pre-allocated tensor in a buffer (CUDA%u) "
+                               "that cannot run the operation': --split-mode none leaves that card out",
+                               i);
+    }
+}
+
 /* ---- the whole ---- */
 
 /* The types that llama.cpp v0.5.0 takes for its cache (common/arg.cpp, kv_cache_types). */
@@ -173,40 +192,45 @@ static void check_kv(bb_llama *p) {
                         p->k->name, p->v->name);
 }
 
-/* What the metadata tells of a family that graph/ does not describe. */
-static void infer_unknown(bb_llama *p) {
+/* What only the graph would tell of a family that graph/ does not describe. */
+static void note_unknown(bb_llama *p, bool cache) {
+    const bb_arch *a = p->s->model->arch;
+    p->d->plan->partial = true;
+    if (!a || !a->hidden)
+        bb_draft_note(p->d, "The architecture of this file is not known here: KV cache and buffers are not counted.");
+    else if (a->recurrence.layers)
+        bb_draft_note(p->d, "The operations of a recurrent layer are not known here: the compute buffer goes by widths "
+                            "alone, and may be larger.");
+    else
+        bb_draft_note(p->d,
+                      "The architecture of this file is not known here: %s and the compute buffer goes by widths "
+                      "alone; both may be larger.",
+                      cache ? "the KV cache is one of every layer," : "its KV cache is not counted,");
+}
+
+static void cache_and_buffers(bb_llama *p, bool cache) {
     bb_draft *d = p->d;
     const bb_plan_request *u = &d->plan->used;
-    const bb_arch *a = p->s->model->arch;
-    if (!a || !a->recurrence.layers) {
-        bb_draft_note(d, "The architecture of this file is not known here: KV cache and buffers are not counted.");
-        return;
-    }
-    p->k = kv_type(d, u->kv_k);
-    p->v = d->st ? NULL : kv_type(d, u->kv_v);
-    if (d->st) return;
-    p->ctx = u->engine == BB_ENGINE_OLLAMA ? bb_calc_mul(&d->calc, u->ctx, u->parallel) : u->ctx;
-    if (a->kv_heads && a->head_dim) bb_llama_kv(p);
-    bb_llama_state(p);
-    bb_draft_note(d, "The operations of a recurrent layer are not known here: the compute buffer is not counted.");
+    p->ctx = bb_ctx_is_pool(u) ? u->ctx : bb_calc_mul(&d->calc, u->ctx, u->parallel);
+    if (u->engine == BB_ENGINE_OLLAMA) bb_ollama_batch(p);
+    if (cache) bb_llama_kv(p);
+    if (p->s->model->arch->recurrence.layers) bb_llama_state(p);
+    if (!d->st) bb_llama_compute(p);
+    bb_llama_output(p);
 }
 
 static void infer(bb_llama *p) {
     bb_draft *d = p->d;
-    bb_plan_request *u = &d->plan->used;
-    if (!p->s->model->arch || !p->s->graph.n_nodes) {
-        infer_unknown(p);
-        return;
-    }
+    const bb_plan_request *u = &d->plan->used;
+    const bb_arch *a = p->s->model->arch;
+    bool known = a && p->s->graph.n_nodes;
+    bool cache = known ? p->s->family->has_cache : a && a->layers && a->kv_heads && a->head_dim;
+    if (!known) note_unknown(p, cache);
+    if (!a || !a->hidden) return;
     p->k = kv_type(d, u->kv_k);
     p->v = d->st ? NULL : kv_type(d, u->kv_v);
-    if (!d->st) check_kv(p);
-    if (d->st) return;
-    p->ctx = u->engine == BB_ENGINE_OLLAMA ? bb_calc_mul(&d->calc, u->ctx, u->parallel) : u->ctx;
-    if (u->engine == BB_ENGINE_OLLAMA) bb_ollama_batch(p);
-    if (p->s->family->has_cache) bb_llama_kv(p);
-    if (!d->st) bb_llama_compute(p);
-    bb_llama_output(p);
+    if (!d->st && known) check_kv(p);
+    if (!d->st) cache_and_buffers(p, cache);
 }
 
 void bb_plan_llama(bb_draft *d, bb_subject *s) {
@@ -226,6 +250,7 @@ void bb_plan_llama(bb_draft *d, bb_subject *s) {
     }
     d->st = bb_weight_set_get(s, u, &p.set, d->err);
     if (!d->st) d->st = bb_place_layers(u, s->n_layers, a ? a->mtp_layers : 0, s->layer_device, &p.place, d->err);
+    if (!d->st) check_overrides(&p);
     if (d->st) return;
     memcpy(u->weights, s->weights, sizeof s->weights);
     add_weights(&p);

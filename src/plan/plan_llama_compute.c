@@ -22,9 +22,8 @@ static const bb_home *find_homes(bb_llama *p) {
         if (s->weight_of[i] == BB_NO_WEIGHT) continue;
         const bb_dtype *type = p->set->types[i];
         bb_home *home = s->homes + s->weight_of[i] * row;
-        uint8_t where = p->set->where[i];
-        bool follows = where == BB_FOLLOWS;
-        if (!follows && where > host) where = host;
+        bool follows = p->set->where[i] == BB_FOLLOWS;
+        uint8_t where = follows ? host : (uint8_t)bb_place_card(&p->place, p->set->where[i]);
         if (s->layers[i] >= 0) {
             home[s->layers[i]] = (bb_home){type, follows ? s->layer_device[s->layers[i]] : where};
         } else if (s->layers[i] == BB_LAYER_SHARED) {
@@ -116,6 +115,24 @@ typedef struct stages {
     uint64_t layer, logits, inputs;
 } stages;
 
+/* Whether it ends with logits: an encoder ends with its layers. */
+static bool has_logits(const bb_llama *p) { return !p->s->family || p->s->family->has_cache; }
+
+/* Values of a token in a recurrent layer: what the projections make and the convolution reads and makes, beside what
+ * goes by; and the states of all sequences, read and written (llama.cpp's mamba-base.cpp, delta-net-base.cpp). */
+static uint64_t recurrent_stage(bb_llama *p, uint64_t tokens) {
+    const bb_arch *a = p->s->model->arch;
+    const bb_recurrence *r = &a->recurrence;
+    bb_calc *c = &p->d->calc;
+    uint64_t conv = 0, state = 0, seqs = bb_max_u64(p->d->plan->used.parallel, 1);
+    if (!r->layers) return 0;
+    if (bb_recurrence_elements(r, a->hidden, &conv, &state)) c->overflow = true;
+    uint64_t channels = bb_calc_fma(c, 2, bb_calc_mul(c, r->groups, r->state), bb_max_u64(r->inner, a->hidden));
+    uint64_t each = bb_calc_fma(c, 4, channels, bb_calc_mul(c, 3, a->hidden));
+    uint64_t states = bb_calc_mul(c, bb_calc_mul(c, 2, seqs), bb_calc_add(c, conv, state));
+    return bb_calc_fma(c, tokens, each, bb_calc_mul(c, states, 4));
+}
+
 static stages widest(bb_llama *p) {
     enum { F32 = 4 };
     const bb_plan_request *u = &p->d->plan->used;
@@ -128,8 +145,9 @@ static stages widest(bb_llama *p) {
     uint64_t ffn = bb_calc_fma(c, 3, used, bb_calc_mul(c, 4, a->hidden)), mask = u->flash_attn > 0 ? cells / 2 : cells;
     uint64_t attention = bb_calc_fma(c, 2, bb_calc_add(c, q, k), bb_calc_mul(c, 3, a->hidden));
     if (u->flash_attn <= 0) attention = bb_calc_fma(c, a->heads, cells, attention);
-    uint64_t vocab = p->s->family->has_cache ? a->vocab : 0; /* else it ends with its layers */
-    return (stages){.layer = bb_calc_mul(c, tokens, bb_calc_add(c, bb_max_u64(ffn, attention), mask)),
+    uint64_t vocab = has_logits(p) ? a->vocab : 0;
+    uint64_t layer = bb_calc_mul(c, tokens, bb_calc_add(c, bb_max_u64(ffn, attention), mask));
+    return (stages){.layer = bb_max_u64(layer, recurrent_stage(p, tokens)),
                     .logits = bb_calc_mul(c, rows, bb_calc_fma(c, 2, a->hidden, vocab)),
                     .inputs = bb_calc_mul(c, tokens, bb_calc_fma(c, 2, bb_calc_add(c, a->hidden, k), mask))};
 }
@@ -167,7 +185,7 @@ void bb_llama_output(bb_llama *p) {
     bb_draft *d = p->d;
     const bb_arch *a = p->s->model->arch;
     const bb_plan_request *u = &d->plan->used;
-    bool logits = p->s->family->has_cache;
+    bool logits = has_logits(p);
     uint64_t each = logits ? a->vocab : a->hidden;
     uint64_t rows = bb_calc_mul(&d->calc, each, bb_max_u64(u->parallel, 1));
     bb_draft_line(d, "output_buffer", "host", bb_span_exact(bb_calc_mul(&d->calc, rows, 4)),

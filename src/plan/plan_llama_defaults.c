@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* plan_llama_defaults.c - what llama.cpp v0.5.0 and ollama take where nothing is asked. */
 #include "plan/kvcache.h"
+#include "plan/llama_limits.h"
 #include "plan/llama_parts.h"
 #include <stdio.h>
 
-/* bitbudget(1), options of plan: llama.cpp's own batches; its context would be the model's. */
-enum { LLAMA_CTX = 8192, LLAMA_BATCH = 2048, LLAMA_UBATCH = 512 };
-enum { SEQUENCES = 256 }; /* LLAMA_MAX_SEQ of llama-cparams.h */
+enum { LLAMA_CTX = 8192 }; /* bitbudget(1), options of plan; llama.cpp's own would be the model's */
 
 /* ollama's server/routes.go and server/sched.go of August 2026. */
 enum { OLLAMA_CTX_SMALL = 4096, OLLAMA_CTX_MIDDLE = 32768, OLLAMA_CTX_LARGE = 262144 };
 enum { OLLAMA_BATCH_SMALL = 512, OLLAMA_BATCH_MIDDLE = 1024, OLLAMA_BATCH_LARGE = 2048 };
 #define GIB (UINT64_C(1) << 30) /* bytes */
 #define MIB (UINT64_C(1) << 20)
-
-static void default_text(char *text, size_t size, const char *value) {
-    if (!*text) (void)snprintf(text, size, "%s", value);
-}
 
 /* By the memory of all cards, with 1 GiB of tolerance below 24 and 48 GiB. */
 static uint64_t ollama_ctx(const bb_plan_request *u) {
@@ -41,12 +36,12 @@ bb_status bb_llama_defaults(const bb_subject *s, bb_plan_request *u, bb_error *e
     if (!u->parallel) u->parallel = 1;
     if (!u->ctx) u->ctx = bb_min_u64(ollama ? ollama_ctx(u) : LLAMA_CTX, known);
     if (ollama) u->ctx = bb_min_u64(u->ctx, known); /* llm/server.go clips what is asked as well */
-    default_text(u->kv_k, sizeof u->kv_k, "f16");
-    default_text(u->kv_v, sizeof u->kv_v, u->kv_k);
+    bb_default_text(u->kv_k, sizeof u->kv_k, "f16");
+    bb_default_text(u->kv_v, sizeof u->kv_v, u->kv_k);
     if (!u->flash_attn) u->flash_attn = lacks_attention(u) ? -1 : 1;
-    if (u->parallel > SEQUENCES)
+    if (u->parallel > BB_LLAMA_SEQUENCES)
         return bb_fail(err, BB_E_ARG, "%llu sequences: llama.cpp stops with 'n_seq_max must be <= %d'",
-                       (unsigned long long)u->parallel, SEQUENCES);
+                       (unsigned long long)u->parallel, BB_LLAMA_SEQUENCES);
     if (ollama) {
         if (!u->batch) u->batch = u->ubatch;
         u->ubatch = u->batch;                      /* num_batch is both; 0 = bb_ollama_batch chooses */
@@ -54,8 +49,8 @@ bb_status bb_llama_defaults(const bb_subject *s, bb_plan_request *u, bb_error *e
         return BB_OK;
     }
     /* clipped as llama.cpp does (llama-graph.md 1) */
-    u->batch = bb_min_u64(u->ctx, u->batch ? u->batch : LLAMA_BATCH);
-    u->ubatch = bb_min_u64(u->batch, u->ubatch ? u->ubatch : LLAMA_UBATCH);
+    u->batch = bb_min_u64(u->ctx, u->batch ? u->batch : BB_LLAMA_BATCH);
+    u->ubatch = bb_min_u64(u->batch, u->ubatch ? u->ubatch : BB_LLAMA_UBATCH);
     if (!u->outputs) u->outputs = u->batch;
     if (u->parallel > u->ctx)
         return bb_fail(err, BB_E_ARG, "%llu sequences have no place in a context of %llu tokens: expected a token each",

@@ -91,15 +91,19 @@ static void kv_lines(bb_llama *p, const kv_sizes *z, uint32_t device, held h) {
     }
     const char *name = bb_llama_device(p, device);
     bb_span all = bb_span_exact(bb_calc_add(c, kn, vn));
+    /* of an unknown family at most: it may keep less, as windows, latent vectors and shared layers do */
+    bool known = p->s->graph.n_nodes || p->s->model->arch->recurrence.layers;
+    bb_evidence status = known ? BB_EXACT : BB_MODELLED;
+    if (!known) all.low = 0;
     if (d->numbers) {
-        bb_draft_line(d, "kv_cache", name, all, BB_EXACT, "", "%s", "");
+        bb_draft_line(d, "kv_cache", name, all, status, "", "%s", "");
         return;
     }
     char text[320];
     formula(p, z, h, text, sizeof text);
-    bb_draft_line(d, "kv_cache", name, all, BB_EXACT, source, "%s", text);
-    bb_draft_line(d, "kv_cache:k", name, bb_span_exact(kn), BB_EXACT, source, "keys, %s", p->k->name);
-    bb_draft_line(d, "kv_cache:v", name, bb_span_exact(vn), BB_EXACT, source, "values, %s", p->v->name);
+    bb_draft_line(d, "kv_cache", name, all, status, source, "%s", text);
+    bb_draft_line(d, "kv_cache:k", name, bb_span_exact(kn), status, source, "keys, %s", p->k->name);
+    bb_draft_line(d, "kv_cache:v", name, bb_span_exact(vn), status, source, "values, %s", p->v->name);
 }
 
 void bb_llama_kv(bb_llama *p) {

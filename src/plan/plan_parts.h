@@ -5,6 +5,7 @@
 #include "graph/stored.h"
 #include "plan/plan.h"
 #include "plan/plan_calc.h"
+#include <stdio.h>
 
 /* Bytes of one line: value, low and high end. */
 typedef struct bb_span {
@@ -76,6 +77,9 @@ typedef struct bb_type_tally {
 void bb_tally_add(bb_type_tally *t, const bb_dtype *type);
 void bb_tally_text(const bb_type_tally *t, char *out, size_t size);
 
+static inline void bb_default_text(char *text, size_t size, const char *value) {
+    if (!*text) (void)snprintf(text, size, "%s", value);
+}
 /* Context, batches, sequences, cache types and flash attention as llama.cpp or ollama takes them. */
 bb_status bb_llama_defaults(const bb_subject *s, bb_plan_request *u, bb_error *err);
 /* The same for vLLM, and what it may take of a card; 0 = unknown. */

@@ -46,10 +46,10 @@ static const uint64_t LARGE_CARD = UINT64_C(70) << 30;
 enum { NO_CTX = 4096 }; /* ours, for a model that does not tell */
 static const double UTILIZATION = 0.9;
 
-/* vLLM's own names of cache types. */
-static void vllm_kv_name(char *type, size_t size) {
-    static const char *const names[][2] = {
-        {"", "bf16"}, {"auto", "bf16"}, {"fp8", "e4m3fn"}, {"fp8_e4m3", "e4m3fn"}, {"fp8_e5m2", "e5m2"}};
+/* vLLM's own names of cache types; auto is the type of the computation. */
+static void vllm_kv_name(char *type, size_t size, const char *compute) {
+    const char *const names[][2] = {
+        {"", compute}, {"auto", compute}, {"fp8", "e4m3fn"}, {"fp8_e4m3", "e4m3fn"}, {"fp8_e5m2", "e5m2"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(type, names[i][0]) == 0) (void)snprintf(type, size, "%s", names[i][1]);
 }
@@ -67,6 +67,9 @@ static void set_step(bb_plan_request *u) {
 
 bb_status bb_vllm_defaults(const bb_subject *s, bb_plan_request *u, bb_error *err) {
     const bb_arch *a = s->model->arch;
+    bb_weights_choice weights;
+    bb_status st = bb_weights_choose(s, u->weights, &weights, err);
+    if (st) return st;
     if (!u->ctx) u->ctx = a && a->context ? a->context : NO_CTX;
     if (!u->parallel) u->parallel = 1;
     set_step(u);
@@ -74,9 +77,9 @@ bb_status bb_vllm_defaults(const bb_subject *s, bb_plan_request *u, bb_error *er
     if (!(u->utilization > 0)) u->utilization = UTILIZATION;
     if (!u->tensor_parallel) u->tensor_parallel = 1;
     if (!u->pipeline_parallel) u->pipeline_parallel = 1;
-    vllm_kv_name(u->kv_k, sizeof u->kv_k);
+    vllm_kv_name(u->kv_k, sizeof u->kv_k, weights.dtype);
     if (!*u->kv_v) strcpy(u->kv_v, u->kv_k);
-    vllm_kv_name(u->kv_v, sizeof u->kv_v);
+    vllm_kv_name(u->kv_v, sizeof u->kv_v, weights.dtype);
     u->ubatch = 0;
     if (u->outputs <= u->batch) return BB_OK;
     return bb_fail(err, BB_E_ARG,
@@ -190,6 +193,14 @@ static void make_rank(bb_draft *d, const bb_subject *s, const vllm_model *m, uin
     r->kv_need = bb_calc_mul(c, blocks, bb_vllm_block_bytes(&r->cache));
 }
 
+static void check_rank(bb_draft *d) {
+    const bb_plan_request *u = &d->plan->used;
+    if (d->st || !d->calc.overflow) return;
+    d->st = bb_fail(d->err, BB_E_OVERFLOW,
+                    "%llu sequences of %llu tokens, or a step of %llu tokens, take more than 2^64 bytes",
+                    (ull)u->parallel, (ull)u->ctx, (ull)u->batch);
+}
+
 static void weights_line(bb_draft *d, const bb_subject *s, const vllm_model *m, const bb_rank_sum *sum,
                          const char *device) {
     const bb_plan_request *u = &d->plan->used;
@@ -237,8 +248,7 @@ static bb_span before_cache(bb_draft *d, const char *device) {
     bb_span all = {0};
     for (size_t i = 0; i < d->plan->n_lines; i++) {
         const bb_plan_line *l = &d->plan->lines[i];
-        if (strcmp(l->device, device) != 0 || strchr(l->component, ':') || strcmp(l->component, "kv_cache") == 0)
-            continue;
+        if (strcmp(l->device, device) != 0 || bb_plan_is_part(l) || strcmp(l->component, "kv_cache") == 0) continue;
         all.bytes = bb_calc_add(&d->calc, all.bytes, l->bytes);
         all.low = bb_calc_add(&d->calc, all.low, l->low_bytes);
         all.high = bb_calc_add(&d->calc, all.high, l->high_bytes);
@@ -299,6 +309,7 @@ static void add_ranks(bb_draft *d, bb_subject *s, const vllm_model *m) {
         uint64_t stage = card / u->tensor_parallel;
         vllm_rank r;
         make_rank(d, s, m, stage, &r);
+        check_rank(d);
         if (d->st) return;
         rank_lines(d, s, m, &s->ranks.stage[stage], &r, bb_card_name(card));
         uint64_t limit = bb_plan_card_limit(u, card);

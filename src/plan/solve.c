@@ -5,16 +5,11 @@
 #include "base/str.h"
 #include "plan/cards.h"
 #include "plan/kvcache.h"
+#include "plan/llama_limits.h"
 #include "plan/plan_parts.h"
 #include "plan/reserve.h"
 #include <stdio.h>
 #include <string.h>
-
-enum {
-    LLAMA_SEQUENCES = 256, /* LLAMA_MAX_SEQ (llama-cparams.h, v0.5.0) */
-    LLAMA_LAYERS = 512,    /* LLAMA_MAX_LAYERS (llama-hparams.h, v0.5.0) */
-    LLAMA_BATCH = 2048,    /* n_batch of llama_context_default_params */
-};
 
 /* ---- ladders of types ---------------------------------------------------------------------------------------------
  */
@@ -35,10 +30,6 @@ static const char *const simple_weights[] = {"f32", "f16", "int8", "int4", NULL}
 static const char *const llama_kv[] = {"f16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", NULL};
 static const char *const vllm_kv[] = {"bf16", "e4m3fn", NULL};
 
-static bool is_llama(const bb_plan_request *r) {
-    return r->engine == BB_ENGINE_LLAMA_CPP || r->engine == BB_ENGINE_OLLAMA;
-}
-
 static const char *rung_of(const char *const *list, size_t i) {
     for (size_t k = 0; list[k]; k++)
         if (k == i) return list[k];
@@ -46,7 +37,7 @@ static const char *rung_of(const char *const *list, size_t i) {
 }
 
 const char *bb_ladder_weights(const bb_plan_request *r, size_t i) {
-    if (is_llama(r)) return i < LLAMA_PLAIN || r->imatrix ? rung_of(llama_weights, i) : NULL;
+    if (bb_engine_is_llama(r->engine)) return i < LLAMA_PLAIN || r->imatrix ? rung_of(llama_weights, i) : NULL;
     const char *const *list = r->engine == BB_ENGINE_SIMPLE ? simple_weights
                               : r->engine == BB_ENGINE_VLLM ? vllm_weights
                                                             : hf_weights;
@@ -54,7 +45,7 @@ const char *bb_ladder_weights(const bb_plan_request *r, size_t i) {
 }
 
 const char *bb_ladder_kv(const bb_plan_request *r, size_t i) {
-    if (is_llama(r)) return rung_of(llama_kv, i);
+    if (bb_engine_is_llama(r->engine)) return rung_of(llama_kv, i);
     return r->engine == BB_ENGINE_VLLM ? rung_of(vllm_kv, i) : NULL;
 }
 
@@ -98,12 +89,12 @@ static void set_slots(bb_plan_request *r, uint64_t each, uint64_t slots) {
     bb_calc c = {false};
     uint64_t all = bb_calc_mul(&c, each, slots);
     r->parallel = slots;
-    r->ctx = !is_llama(r) ? each : c.overflow ? UINT64_MAX : all;
+    r->ctx = !bb_ctx_is_pool(r) ? each : c.overflow ? UINT64_MAX : all;
 }
 
 static void set_batch(bb_plan_request *r, uint64_t tokens) {
     r->ubatch = tokens;
-    r->batch = bb_max_u64(r->batch ? r->batch : LLAMA_BATCH, tokens);
+    r->batch = bb_max_u64(r->batch ? r->batch : BB_LLAMA_BATCH, tokens);
 }
 
 /* Types of weights or cache into a request. */
@@ -216,6 +207,9 @@ static bb_status try_rung(problem *p, uint64_t rung, trial *t, bb_error *err) {
     bb_status st = plan_rung(p, rung, err);
     *t = (trial){.rung = rung, .slack = -1};
     if (st) return st;
+    if (p->plan.partial)
+        return bb_fail(err, BB_E_UNSUPPORTED, "%s: not all that it takes is known, so that nothing fits for certain",
+                       p->s->model->title);
     t->planned = true;
     t->high = p->plan.high_bytes;
     t->limit = p->plan.limit_bytes;
@@ -329,7 +323,7 @@ static bb_status keeps_context(const problem *p, bb_error *err) {
 }
 
 static bb_status needs_llama(const problem *p, bb_error *err) {
-    if (is_llama(p->ask) && p->s->n_tensors) return BB_OK;
+    if (bb_engine_is_llama(p->ask->engine) && p->s->n_tensors) return BB_OK;
     return bb_fail(err, BB_E_UNSUPPORTED, "engine %s has no %s to choose, llama.cpp has",
                    bb_engine_name(p->ask->engine), bb_solve_name(p->solve));
 }
@@ -341,10 +335,10 @@ static bb_status solve_ctx(problem *p, bb_fit *fit, bb_error *err) {
     const bb_plan_request *r = p->ask;
     bb_status st = keeps_context(p, err);
     if (st) return st;
-    uint64_t seqs = is_llama(r) && !r->kv_unified && r->parallel ? r->parallel : 1;
+    uint64_t seqs = bb_ctx_is_pool(r) && !r->kv_unified && r->parallel ? r->parallel : 1;
     bb_calc c = {false};
     p->bound = bb_calc_mul(&c, a->context ? a->context : UINT32_MAX, seqs);
-    p->step = bb_calc_mul(&c, is_llama(r) ? BB_KV_PAD : 1, seqs);
+    p->step = bb_calc_mul(&c, bb_engine_is_llama(r->engine) ? BB_KV_PAD : 1, seqs);
     if (c.overflow)
         return bb_fail(err, BB_E_OVERFLOW, "the context of %llu sequences passes 2^64 tokens",
                        (unsigned long long)r->parallel);
@@ -373,7 +367,7 @@ static bb_status solve_batch(problem *p, bb_fit *fit, bb_error *err) {
 static bb_status solve_slots(problem *p, bb_fit *fit, bb_error *err) {
     bb_status st = keeps_context(p, err);
     if (!st) st = own_context(p, &p->each, err);
-    p->rungs = is_llama(p->ask) ? LLAMA_SEQUENCES : UINT32_MAX;
+    p->rungs = bb_engine_is_llama(p->ask->engine) ? BB_LLAMA_SEQUENCES : UINT32_MAX;
     return st ? st : search(p, fit, err);
 }
 
@@ -388,10 +382,10 @@ static bb_status solve_layers(problem *p, bb_fit *fit, bb_error *err) {
 /* The model's own layers, doubled while they fit: a model of all layers that there can be takes long to describe. */
 static bb_status find_top(problem *p) {
     bb_status st;
-    p->rungs = bb_min_u64(p->s->model->arch->layers, LLAMA_LAYERS);
-    while (!(st = try_or_refuse(p, p->rungs, &p->top)) && p->top.fits && p->rungs < LLAMA_LAYERS) {
+    p->rungs = bb_min_u64(p->s->model->arch->layers, BB_LLAMA_LAYERS);
+    while (!(st = try_or_refuse(p, p->rungs, &p->top)) && p->top.fits && p->rungs < BB_LLAMA_LAYERS) {
         p->bottom = p->top;
-        p->rungs = bb_min_u64(2 * p->rungs, LLAMA_LAYERS);
+        p->rungs = bb_min_u64(2 * p->rungs, BB_LLAMA_LAYERS);
     }
     return st;
 }
@@ -430,7 +424,8 @@ static bb_status solve_ladder(problem *p, bb_fit *fit, bb_error *err) {
     if (!p->rungs)
         return bb_fail(err, BB_E_UNSUPPORTED, "engine %s keeps its KV cache in the type it computes in: no choice",
                        bb_engine_name(p->ask->engine));
-    bool ordered = p->solve == BB_SOLVE_WEIGHTS && is_llama(p->ask); /* and long, and none is refused */
+    bool ordered =
+        p->solve == BB_SOLVE_WEIGHTS && bb_engine_is_llama(p->ask->engine); /* and long, and none is refused */
     return ordered ? search(p, fit, err) : scan(p, true, fit, err);
 }
 

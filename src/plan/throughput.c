@@ -73,10 +73,6 @@ typedef struct step {
     bool together;    /* the cards share every layer, so that the slowest counts; else they follow one another */
 } step;
 
-static bool is_llama(const bb_plan_request *u) {
-    return u->engine == BB_ENGINE_LLAMA_CPP || u->engine == BB_ENGINE_OLLAMA;
-}
-
 static bool is_line(const bb_plan_line *l, const char *component) { return strcmp(l->component, component) == 0; }
 
 /* Cells that one sequence attends to at the end of its context, in all layers together; a window ends what a layer
@@ -100,7 +96,7 @@ static double cache_read(step *p) {
     const bb_plan_request *u = &p->plan->used;
     const bb_arch *a = p->s->model->arch;
     if (!a || !p->s->graph.n_nodes || !u->ctx || !p->s->family->has_cache) return 0;
-    double cells = attended(a, is_llama(u) ? (double)u->ctx / p->sequences : (double)u->ctx);
+    double cells = attended(a, bb_ctx_is_pool(u) ? (double)u->ctx / p->sequences : (double)u->ctx);
     bb_kv_width k = bb_kv_keys(a), v = bb_kv_values(a);
     double values = (double)v.heads * (double)v.head, keys = (double)k.heads * (double)k.head;
     /* a query's product with the keys, and the sum of the values: the latent vector serves for both */
@@ -128,7 +124,7 @@ static double expert_part(const bb_subject *s) {
 static double embedding_bytes(const step *p) {
     const bb_arch *a = p->s->model->arch;
     const bb_plan_request *u = &p->plan->used;
-    bool copied = is_llama(u) && !u->no_gpu && u->gpu_layers;
+    bool copied = bb_engine_is_llama(u->engine) && !u->no_gpu && u->gpu_layers;
     if (!a || !p->s->graph.n_nodes || (a->tied && !copied)) return 0;
     if (p->reads->told) return (double)p->reads->embedding;
     return (double)a->vocab * (double)(a->embed_dim ? a->embed_dim : a->hidden) * p->bytes_a_weight;
@@ -177,7 +173,7 @@ static step describe(const bb_subject *s, const bb_draft *d) {
     p.bytes_a_weight = plan->parameters ? bytes / (double)plan->parameters : 0;
     p.operators = count_operators(&s->graph);
     p.together = u->engine == BB_ENGINE_VLLM ? u->tensor_parallel > 1 : u->split_mode == BB_SPLIT_ROW;
-    size_t host = plan->n_devices - 1, embedding = is_llama(u) || u->no_gpu ? host : 0;
+    size_t host = plan->n_devices - 1, embedding = bb_engine_is_llama(u->engine) || u->no_gpu ? host : 0;
     double kv_read = fmin(cache_read(&p), kv_lines);
     p.device[embedding].weights = fmax(0, p.device[embedding].weights - embedding_bytes(&p));
     for (size_t i = 0; i <= host; i++) {
@@ -242,7 +238,10 @@ typedef struct host_ops {
     const bb_dtype *type;      /* of the layers' matrices; NULL = plain */
 } host_ops;
 
-static const bb_dtype *layer_type(const bb_subject *s) {
+/* The subject's types are llama.cpp's; other engines leave in them what was planned before. */
+static const bb_dtype *layer_type(const step *p) {
+    const bb_subject *s = p->s;
+    if (!bb_engine_is_llama(p->plan->used.engine)) return bb_dtype_find(p->plan->used.weights, NULL);
     for (size_t i = 0; i < s->n_tensors; i++)
         if (s->layers[i] == 0 && s->tensors[i].n_dims > 1) return s->tensors[i].type;
     return NULL;
@@ -287,7 +286,7 @@ static double host_seconds(const step *p, const work *w, double tokens, double k
     host_ops o = {.weights = 2 * tokens * elements(p, w),
                   .attention = tokens * context * p->attention * w->kv_share,
                   .rows = tokens * elements(p, w) / row_length(&p->s->graph),
-                  .type = layer_type(p->s)};
+                  .type = layer_type(p)};
     if (!(h->bandwidth_gbs > 0)) return (double)NAN;
     double busy = bytes / (h->bandwidth_gbs * 1e9);
     double one = h->thread_gbs > 0 ? bytes / (h->thread_gbs * 1e9) : busy;
@@ -356,7 +355,7 @@ static void formulas(const step *p, bb_plan_speed *v) {
     (void)snprintf(cards, sizeof cards, "%.2f of the cards' bandwidth", card_memory.likely);
     (void)snprintf(hosts, sizeof hosts, "%.3g GB/s of the host's %u threads", p->plan->used.host.bandwidth_gbs,
                    p->plan->used.host.threads);
-    const bb_dtype *type = layer_type(p->s);
+    const bb_dtype *type = layer_type(p);
     bool blocks = type && type->block > 1, on_host = !idle(&p->device[host]),
          on_card = host > 0 && !idle(&p->device[0]);
     (void)snprintf(v->decode_formula, sizeof v->decode_formula, "%s weights + %s cache a step, %s%s%s",

@@ -199,8 +199,7 @@ bb_status bb_plan_ways(bb_subject *s, const bb_plan_request *request, bb_plan_wa
     search f = {.s = s, .ask = request, .ways = ways, .most = most};
     bb_status st = bb_plan_numbers(s, request, &f.plan, err);
     if (!st && f.plan.limit_bytes && f.plan.fits != BB_FITS_YES) {
-        bool llama = request->engine == BB_ENGINE_LLAMA_CPP || request->engine == BB_ENGINE_OLLAMA;
-        bool card = !request->no_gpu;
+        bool llama = bb_engine_is_llama(request->engine), card = !request->no_gpu;
         uint64_t cache = bb_plan_component_bytes(&f.plan, "kv_cache");
         bool hopeless = llama && beside_context(&f.plan) > f.plan.limit_bytes; /* whatever the context is */
         f.used = f.plan.used;

@@ -5,12 +5,13 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/pattern.h"
+#include "plan/graph_alloc.h"
 #include "plan/plan_parts.h"
 #include <stdlib.h>
 #include <string.h>
 
 /* SETS: more than the file types that llama-quantize makes, so that a sweep over all of them sums each once. */
-enum { SETS = 64, RULES = 18, CUDA_ROW = 512, CUDA_ALIGN = 128 };
+enum { SETS = 64, RULES = 18 };
 
 struct bb_weight_sets {
     bb_weight_set set[SETS];
@@ -99,6 +100,8 @@ static bb_status find_places(const bb_subject *s, bb_weight_set *w, bb_error *er
     rule rules[RULES + 1];
     size_t n = 0;
     bb_status st = make_rules(w, rules, &n, err);
+    for (size_t k = 0; k < n; k++)
+        if (rules[k].where < BB_PLAN_CARDS) w->cards |= UINT32_C(1) << rules[k].where;
     for (size_t i = 0; i < s->n_tensors && !st; i++) {
         w->where[i] = BB_FOLLOWS;
         for (size_t k = 0; k < n && w->where[i] == BB_FOLLOWS; k++)
@@ -114,12 +117,7 @@ static bb_status find_places(const bb_subject *s, bb_weight_set *w, bb_error *er
 
 bb_status bb_cuda_padded(const bb_dtype *type, uint64_t cols, uint64_t bytes, uint64_t *padded) {
     bb_calc c = {false};
-    uint64_t more = 0;
-    if (type->block > 1 && cols % CUDA_ROW) {
-        bb_status st = bb_dtype_row_bytes(type, CUDA_ROW - cols % CUDA_ROW, &more);
-        if (st) return st;
-    }
-    uint64_t all = bb_calc_align(&c, bb_calc_add(&c, bytes, more), CUDA_ALIGN);
+    uint64_t all = bb_calc_align(&c, bb_calc_add(&c, bytes, bb_cuda_row_padding(&c, type, cols)), BB_CUDA_ALIGN);
     if (c.overflow) return BB_E_OVERFLOW;
     *padded = all;
     return BB_OK;

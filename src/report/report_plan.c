@@ -32,11 +32,9 @@ static const char *glyph_of(size_t nth) {
     return glyphs[nth < 4 ? nth : 3];
 }
 
-static bool is_part(const bb_plan_line *l) { return strchr(l->component, ':') != NULL; }
-
 /* Lines of the card's total are on the plan's first device; "host" lines count only where there is no card. */
 static bool on_target(const bb_plan *plan, const bb_plan_line *l) {
-    return !is_part(l) && (strcmp(l->device, "host") != 0) == !plan->used.no_gpu;
+    return !bb_plan_is_part(l) && (strcmp(l->device, "host") != 0) == !plan->used.no_gpu;
 }
 
 void bb_plan_bar(const bb_plan *plan, const bb_plan_device *device, size_t width, bool ascii, bb_str *out) {
@@ -48,7 +46,8 @@ void bb_plan_bar(const bb_plan *plan, const bb_plan_device *device, size_t width
     size_t end = limit && limit < full ? (size_t)((double)limit / per_cell) : width;
     for (size_t i = 0; i < plan->n_lines; i++) {
         const bb_plan_line *l = &plan->lines[i];
-        if (!l->bytes || is_part(l) || (device ? strcmp(l->device, device->name) != 0 : !on_target(plan, l))) continue;
+        if (!l->bytes || bb_plan_is_part(l) || (device ? strcmp(l->device, device->name) != 0 : !on_target(plan, l)))
+            continue;
         sum += (double)l->bytes;
         size_t to = (size_t)lround(sum / per_cell);
         if (to > width) to = width;
@@ -378,8 +377,9 @@ static void speed_lines(bb_table *t, const bb_plan *plan, bool explain) {
 }
 
 static void line_row(bb_table *t, const bb_plan *plan, const bb_plan_line *l, bool si, bool hide) {
-    char letter[2] = {is_part(l) || !on_target(plan, l) ? ' ' : letter_of(l->component), '\0'}, buf[BB_SHOW_SIZE];
-    bool part = is_part(l);
+    char letter[2] = {bb_plan_is_part(l) || !on_target(plan, l) ? ' ' : letter_of(l->component), '\0'},
+         buf[BB_SHOW_SIZE];
+    bool part = bb_plan_is_part(l);
     char shown[64];
     bb_table_row(t);
     if (hide) bb_table_row_hidden(t);
@@ -416,7 +416,7 @@ bb_table *bb_report_plan(const bb_plan *plan, const bb_subject *subject, bool si
     bb_table_column(t, "formula", "HOW", BB_COL_LEFT | BB_COL_WRAP);
     bb_table_column(t, "source", "SOURCE", BB_COL_DATA_ONLY);
     for (size_t i = 0; i < plan->n_lines; i++) {
-        if (detail != BB_PLAN_PARTS && is_part(&plan->lines[i])) continue;
+        if (detail != BB_PLAN_PARTS && bb_plan_is_part(&plan->lines[i])) continue;
         line_row(t, plan, &plan->lines[i], si, brief);
     }
     char host[32];

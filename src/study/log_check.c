@@ -13,15 +13,13 @@
 
 static uint64_t add(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
 
-static bool is_part(const bb_plan_line *l) { return strchr(l->component, ':') != NULL; }
-
 /* The plan's lines of a component on a device; of "total:allocated" all but the overhead. */
 static void predict(const bb_plan *plan, bb_log_row *r) {
     bool all = strcmp(r->component, "total:allocated") == 0;
     for (size_t i = 0; i < plan->n_lines; i++) {
         const bb_plan_line *l = &plan->lines[i];
         bool counts = all ? strcmp(l->component, "overhead") != 0 : strcmp(l->component, r->component) == 0;
-        if (is_part(l) || strcmp(l->device, r->device) != 0 || !counts) continue;
+        if (bb_plan_is_part(l) || strcmp(l->device, r->device) != 0 || !counts) continue;
         r->planned = true;
         r->predicted = add(r->predicted, l->bytes);
         r->low = add(r->low, l->low_bytes);
@@ -78,7 +76,7 @@ static void predict_rest(const bb_plan *plan, bb_log_row *r) {
     r->planned = false;
     for (size_t i = 0; i < plan->n_lines; i++) {
         const bb_plan_line *l = &plan->lines[i];
-        if (is_part(l) || strcmp(l->device, r->device) != 0 || strcmp(l->component, "kv_cache") == 0) continue;
+        if (bb_plan_is_part(l) || strcmp(l->device, r->device) != 0 || strcmp(l->component, "kv_cache") == 0) continue;
         rest[0] -= (double)l->high_bytes;
         rest[1] -= (double)l->bytes;
         rest[2] -= (double)l->low_bytes;
@@ -116,7 +114,7 @@ bb_status bb_log_compare(const bb_log *log, const bb_plan *plan, bb_log_report *
     }
     for (size_t i = 0; plan && i < plan->n_lines; i++) { /* what the log does not tell of */
         const bb_plan_line *l = &plan->lines[i];
-        bool seen = is_part(l);
+        bool seen = bb_plan_is_part(l);
         for (size_t k = 0; k < made.n && !seen; k++)
             seen = strcmp(made.rows[k].component, l->component) == 0 && strcmp(made.rows[k].device, l->device) == 0;
         if (!seen && log->kind == BB_LOG_LLAMA) add_row(&made, l->component, l->device, NULL, plan);

@@ -25,13 +25,9 @@ typedef struct study {
     bool measure;
 } study;
 
-static bool is_llama(const bb_plan_request *r) {
-    return r->engine == BB_ENGINE_LLAMA_CPP || r->engine == BB_ENGINE_OLLAMA;
-}
-
 /* What the engine's weights can be: of llama.cpp, and of a count, every file type that is still made. */
 static const char *type_at(const bb_plan_request *r, size_t i) {
-    if (!is_llama(r) && r->engine != BB_ENGINE_SIMPLE) return bb_ladder_weights(r, i);
+    if (!bb_engine_is_llama(r->engine) && r->engine != BB_ENGINE_SIMPLE) return bb_ladder_weights(r, i);
     for (size_t k = 0; k < bb_ftype_count(); k++)
         if (!bb_ftype_at(k)->old && i-- == 0) return bb_ftype_at(k)->name;
     return NULL;
@@ -82,7 +78,7 @@ static bb_status from_file(const study *t, bb_types_row *row, uint64_t *tensor_b
 static bb_status size_row(const study *t, bb_types_row *row, bb_error *err) {
     uint64_t tensor_bytes = 0;
     bb_status st = BB_OK;
-    if (!is_llama(t->ask)) {
+    if (!bb_engine_is_llama(t->ask->engine)) {
         for (size_t i = 0; i < t->plan.n_lines; i++)
             if (strcmp(t->plan.lines[i].component, "weights") == 0) tensor_bytes += t->plan.lines[i].bytes;
         row->file_bytes = tensor_bytes;
@@ -147,7 +143,7 @@ bb_status bb_types_study(bb_subject *s, const bb_plan_request *request, const bb
     study t = {.s = s, .ask = request, .opts = opts, .progress = progress};
     bb_types_report made = {0};
     fenv_t saved;
-    bool own = file && is_llama(request);
+    bool own = file && bb_engine_is_llama(request->engine);
     bool cheap = own && !opts->no_error && bb_file_tensor_bytes(file) <= BB_TYPES_CHEAP_BYTES;
     if (opts->measure && !own)
         return bb_fail(err, BB_E_UNSUPPORTED, "%s: an error is measured on a file, for engine llama.cpp",

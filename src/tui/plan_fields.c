@@ -34,9 +34,7 @@ bb_status bb_plan_screen_model(bb_plan_screen *s, const char *text, bb_error *er
     return BB_OK;
 }
 
-static bool is_llama(const bb_plan_screen *s) {
-    return s->ask.engine == BB_ENGINE_LLAMA_CPP || s->ask.engine == BB_ENGINE_OLLAMA;
-}
+static bool is_llama(const bb_plan_screen *s) { return bb_engine_is_llama(s->ask.engine); }
 
 bool bb_plan_screen_has_layers(const bb_plan_screen *s) {
     return is_llama(s) && !s->ask.no_gpu && s->subject.n_layers > 0;
@@ -121,7 +119,7 @@ static bb_status set_split(bb_plan_screen *s, const char *text, bb_error *err) {
 
 bool bb_plan_screen_engine(bb_plan_screen *s, bb_engine engine, bb_plan_request *ask) {
     ask->engine = engine;
-    if (engine != BB_ENGINE_LLAMA_CPP && engine != BB_ENGINE_OLLAMA) ask->gpu_layers_set = false;
+    if (!bb_engine_is_llama(engine)) ask->gpu_layers_set = false;
     if (bb_plan_screen_try(s, ask)) return true;
     ask->kv_k[0] = ask->kv_v[0] = 0;
     if (bb_plan_screen_try(s, ask)) return true;

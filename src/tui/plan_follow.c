@@ -185,7 +185,7 @@ bool bb_plan_screen_work(bb_plan_screen *s) {
     return true;
 }
 
-static bool shown(const bb_plan_line *l) { return strchr(l->component, ':') == NULL; }
+static bool shown(const bb_plan_line *l) { return !bb_plan_is_part(l); }
 
 size_t bb_plan_screen_lines(const bb_plan_screen *s) {
     size_t n = 0;

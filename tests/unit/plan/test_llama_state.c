@@ -177,6 +177,60 @@ START_TEST(families) {
 }
 END_TEST
 
+/* What nobody knows whole fits nowhere for certain, however large the limit; what is known may still be too much. */
+START_TEST(unknown_families) {
+    static const hybrid models[] = {{"kimi-linear",
+                                     {{"block_count", 4},
+                                      {"embedding_length", 64},
+                                      {"feed_forward_length", 256},
+                                      {"attention.head_count", 4},
+                                      {"attention.head_count_kv", 2},
+                                      {"attention.key_length", 32}}},
+                                    {"mamba",
+                                     {{"block_count", 4},
+                                      {"embedding_length", 64},
+                                      {"ssm.conv_kernel", 4},
+                                      {"ssm.inner_size", 128},
+                                      {"ssm.state_size", 16}}},
+                                    {"nothing-told", {{"block_count", 4}}}};
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        bb_model *m;
+        bb_plan p;
+        bb_fit f;
+        bb_plan_request r = {.purpose = BB_FOR_INFER,
+                             .engine = BB_ENGINE_LLAMA_CPP,
+                             .overhead_set = true,
+                             .ctx = 1024,
+                             .parallel = 2,
+                             .cards[0].limit_bytes = UINT64_C(1) << 50};
+        write_model(&models[i]);
+        ck_assert_int_eq(bb_model_find(path, &m, NULL), BB_OK);
+        ck_assert_int_eq(bb_plan_make(m, &r, &p, NULL), BB_OK);
+        ck_assert(p.partial);
+        ck_assert_int_eq(p.fits, BB_FITS_MAYBE);
+        ck_assert(*p.note[0]);
+        /* keys and values of every layer; logits of 8 words for each sequence */
+        ck_assert_uint_eq(bytes_of(&p, "kv_cache"), i ? 0 : 4 * 2 * 2 * 32 * 1024 * 2);
+        ck_assert_uint_eq(bytes_of(&p, "output_buffer"), i == 2 ? 0 : 8 * 2 * 4);
+        ck_assert_int_eq(bytes_of(&p, "compute_buffer") > 0, i < 2);
+        uint64_t high = p.high_bytes;
+        bb_plan_clear(&p);
+        ck_assert_int_eq(bb_fit_make(m, &r, BB_SOLVE_LAYERS, &f, NULL), BB_E_UNSUPPORTED);
+        r.cards[0].limit_bytes = 1;
+        ck_assert_int_eq(bb_plan_make(m, &r, &p, NULL), BB_OK);
+        ck_assert_int_eq(p.fits, p.low_bytes > 1 ? BB_FITS_NO : BB_FITS_MAYBE);
+        bb_plan_clear(&p);
+        r.purpose = BB_FOR_LOAD;
+        r.cards[0].limit_bytes = high + 1024;
+        ck_assert_int_eq(bb_plan_make(m, &r, &p, NULL), BB_OK);
+        ck_assert(!p.partial);
+        ck_assert_int_eq(p.fits, BB_FITS_YES);
+        bb_plan_clear(&p);
+        bb_model_free(m);
+    }
+}
+END_TEST
+
 static bb_status read_arch(void) {
     bb_file *f;
     bb_arch *a;
@@ -216,6 +270,7 @@ static Suite *suite(void) {
     tcase_add_test(t, log_of_qwen36);
     tcase_add_test(t, grows_with_sequences_only);
     tcase_add_test(t, families);
+    tcase_add_test(t, unknown_families);
     tcase_add_test(t, hostile);
     suite_add_tcase(s, t);
     return s;

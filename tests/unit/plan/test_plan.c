@@ -249,6 +249,29 @@ START_TEST(hf_caches) {
 }
 END_TEST
 
+/* torch_dtype decides what is computed, and so what is kept: 8 heads of 128 in 32 layers, keys and values. */
+START_TEST(caches_follow_the_computation) {
+    static const struct {
+        const char *weights, *type;
+        uint64_t each;
+    } want[] = {{"f32", "f32", 4}, {"f16", "f16", 2}, {"", "bf16", 2}, {"nf4", "bf16", 2}};
+    static const bb_engine engines[] = {BB_ENGINE_HF, BB_ENGINE_VLLM};
+    opened o;
+    open_model(&o, "llama-3.1-8b");
+    for (size_t i = 0; i < 2 * sizeof want / sizeof *want; i++) {
+        bb_plan p;
+        bb_plan_request r = {.purpose = BB_FOR_INFER, .engine = engines[i % 2], .ctx = 1024};
+        strcpy(r.weights, want[i / 2].weights);
+        ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
+        ck_assert_str_eq(p.used.kv_k, want[i / 2].type);
+        ck_assert_str_eq(p.used.kv_v, want[i / 2].type);
+        ck_assert_uint_eq(bytes_of(&p, "kv_cache", "gpu0"), 2 * 8 * 128 * 32 * 1024 * want[i / 2].each);
+        bb_plan_clear(&p);
+    }
+    close_model(&o);
+}
+END_TEST
+
 /* Eager attention keeps the scores of one layer in fp32 and in the type of the values: memory.md M1. */
 START_TEST(hf_attention) {
     opened o;
@@ -358,6 +381,7 @@ static Suite *suite(void) {
     tcase_add_test(t, longest_context);
     tcase_add_test(t, context_of_each_sequence);
     tcase_add_test(t, mixture_of_a_count);
+    tcase_add_test(t, caches_follow_the_computation);
     tcase_add_test(t, hf_attention);
     tcase_add_test(t, hf_caches);
     tcase_add_test(t, lines_add_up);

@@ -149,6 +149,38 @@ START_TEST(tensors_elsewhere) {
 }
 END_TEST
 
+/* An override names cards as the machine counts them, not as the model uses them. */
+START_TEST(overrides_name_cards) {
+    bb_plan p;
+    bb_error err = {0};
+    open_model("qwen3-30b-a3b");
+    bb_plan_request r = on_cards(2);
+    r.backend = BB_BACKEND_GENERIC;
+    r.split_mode = BB_SPLIT_NONE;
+    r.main_gpu = 1;
+    bb_plan plain = make(&r);
+    strcpy(r.override_tensor, "exps=CUDA1"); /* where they are already */
+    p = make(&r);
+    ck_assert_uint_eq(bytes(&p, "weights", "gpu1"), bytes(&plain, "weights", "gpu1"));
+    ck_assert_uint_eq(bytes(&p, "weights", "host"), bytes(&plain, "weights", "host"));
+    bb_plan_clear(&p);
+    bb_plan_clear(&plain);
+    strcpy(r.override_tensor, "exps=CUDA0");
+    ck_assert_int_eq(bb_plan_subject(&subject, &r, &p, &err), BB_E_ARG);
+    ck_assert_ptr_nonnull(strstr(err.text, "cannot run the operation"));
+    r.split_mode = BB_SPLIT_LAYER;
+    p = make(&r);
+    ck_assert_uint_gt(bytes(&p, "weights", "gpu0"), 15 * bytes(&p, "weights", "gpu1"));
+    bb_plan_clear(&p);
+    for (size_t cards = 0; cards < 2; cards++) { /* even where no tensor has the name */
+        r = on_cards(cards);
+        strcpy(r.override_tensor, cards ? "none=CUDA1" : "none=CUDA0");
+        ck_assert_int_eq(bb_plan_subject(&subject, &r, &p, &err), BB_E_ARG);
+        ck_assert_ptr_nonnull(strstr(err.text, "unknown buffer type"));
+    }
+}
+END_TEST
+
 START_TEST(cache_on_the_host) {
     open_model("gemma-3-4b");
     bb_plan_request r = on_cards(2);
@@ -285,6 +317,7 @@ static Suite *suite(void) {
     tcase_add_test(t, layers_by_share);
     tcase_add_test(t, split_modes);
     tcase_add_test(t, tensors_elsewhere);
+    tcase_add_test(t, overrides_name_cards);
     tcase_add_test(t, cache_on_the_host);
     tcase_add_test(t, padded_rows);
     tcase_add_test(t, refused);

@@ -139,6 +139,38 @@ START_TEST(cards_of_vllm) {
 }
 END_TEST
 
+/* ollama's context is of each sequence, where llama.cpp divides one among them. */
+START_TEST(contexts_of_ollama) {
+    opened o;
+    bb_fit f;
+    bb_plan_request at;
+    bool found;
+    open_model(&o, "llama-3.1-8b");
+    bb_plan_request r = on_card(BB_ENGINE_OLLAMA, "q4_K_M", 16ull << 30);
+    r.parallel = 4;
+    check(&o, &r, BB_SOLVE_CTX, &found);
+    ck_assert(found);
+    ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_CTX, &f, NULL), BB_OK);
+    /* f16: 2^17 bytes a token; 4 contexts do not fit beside 4.6 GiB of weights where one of them more than does */
+    ck_assert_uint_lt(4 * f.answer << 17, 12ull << 30);
+    ck_assert_uint_gt(4 * f.answer << 17, 6ull << 30);
+    r.parallel = 1;
+    r.cards[0].limit_bytes = 80ull << 30;
+    ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_CTX, &f, NULL), BB_OK);
+    ck_assert_uint_eq(f.answer, 131072);
+    ck_assert(f.model_limit);
+    r.ctx = 4096;
+    r.parallel = 0;
+    r.cards[0].limit_bytes = 16ull << 30;
+    check(&o, &r, BB_SOLVE_SLOTS, &found);
+    ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_SLOTS, &f, NULL), BB_OK);
+    ck_assert_uint_gt(f.answer << 29, 6ull << 30); /* 4096 tokens of 2^17 bytes */
+    ck_assert(bb_solve_request(&r, &f, &at));
+    ck_assert_uint_eq(at.ctx, 4096);
+    close_model(&o);
+}
+END_TEST
+
 /* Two bytes a parameter, and nothing else: half the limit. */
 START_TEST(parameters_of_a_count) {
     opened o;
@@ -314,6 +346,7 @@ static Suite *make_suite(void) {
     tcase_add_test(c, answer_fits_and_next_does_not);
     tcase_add_test(c, same_as_all_values);
     tcase_add_test(c, cards_of_vllm);
+    tcase_add_test(c, contexts_of_ollama);
     tcase_add_test(c, parameters_of_a_count);
     tcase_add_test(c, parameters_of_a_shape);
     tcase_add_test(c, what_is_refused);

@@ -99,6 +99,10 @@ START_TEST(directions) {
     double four = plan("llama-3.1-8b", &r).speed.decode;
     ck_assert_double_gt(four, base);
     ck_assert_double_lt(four, 4 * base);
+    r.engine = BB_ENGINE_OLLAMA;
+    r.ctx = 4096; /* of each */
+    ck_assert_double_eq_tol(plan("llama-3.1-8b", &r).speed.decode, four, four * 1e-6);
+    r.engine = BB_ENGINE_LLAMA_CPP;
     /* experts that a token does not use are not read: 30.5 billion parameters, 3.3 in use */
     r.ctx = 4096;
     r.parallel = 1;
@@ -148,6 +152,28 @@ START_TEST(same_without_texts) {
 }
 END_TEST
 
+/* What llama.cpp would make of the model says nothing of transformers. */
+START_TEST(whatever_was_planned_before) {
+    bb_model *model;
+    bb_subject s;
+    bb_plan p = {0};
+    bb_plan_request hf = request("bf16", NULL, 512), llama = request("q4_K_M", NULL, 512);
+    hf.engine = BB_ENGINE_HF;
+    hf.host = (bb_plan_host){.bandwidth_gbs = 40, .thread_gbs = 20, .fp32_gops = 100, .int8_gops = 400, .threads = 1};
+    ck_assert_int_eq(bb_model_locate(cat, NULL, "llama-3.2-1b", &model, NULL), BB_OK);
+    ck_assert_int_eq(bb_subject_init(&s, model, cat, NULL), BB_OK);
+    ck_assert_int_eq(bb_plan_numbers(&s, &hf, &p, NULL), BB_OK);
+    double first = p.speed.decode;
+    ck_assert_int_eq(bb_plan_numbers(&s, &llama, &p, NULL), BB_OK);
+    ck_assert_int_eq(bb_plan_numbers(&s, &hf, &p, NULL), BB_OK);
+    ck_assert_double_gt(first, 0);
+    ck_assert_double_eq(p.speed.decode, first);
+    bb_plan_clear(&p);
+    bb_subject_clear(&s);
+    bb_model_free(model);
+}
+END_TEST
+
 START_TEST(unknown) {
     bb_plan_request r = request("q4_K_M", NULL, 512);
     ck_assert(!(plan("llama-3.1-8b", &r).speed.decode > 0));
@@ -176,6 +202,7 @@ static Suite *suite(void) {
     tcase_add_test(t, directions);
     tcase_add_test(t, threads);
     tcase_add_test(t, same_without_texts);
+    tcase_add_test(t, whatever_was_planned_before);
     tcase_add_test(t, unknown);
     suite_add_tcase(s, t);
     return s;

@@ -250,6 +250,23 @@ START_TEST(vllm_refuses) {
 }
 END_TEST
 
+START_TEST(vllm_overflows) {
+    opened o;
+    open_model(&o, "llama-3.1-8b");
+    for (size_t i = 0; i < 3; i++) {
+        bb_plan p = {0};
+        bb_error err = {0};
+        bb_plan_request r;
+        ask_vllm(&r, "", i == 0 ? UINT64_C(1) << 60 : 8192);
+        if (i == 1) r.batch = UINT64_C(1) << 60;
+        if (i == 2) r.parallel = UINT64_C(1) << 60;
+        ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, &err), BB_E_OVERFLOW);
+        ck_assert_ptr_nonnull(strstr(err.text, "tokens, take more than 2^64 bytes"));
+    }
+    close_model(&o);
+}
+END_TEST
+
 /* A cache that is too small for one sequence: the verdict, and the length that vLLM would propose, which then fits. */
 START_TEST(vllm_cache_too_small) {
     opened o;
@@ -305,6 +322,7 @@ static Suite *make_suite(void) {
     tcase_add_test(t, vllm_ranks);
     tcase_add_test(t, vllm_cuts_layouts);
     tcase_add_test(t, vllm_refuses);
+    tcase_add_test(t, vllm_overflows);
     tcase_add_test(t, vllm_cache_too_small);
     suite_add_tcase(s, t);
     return s;

@@ -72,6 +72,7 @@ START_TEST(row_is_the_plan) {
             ck_assert_uint_eq(row.high_bytes, p.high_bytes);
             ck_assert_uint_eq(row.limit_bytes, p.limit_bytes);
             ck_assert_int_eq(row.fits, p.fits);
+            ck_assert_double_eq(row.tokens_per_s, p.speed.decode);
             bb_plan_clear(&p);
             bb_subject_clear(&subject);
             bb_model_free(m);
