@@ -78,7 +78,9 @@ static bb_status read_numbers(const reader *r) {
         if (st) return st;
         snprintf(key, sizeof key, "%s.%s", r->a->family, numbers[i].suffix);
         if (!found || (!r->known && v == 0)) { /* others have 0 heads: mamba */
-            if (numbers[i].required && r->known)
+            const bb_family *family = bb_family_find(r->a->family);
+            bool spared = family && family->linear && numbers[i].field == BB_ARCH_FFN; /* of one with experts */
+            if (numbers[i].required && r->known && !spared)
                 return bb_fail(r->err, BB_E_INVALID, "%s: %s is missing", r->where, key);
             continue;
         }
@@ -235,7 +237,8 @@ static void read_tensors(const reader *r) {
     a->rope_freqs = has(r, "rope_freqs.weight");
     a->rope_factors = has(r, "rope_factors_long.weight");
     a->qkv_bias = has(r, "blk.0.attn_q.bias") || has(r, "blk.0.attn_qkv.bias");
-    a->gguf_qkv = has(r, "blk.0.attn_qkv.weight");
+    const bb_family *family = bb_family_find(a->family);
+    a->gguf_qkv = has(r, "blk.0.attn_qkv.weight") && !(family && family->linear); /* there it is another matrix */
     a->out_bias = has(r, "blk.0.attn_output.bias");
     a->mlp_bias = has(r, "blk.0.ffn_up.bias");
     a->qk_norm = has(r, "blk.0.attn_q_norm.weight");

@@ -205,6 +205,7 @@ static void infer(bb_llama *p) {
     p->ctx = u->engine == BB_ENGINE_OLLAMA ? bb_calc_mul(&d->calc, u->ctx, u->parallel) : u->ctx;
     if (u->engine == BB_ENGINE_OLLAMA) bb_ollama_batch(p);
     if (p->s->family->has_cache) bb_llama_kv(p);
+    if (!d->st && p->s->model->arch->recurrence.layers) bb_llama_state(p);
     if (!d->st) bb_llama_compute(p);
     bb_llama_output(p);
 }

@@ -89,7 +89,8 @@ static const hybrid qwen36 = {"qwen35",
                                {"ssm.conv_kernel", 4},
                                {"ssm.inner_size", 6144},
                                {"ssm.state_size", 128},
-                               {"ssm.group_count", 16}}};
+                               {"ssm.group_count", 16},
+                               {"ssm.time_step_rank", 48}}};
 
 /* Qwen3.6-27B with 4 sequences: its log says R 22.5 MiB and S 576 MiB; 16 of 64 layers attend. */
 START_TEST(log_of_qwen36) {

@@ -9,7 +9,8 @@ static bb_vllm_cache cache_of(const char *model, const char *type, uint64_t batc
     const bb_arch *a = bb_catalogue_find(cat, model, NULL);
     bb_vllm_cache k = {0};
     ck_assert_ptr_nonnull(a);
-    ck_assert_int_eq(bb_vllm_cache_make(a, 0, a->layers, a->kv_heads, bb_dtype_find(type, NULL), 16, batch, &k), BB_OK);
+    ck_assert_int_eq(bb_vllm_cache_make(a, 0, a->layers, a->kv_heads, bb_dtype_find(type, NULL), 16, batch, 0, &k),
+                     BB_OK);
     return k;
 }
 
@@ -50,7 +51,7 @@ START_TEST(vllm_groups) {
     bb_arch a = *bb_catalogue_find(cat, "gemma-2-2b", NULL); /* every second */
     a.layers = 25;
     a.swa_period = 2;
-    ck_assert_int_eq(bb_vllm_cache_make(&a, 0, 25, 4, bb_dtype_find("bf16", NULL), 16, 8192, &k), BB_OK);
+    ck_assert_int_eq(bb_vllm_cache_make(&a, 0, 25, 4, bb_dtype_find("bf16", NULL), 16, 8192, 0, &k), BB_OK);
     ck_assert_uint_eq(k.group_layers, 13);
     ck_assert_uint_eq(k.full_groups + k.window_groups, 2);
     k = cache_of("deepseek-v3", "bf16", 8192); /* one latent vector a token: memory.md 2.2 */
@@ -66,7 +67,8 @@ START_TEST(vllm_groups) {
     ck_assert(!c.overflow);
     a.head_dim = UINT64_C(1) << 50;
     a.kv_heads = UINT64_C(1) << 20;
-    ck_assert_int_eq(bb_vllm_cache_make(&a, 0, 25, a.kv_heads, bb_dtype_find("bf16", NULL), 16, 1, &k), BB_E_OVERFLOW);
+    ck_assert_int_eq(bb_vllm_cache_make(&a, 0, 25, a.kv_heads, bb_dtype_find("bf16", NULL), 16, 1, 0, &k),
+                     BB_E_OVERFLOW);
     bb_vllm_blocks(&c, &(bb_vllm_cache){.block = 1, .full_groups = 9}, UINT64_MAX);
     ck_assert(c.overflow);
 }
