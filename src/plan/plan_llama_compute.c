@@ -116,6 +116,21 @@ typedef struct stages {
     uint64_t layer, logits, inputs;
 } stages;
 
+/* A layer with a state: what goes into its convolution and comes out of it, three times, its gate and the layer's input
+ * and output for each token; for each sequence the state before and behind, and a copy (src/models/delta-net-base.cpp
+ * and qwen35.cpp). */
+static uint64_t linear_stage(bb_llama *p, uint64_t tokens) {
+    enum { MIXED = 3, STREAMS = 2, STATES = 3, F32 = 4 };
+    const bb_arch *a = p->s->model->arch;
+    const bb_recurrence *r = &a->recurrence;
+    bb_calc *c = &p->d->calc;
+    uint64_t conv = 0, state = 0, mixed = bb_calc_fma(c, bb_calc_mul(c, 2, r->groups), r->state, r->inner);
+    if (bb_recurrence_elements(r, a->hidden, &conv, &state)) c->overflow = true;
+    uint64_t each = bb_calc_fma(c, MIXED, mixed, bb_calc_fma(c, STREAMS, a->hidden, r->inner));
+    uint64_t kept = bb_calc_mul(c, bb_calc_mul(c, STATES * F32, bb_max_u64(p->d->plan->used.parallel, 1)), state);
+    return bb_calc_fma(c, tokens, each, kept);
+}
+
 static stages widest(bb_llama *p) {
     enum { F32 = 4 };
     const bb_plan_request *u = &p->d->plan->used;
@@ -129,7 +144,9 @@ static stages widest(bb_llama *p) {
     uint64_t attention = bb_calc_fma(c, 2, bb_calc_add(c, q, k), bb_calc_mul(c, 3, a->hidden));
     if (u->flash_attn <= 0) attention = bb_calc_fma(c, a->heads, cells, attention);
     uint64_t vocab = p->s->family->has_cache ? a->vocab : 0; /* else it ends with its layers */
-    return (stages){.layer = bb_calc_mul(c, tokens, bb_calc_add(c, bb_max_u64(ffn, attention), mask)),
+    uint64_t layer = bb_calc_mul(c, tokens, bb_calc_add(c, bb_max_u64(ffn, attention), mask));
+    if (a->recurrence.layers) layer = bb_max_u64(layer, linear_stage(p, tokens));
+    return (stages){.layer = layer,
                     .logits = bb_calc_mul(c, rows, bb_calc_fma(c, 2, a->hidden, vocab)),
                     .inputs = bb_calc_mul(c, tokens, bb_calc_fma(c, 2, bb_calc_add(c, a->hidden, k), mask))};
 }
