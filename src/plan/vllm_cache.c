@@ -4,7 +4,8 @@
 
 enum { ALIGNED = 16 }; /* tokens, of what attention kernels take: models/config.py there */
 
-static uint64_t ceil_div(uint64_t a, uint64_t b) { return a / b + (a % b != 0); }
+/* 0 by nothing: no layer keeps anything */
+static uint64_t ceil_div(uint64_t a, uint64_t b) { return b ? a / b + (a % b != 0) : 0; }
 
 /* Bytes that a layer keeps of a token: keys and values of the rank's heads, or the latent vector of MLA, of which every
  * rank has its own copy (kv_cache_interface.py: FullAttentionSpec, MLAAttentionSpec). */
@@ -27,15 +28,14 @@ bb_status bb_vllm_cache_make(const bb_arch *a, uint64_t first, uint64_t layers, 
     uint64_t full = layers - windows - states, other = windows + states; /* no model has both kinds */
     uint64_t least = bb_min_u64(full, other), most = bb_max_u64(full, other);
     /* a block of tokens is made no smaller than a state (models/config.py, HybridAttentionMambaModelConfig) */
-    if (states && full && token)
-        made.block = bb_max_u64(block, bb_calc_mul(&c, ALIGNED, ceil_div(state, bb_calc_mul(&c, ALIGNED, token))));
+    uint64_t unit = bb_calc_mul(&c, ALIGNED, token);
+    if (states && full) made.block = bb_max_u64(block, bb_calc_mul(&c, ALIGNED, ceil_div(state, unit)));
     /* kinds of nearly equal size are padded to the larger; else the smaller is the measure (group_size there) */
-    made.group_layers = !least || 2 * most < 3 * least ? most : least;
-    if (made.group_layers) {
-        made.full_groups = ceil_div(full, made.group_layers);
-        made.window_groups = ceil_div(windows, made.group_layers);
-        made.state_groups = ceil_div(states, made.group_layers);
-    }
+    uint64_t group = least && 2 * most >= 3 * least ? least : most;
+    made.group_layers = group;
+    made.full_groups = ceil_div(full, group);
+    made.window_groups = ceil_div(windows, group);
+    made.state_groups = ceil_div(states, group);
     if (windows) made.window_tokens = bb_calc_add(&c, a->sliding_window - 1, batch);
     made.page_bytes = states && !full ? state : bb_calc_mul(&c, made.block, token);
     (void)bb_calc_mul(&c, made.page_bytes, made.group_layers);
