@@ -131,7 +131,13 @@ static void add_qkv(bb_builder *b, const char *in) {
         (void)add_part(b, NULL, hf->qkv, ".weight", (bb_dims){{a->hidden, q + kv + values}});
         if (bias) (void)add_part(b, NULL, hf->qkv, ".bias", (bb_dims){{q + kv + values}});
     }
-    bb_add_linear(b, "q", in, "attn_q", apart ? hf->q : NULL, bias, a->hidden, q);
+    if (t->gated_query) {
+        bb_add_linear(b, "q_and_gate", in, "attn_q", hf->q, bias, a->hidden, 2 * q);
+        bb_add_node(b, BB_OP_SPLIT, "q", "q_and_gate", NULL, -1, -1, q);
+        bb_add_node(b, BB_OP_SPLIT, "attn_gate", "q_and_gate", NULL, -1, -1, q);
+    } else {
+        bb_add_linear(b, "q", in, "attn_q", apart ? hf->q : NULL, bias, a->hidden, q);
+    }
     bb_add_linear(b, "k", in, "attn_k", apart ? hf->k : NULL, bias, a->hidden, kv);
     bb_add_linear(b, "v", in, "attn_v", apart ? hf->v : NULL, bias, a->hidden, values);
 }
@@ -169,8 +175,9 @@ static void add_attention(bb_builder *b, const char *in) {
     uint64_t values = a->heads * value_dim(a);
     bb_add_node(b, BB_OP_ATTENTION, "attn", q, "kv", sinks, -1, values);
     b->g->nodes[b->g->n_nodes - 1].form = t->attend;
-    bb_add_linear(b, "attn_out", "attn", "attn_output", hf->out, bb_rule_on(t->out_bias, a->out_bias), values,
-                  a->hidden);
+    if (t->gated_query) bb_add_node(b, BB_OP_GATE_MUL, "attn_gated", "attn_gate", "attn", -1, -1, values);
+    bb_add_linear(b, "attn_out", t->gated_query ? "attn_gated" : "attn", "attn_output", hf->out,
+                  bb_rule_on(t->out_bias, a->out_bias), values, a->hidden);
 }
 
 /* Latent attention: keys and values come from one vector of kv_lora values and a shared rotary part. */
@@ -255,7 +262,7 @@ static void add_last_sum(bb_builder *b, const char *name, const char *residual, 
 }
 
 /* Attention, then MLP; the norms stand where the family has them. */
-void bb_build_layer(bb_builder *b, bool experts) {
+void bb_build_layer(bb_builder *b, bool experts, bool linear) {
     const bb_arch *a = b->a;
     const bb_traits *t = b->t;
     const bb_hf_names *hf = t->hf;
@@ -273,7 +280,9 @@ void bb_build_layer(bb_builder *b, bool experts) {
         bb_add_norm(b, t->norm, "ffn_norm", "inp", ffn_norm, hf->ffn_norm, a->hidden);
         in = "ffn_norm";
     }
-    if (bb_family_find(a->family)->mla)
+    if (linear)
+        bb_build_linear_attention(b, in);
+    else if (bb_family_find(a->family)->mla)
         add_mla(b, in);
     else
         add_attention(b, in);

@@ -36,8 +36,10 @@ void bb_add_norm(bb_builder *b, bb_norm_form form, const char *name, const char 
                  uint64_t width);
 static inline bool bb_rule_on(bb_rule rule, bool flag) { return rule == BB_ALWAYS || (rule == BB_FLAG && flag); }
 
-/* One layer of `kind` as the traits say: attention and MLP with their norms. */
-void bb_build_layer(bb_builder *b, bool experts);
+/* One layer of `kind` as the traits say: attention, or linear attention, and MLP with their norms. */
+void bb_build_layer(bb_builder *b, bool experts, bool linear);
+/* Linear attention reading `in`, making "attn_out" (build_linear.c). */
+void bb_build_linear_attention(bb_builder *b, const char *in);
 /* The experts of a layer and those shared, reading `in`, making "ffn_out" (build_moe.c). */
 void bb_build_moe(bb_builder *b, const char *in);
 /* Encoder and decoder (build_whisper.c). */

@@ -71,20 +71,23 @@ static int32_t build_input(bb_builder *b) {
 }
 
 static void build_layers(bb_builder *b) {
-    static const char *const names[2] = {"layer", "moe"};
-    bool seen[2] = {false, false};
-    uint32_t kind_of[2] = {0, 0};
+    static const char *const names[BB_GRAPH_KINDS] = {"layer", "moe", "linear", "linear_moe"};
+    bool seen[BB_GRAPH_KINDS] = {false};
+    uint32_t kind_of[BB_GRAPH_KINDS] = {0};
+    bool hybrid = bb_family_find(b->a->family)->linear;
     for (uint64_t i = 0; i < b->a->layers; i++) {
         bool moe = b->t->moe != BB_MOE_NONE && bb_arch_moe_layer(b->a, i);
-        if (!seen[moe]) {
-            seen[moe] = true;
-            b->kind = kind_of[moe] = (uint32_t)b->g->n_kinds;
-            b->g->kinds[b->g->n_kinds++] = names[moe];
+        bool linear = hybrid && b->a->recurrence.layers && bb_layer_in(&b->a->recurrence.keeps, i);
+        size_t k = (linear ? 2u : 0u) + (moe ? 1u : 0u);
+        if (!seen[k]) {
+            seen[k] = true;
+            b->kind = kind_of[k] = (uint32_t)b->g->n_kinds;
+            b->g->kinds[b->g->n_kinds++] = names[k];
             b->prefix = b->t->hf->layer;
-            bb_build_layer(b, moe);
+            bb_build_layer(b, moe, linear);
         }
         bool unturned = b->t->unturned && (i + 1) % b->t->unturned == 0;
-        b->g->layers[b->g->n_layers++] = (bb_layer){(uint32_t)i, kind_of[moe], unturned};
+        b->g->layers[b->g->n_layers++] = (bb_layer){(uint32_t)i, kind_of[k], unturned};
     }
 }
 

@@ -8,13 +8,14 @@ typedef enum bb_part { BB_PART_INPUT, BB_PART_LAYER, BB_PART_OUTPUT } bb_part;
 
 typedef enum bb_op {
     BB_OP_EMBED,  /* rows of a table by token, position or segment */
-    BB_OP_CONV,   /* over the frames of a spectrogram */
+    BB_OP_CONV,   /* over the frames of a spectrogram, or over the last tokens */
     BB_OP_NORM,   /* RMS norm or layer norm, times weight (+ bias) */
     BB_OP_MATMUL, /* x W^T (+ bias) */
     BB_OP_SPLIT,  /* a part of a fused value */
     BB_OP_ROPE,
     BB_OP_KV_STORE,
     BB_OP_ATTENTION,
+    BB_OP_STATE, /* linear attention: reads and renews a state of one size */
     BB_OP_ADD,
     BB_OP_ACTIVATION, /* gelu, relu, tanh */
     BB_OP_GATE_MUL,   /* activation(gate) * up */

@@ -186,6 +186,11 @@ static const bb_hf_names hf_bert = {.layer = "bert.encoder.layer.%d.",
 
 #define BIASES(when) .qkv_bias = when, .out_bias = when, .mlp_bias = when
 
+#define HYBRID_QWEN                                                                                                    \
+    .hf = &hf_experts, .qkv_bias = BB_FLAG, .out_bias = BB_FLAG, .qk = BB_QK_HEAD, .qk_when = BB_ALWAYS,               \
+    .gguf_ffn_norm = "post_attention_norm", .gated_query = true
+#define HYBRID_QWEN_EXPERTS .moe = BB_MOE_SPLIT, .route = BB_FORM_NORMED, .shared_gate = true
+
 static const bb_traits table[] = {
     {.family = "llama", .hf = &hf_llama, BIASES(BB_FLAG)},
     {.family = "qwen", .hf = &hf_qwen, .qkv = BB_QKV_FUSED, .qkv_bias = BB_ALWAYS},
@@ -205,6 +210,9 @@ static const bb_traits table[] = {
      .qk_when = BB_ALWAYS,
      .moe = BB_MOE_SPLIT,
      .route = BB_FORM_NORMED},
+    {.family = "qwen3next", .fused_linear = true, HYBRID_QWEN, HYBRID_QWEN_EXPERTS},
+    {.family = "qwen35", HYBRID_QWEN},
+    {.family = "qwen35moe", HYBRID_QWEN, HYBRID_QWEN_EXPERTS},
     {.family = "gemma",
      .hf = &hf_llama,
      .qkv_bias = BB_FLAG,

@@ -79,6 +79,8 @@ typedef struct bb_traits {
     bb_moe_form moe;
     bb_rule one_norm;
     const char *gguf_ffn_norm; /* NULL = "ffn_norm" */
+    bool gated_query;          /* the matrix of queries makes a gate of what attention makes as well */
+    bool fused_linear;         /* HF has one matrix for all that linear attention reads, and one for its rates */
     bool learned_positions, sinks, head_bias, router_has_bias, shared_gate;
     bb_sums sums;
     bool attn_second_norm;                             /* attention reads the second norm, the MLP the first */

@@ -273,6 +273,8 @@ static bb_status add_node(compiler *c, const bb_node *n) {
         break;
     case BB_OP_CONV:
         return unsupported(c, "convolutions");
+    case BB_OP_STATE:
+        return unsupported(c, "linear attention");
     case BB_OP_ACTIVATION:
         return unsupported(c, "MLPs without a gate");
     case BB_OP_ROUTE:

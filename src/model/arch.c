@@ -11,6 +11,8 @@
 /* Far above what exists (specs/reliability.md 3); products of them are checked where they are made. */
 #define FIELD(member, most, need)                                                                                      \
     { #member, offsetof(bb_arch, member), most, need }
+#define STATE(name, member, most)                                                                                      \
+    { name, offsetof(bb_arch, recurrence.member), most, false }
 static const struct {
     const char *name;
     size_t offset;
@@ -48,6 +50,12 @@ static const struct {
     [BB_ARCH_MELS] = FIELD(mels, 1 << 16, false),
     [BB_ARCH_MTP_LAYERS] = FIELD(mtp_layers, 1000, false),
     [BB_ARCH_LABELS] = FIELD(labels, 1 << 24, false),
+    [BB_ARCH_STATE_CONV] = STATE("state_conv", conv, 1 << 10),
+    [BB_ARCH_STATE_INNER] = STATE("state_inner", inner, 1 << 24),
+    [BB_ARCH_STATE_SIZE] = STATE("state_size", state, 1 << 16),
+    [BB_ARCH_STATE_GROUPS] = STATE("state_groups", groups, 1 << 16),
+    [BB_ARCH_STATE_HEADS] = STATE("state_heads", heads, 1 << 16),
+    [BB_ARCH_ATTEND_EVERY] = STATE("attend_every", interval, 100000),
 };
 
 static const struct {
@@ -108,6 +116,9 @@ void bb_arch_complete(bb_arch *a) {
     if (family && family->mla && a->nope_dim && a->rope_dim) a->head_dim = a->nope_dim + a->rope_dim;
     if (!a->head_dim && a->heads && a->hidden % a->heads == 0) a->head_dim = a->hidden / a->heads;
     if (!a->v_head_dim) a->v_head_dim = a->head_dim;
+    if (!a->ffn && a->experts) a->ffn = a->expert_ffn; /* qwen35moe tells of no other */
+    if (family && family->linear && !a->recurrence.layers && a->recurrence.interval)
+        (void)bb_recurrence_spread(&a->recurrence, a->layers, a->recurrence.interval); /* bb_arch_check refuses more */
     if (a->experts && !a->expert_ffn) a->expert_ffn = a->ffn;
     if (family && family->mla && a->experts && !a->expert_groups) published_routing(a);
     if (a->experts && !a->shared_ffn) a->shared_ffn = a->shared_experts * a->expert_ffn;
@@ -158,6 +169,10 @@ bool bb_arch_moe_layer(const bb_arch *a, uint64_t i) {
     return a->experts && i >= a->dense_layers && (a->moe_step < 2 || at % a->moe_step == 0);
 }
 
+bool bb_arch_attends(const bb_arch *a, uint64_t i) {
+    return !a->recurrence.layers || bb_layer_in(&a->recurrence.attends, i);
+}
+
 bool bb_arch_window_layer(const bb_arch *a, uint64_t i) {
     return a->sliding_window && a->swa_period > 1 && i % a->swa_period < a->swa_period - 1;
 }
@@ -171,6 +186,34 @@ static bb_status check_mla(const bb_arch *a, const char *where, bb_error *err) {
         if (!needed[i].v)
             return bb_fail(err, BB_E_INVALID, "%s: %s is 0 or missing; latent attention needs it", where,
                            needed[i].name);
+    return BB_OK;
+}
+
+static bb_status check_linear(const bb_arch *a, const char *where, bb_error *err) {
+    const bb_recurrence *r = &a->recurrence;
+    const struct {
+        bb_arch_field field;
+        uint64_t v;
+    } needed[] = {{BB_ARCH_STATE_CONV, r->conv},
+                  {BB_ARCH_STATE_SIZE, r->state},
+                  {BB_ARCH_STATE_GROUPS, r->groups},
+                  {BB_ARCH_STATE_HEADS, r->heads}};
+    if (a->layers > BB_RECURRENCE_LAYERS)
+        return bb_fail(err, BB_E_INVALID, "%s has %" PRIu64 " layers: llama.cpp knows at most %d", where, a->layers,
+                       BB_RECURRENCE_LAYERS);
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (!needed[i].v)
+            return bb_fail(err, BB_E_INVALID, "%s: %s is 0 or missing; linear attention needs it", where,
+                           fields[needed[i].field].name);
+    if (r->heads % r->groups)
+        return bb_fail(err, BB_E_INVALID,
+                       "%s: %" PRIu64 " heads of keys do not divide %" PRIu64 " heads of values in linear attention",
+                       where, r->groups, r->heads);
+    if (r->inner != r->state * r->heads) /* below 2^32 each */
+        return bb_fail(err, BB_E_UNSUPPORTED,
+                       "%s: linear attention with %" PRIu64 " values for %" PRIu64 " heads of %" PRIu64
+                       " is not known: llama.cpp has one width for keys and values",
+                       where, r->inner, r->heads, r->state);
     return BB_OK;
 }
 
@@ -189,6 +232,7 @@ bb_status bb_arch_check(const bb_arch *a, const char *where, bb_error *err) {
     }
     bb_status st = bb_arch_check_numbers(a, where, err);
     if (!st && family->mla) st = check_mla(a, where, err);
+    if (!st && family->linear) st = check_linear(a, where, err);
     if (!st && strcmp(family->name, "whisper") == 0) st = check_encoder(a, where, err);
     if (st) return st;
     /* Rotary embedding turns pairs of values. */

@@ -47,8 +47,8 @@ struct bb_arch {
     bool towers;       /* the config tells of further parts (vision, audio), which are not described */
     bool mla_split;    /* GGUF has attn_k_b and attn_v_b in place of attn_kv_b (llama.cpp since 2025) */
     bb_head head;
-    bb_recurrence recurrence; /* of a GGUF file */
-    char dtype[16];           /* of the checkpoint ("bf16"), or "" */
+    bb_recurrence recurrence;
+    char dtype[16]; /* of the checkpoint ("bf16"), or "" */
 };
 
 /* Ranges and relations (kv_heads divides heads, experts_used <= experts, layers <= 100000, ...): BB_E_INVALID with a
@@ -72,6 +72,8 @@ bool bb_arch_known(const char *family);
 uint64_t bb_arch_mlp_width(const bb_arch *a);
 /* Whether layer i has experts. */
 bool bb_arch_moe_layer(const bb_arch *a, uint64_t i);
+/* Whether layer i keeps keys and values, which a state may stand for instead. */
+bool bb_arch_attends(const bb_arch *a, uint64_t i);
 /* Whether layer i attends to a window only, as llama.cpp runs it. */
 bool bb_arch_window_layer(const bb_arch *a, uint64_t i);
 #endif

@@ -210,6 +210,33 @@ static bb_status finish_window(const reader *r) {
     return BB_OK;
 }
 
+/* layer_types tells of each layer, else each full_attention_interval-th attends, 4 where it is absent (transformers'
+ * configuration_qwen3_next.py, configuration_qwen3_5.py). */
+static bb_status finish_linear(const reader *r) {
+    bb_arch *a = r->a;
+    bb_recurrence *q = &a->recurrence;
+    const bb_json *list = member(r, "layer_types"), *width = member(r, "linear_value_head_dim");
+    uint64_t v;
+    if (!width || !bb_json_u64(width, &v) || v > UINT32_MAX)
+        return bb_fail(r->err, BB_E_INVALID, "%s: linear_value_head_dim is no whole number below 2^32", r->where);
+    bb_status st = bb_arch_set(a, BB_ARCH_STATE_INNER, v * q->heads, r->where, "linear_value_head_dim", r->err);
+    if (st) return st;
+    if (!a->rope_dim) a->rope_dim = a->head_dim / 4; /* partial_rotary_factor of those classes */
+    if (!q->interval) q->interval = 4;
+    if (!list) return BB_OK;
+    if (!bb_json_is_array(list) || bb_json_size(list) != a->layers)
+        return bb_fail(r->err, BB_E_INVALID, "%s: layer_types is no list of %llu layers", r->where,
+                       (unsigned long long)a->layers);
+    for (size_t i = 0; i < a->layers && i < BB_RECURRENCE_LAYERS; i++) {
+        const char *text = bb_json_text(bb_json_at(list, i));
+        bool keeps = text && strcmp(text, "linear_attention") == 0;
+        bb_layer_put(&q->keeps, i, keeps);
+        bb_layer_put(&q->attends, i, !keeps);
+        q->layers += keeps;
+    }
+    return BB_OK;
+}
+
 /* The defaults of transformers' DeepseekV2Config and DeepseekV3Config where a key is absent. */
 static bb_status finish_deepseek(const reader *r) {
     bb_arch *a = r->a;
@@ -242,7 +269,8 @@ static bb_status finish(const reader *r) {
     if (wide && !a->ffn) a->ffn = 4 * a->hidden; /* n_inner null: four times as wide */
     if (strcmp(f, "falcon") == 0) st = finish_falcon(r);
     if (strcmp(f, "chatglm") == 0) st = finish_chatglm(r);
-    if (strcmp(f, "qwen2moe") == 0 || strcmp(f, "qwen3moe") == 0) st = finish_qwen_moe(r);
+    if (family->linear) st = finish_linear(r);
+    if (!st && (strcmp(f, "qwen2moe") == 0 || strcmp(f, "qwen3moe") == 0 || family->linear)) st = finish_qwen_moe(r);
     if (!st && family->swa_period && a->sliding_window) st = finish_window(r);
     if (strcmp(f, "opt") == 0 && a->embed_dim == a->hidden) a->embed_dim = 0;
     if (strcmp(f, "deepseek2") == 0 && !st) st = finish_deepseek(r);

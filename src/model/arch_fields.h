@@ -36,6 +36,12 @@ typedef enum bb_arch_field {
     BB_ARCH_MELS,
     BB_ARCH_MTP_LAYERS,
     BB_ARCH_LABELS,
+    BB_ARCH_STATE_CONV, /* of linear attention, as in bb_recurrence */
+    BB_ARCH_STATE_INNER,
+    BB_ARCH_STATE_SIZE,
+    BB_ARCH_STATE_GROUPS,
+    BB_ARCH_STATE_HEADS,
+    BB_ARCH_ATTEND_EVERY,
     BB_ARCH_FIELDS
 } bb_arch_field;
 

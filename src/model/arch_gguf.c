@@ -78,7 +78,9 @@ static bb_status read_numbers(const reader *r) {
         if (st) return st;
         snprintf(key, sizeof key, "%s.%s", r->a->family, numbers[i].suffix);
         if (!found || (!r->known && v == 0)) { /* others have 0 heads: mamba */
-            if (numbers[i].required && r->known)
+            const bb_family *family = bb_family_find(r->a->family);
+            bool spared = family && family->linear && numbers[i].field == BB_ARCH_FFN; /* of one with experts */
+            if (numbers[i].required && r->known && !spared)
                 return bb_fail(r->err, BB_E_INVALID, "%s: %s is missing", r->where, key);
             continue;
         }
@@ -235,7 +237,8 @@ static void read_tensors(const reader *r) {
     a->rope_freqs = has(r, "rope_freqs.weight");
     a->rope_factors = has(r, "rope_factors_long.weight");
     a->qkv_bias = has(r, "blk.0.attn_q.bias") || has(r, "blk.0.attn_qkv.bias");
-    a->gguf_qkv = has(r, "blk.0.attn_qkv.weight");
+    const bb_family *family = bb_family_find(a->family);
+    a->gguf_qkv = has(r, "blk.0.attn_qkv.weight") && !(family && family->linear); /* there it is another matrix */
     a->out_bias = has(r, "blk.0.attn_output.bias");
     a->mlp_bias = has(r, "blk.0.ffn_up.bias");
     a->qk_norm = has(r, "blk.0.attn_q_norm.weight");
@@ -290,6 +293,21 @@ static bb_status set_key(const bb_arch_keys *k, const char *suffix, bb_arch_fiel
     return k->get(k->ctx, suffix, &v) && v ? bb_arch_set(a, f, v, a->name, suffix, err) : BB_OK;
 }
 
+/* As bb_recurrence_from_file reads them of a file. */
+static bb_status set_states(const bb_arch_keys *k, bb_arch *a, bb_error *err) {
+    static const struct {
+        const char *suffix;
+        bb_arch_field field;
+    } states[] = {{"ssm.conv_kernel", BB_ARCH_STATE_CONV},     {"ssm.inner_size", BB_ARCH_STATE_INNER},
+                  {"ssm.state_size", BB_ARCH_STATE_SIZE},      {"ssm.group_count", BB_ARCH_STATE_GROUPS},
+                  {"ssm.time_step_rank", BB_ARCH_STATE_HEADS}, {"full_attention_interval", BB_ARCH_ATTEND_EVERY}};
+    bb_status st = BB_OK;
+    a->recurrence.interval = 4;
+    for (size_t i = 0; i < sizeof states / sizeof *states && !st; i++)
+        st = set_key(k, states[i].suffix, states[i].field, a, err);
+    return st;
+}
+
 bb_status bb_arch_from_keys(const bb_arch_keys *k, bb_arch *arch, bb_error *err) {
     bb_arch made = {.mla_split = true}, *a = &made;
     bb_escape_field(*k->name ? k->name : k->family, a->name, sizeof a->name);
@@ -298,6 +316,7 @@ bb_status bb_arch_from_keys(const bb_arch_keys *k, bb_arch *arch, bb_error *err)
     bb_status st = set_key(k, "vocab_size", BB_ARCH_VOCAB, a, err);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && !st; i++)
         st = set_key(k, numbers[i].suffix, numbers[i].field, a, err);
+    if (!st && info && info->linear) st = set_states(k, a, err);
     if (!st) st = set_key(k, "rope.dimension_count", BB_ARCH_ROPE_DIM, a, err);
     if (!st && info && info->mla) {
         uint64_t key = 0;
@@ -307,6 +326,7 @@ bb_status bb_arch_from_keys(const bb_arch_keys *k, bb_arch *arch, bb_error *err)
     } else if (!st)
         st = set_key(k, "attention.value_length", BB_ARCH_V_HEAD_DIM, a, err);
     if (st) return st;
+    if (a->mtp_layers < a->layers) a->layers -= a->mtp_layers; /* block_count has them too */
     bb_arch_complete(a);
     st = bb_arch_check(a, a->name, err);
     if (!st) *arch = made;

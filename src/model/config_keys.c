@@ -60,6 +60,24 @@ static const bb_config_number qwen_experts[] = {
     {BB_ARCH_MOE_STEP, false, {"decoder_sparse_step"}},
     END,
 };
+/* Some layers attend, the others are of linear attention. */
+static const bb_config_number hybrid[] = {
+    {BB_ARCH_HIDDEN, true, {"hidden_size"}},
+    {BB_ARCH_LAYERS, true, {"num_hidden_layers"}},
+    {BB_ARCH_HEADS, true, {"num_attention_heads"}},
+    {BB_ARCH_KV_HEADS, true, {"num_key_value_heads"}},
+    {BB_ARCH_HEAD_DIM, true, {"head_dim"}},
+    {BB_ARCH_FFN, false, {"intermediate_size"}},
+    {BB_ARCH_VOCAB, true, {"vocab_size"}},
+    {BB_ARCH_CONTEXT, false, {"max_position_embeddings"}},
+    {BB_ARCH_MTP_LAYERS, false, {"mtp_num_hidden_layers"}},
+    END,
+};
+static const bb_config_number linear_attention[] = {
+    {BB_ARCH_STATE_CONV, true, {"linear_conv_kernel_dim"}},     {BB_ARCH_STATE_SIZE, true, {"linear_key_head_dim"}},
+    {BB_ARCH_STATE_GROUPS, true, {"linear_num_key_heads"}},     {BB_ARCH_STATE_HEADS, true, {"linear_num_value_heads"}},
+    {BB_ARCH_ATTEND_EVERY, false, {"full_attention_interval"}}, END,
+};
 static const bb_config_number olmoe_experts[] = {
     {BB_ARCH_EXPERTS, true, {"num_experts"}},
     {BB_ARCH_EXPERTS_USED, true, {"num_experts_per_tok"}},
@@ -184,6 +202,9 @@ static const bb_config_spec specs[] = {
     {"qwen2_moe", {common, qwen_experts}, {TIED(false), {BB_ARCH_QKV_BIAS, true, false, "qkv_bias"}}},
     {"qwen3", {common}, {TIED(false), ATTENTION_BIAS(false)}},
     {"qwen3_moe", {common, qwen_experts}, {TIED(false), ATTENTION_BIAS(false)}},
+    {"qwen3_next", {hybrid, linear_attention, qwen_experts}, {TIED(false), ATTENTION_BIAS(false)}},
+    {"qwen3_5", {hybrid, linear_attention}, {TIED(false), ATTENTION_BIAS(false)}},
+    {"qwen3_5_moe", {hybrid, linear_attention, qwen_experts}, {TIED(false), ATTENTION_BIAS(false)}},
     {"gemma", {common}, {TIED(true), ATTENTION_BIAS(false)}},
     {"gemma2", {common, window}, {TIED(true), ATTENTION_BIAS(false)}},
     {"gemma3", {common, window}, {TIED(true), ATTENTION_BIAS(false)}},
@@ -237,8 +258,11 @@ static const bb_config_spec specs[] = {
 };
 static const bb_config_spec unknown = {"", {any}, {TIED(false)}};
 
-static const char *const aliases[][2] = {
-    {"RefinedWebModel", "falcon"}, {"RefinedWeb", "falcon"}, {"stablelm_epoch", "stablelm"}};
+static const char *const aliases[][2] = {{"RefinedWebModel", "falcon"},
+                                         {"RefinedWeb", "falcon"},
+                                         {"stablelm_epoch", "stablelm"},
+                                         {"qwen3_5_text", "qwen3_5"},
+                                         {"qwen3_5_moe_text", "qwen3_5_moe"}};
 
 const bb_config_spec *bb_config_spec_of(const char *type) {
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)

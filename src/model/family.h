@@ -14,6 +14,7 @@ typedef struct bb_family { /* a row of a constant table */
     bool gguf;                          /* llama.cpp loads it */
     bool rotary;                        /* positions by rotation: head_dim must be even */
     bool mla;                           /* latent attention: one low-rank vector for keys and values */
+    bool linear;                        /* some layers keep a state of linear attention (gated delta net) */
     bool half_ffn;                      /* feed_forward_length and intermediate_size say twice the MLP's width */
     bool has_cache;                     /* it generates: keys and values of earlier tokens are kept */
     /* Of every period layers the last attends to everything and the others to a window (llama.cpp's

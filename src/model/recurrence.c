@@ -59,8 +59,6 @@ static double value_at(const reader *r, const char *suffix, uint64_t i, double a
     return bb_meta_u64(r->file, key, &v) ? (double)v : absent;
 }
 
-static void put(bb_layer_set *s, uint64_t layer, bool in) { s->bits[layer / 64] |= (uint64_t)in << layer % 64; }
-
 static void mark(const reader *r, pattern p, uint64_t i, uint64_t interval, bb_recurrence *out) {
     static const double none = -1;
     double heads = value_at(r, "attention.head_count_kv", i, 1), width = value_at(r, "feed_forward_length", i, 1);
@@ -68,8 +66,8 @@ static void mark(const reader *r, pattern p, uint64_t i, uint64_t interval, bb_r
     bool keeps = p == EVERY || p == BOTH || (p == NO_HEADS && heads < 0.5) ||
                  (p == NO_WIDTH && heads < 0.5 && width < 0.5) ||
                  (p == INTERVAL && (listed > none ? listed > 0.5 : (i + 1) % interval != 0));
-    put(&out->keeps, i, keeps);
-    put(&out->attends, i, p == BOTH || (!keeps && p != EVERY && heads > 0.5));
+    bb_layer_put(&out->keeps, i, keeps);
+    bb_layer_put(&out->attends, i, p == BOTH || (!keeps && p != EVERY && heads > 0.5));
     out->layers += keeps;
 }
 
@@ -87,16 +85,43 @@ bb_status bb_recurrence_from_file(const bb_file *file, const char *architecture,
     const struct {
         const char *suffix;
         uint64_t *v;
-    } widths[] = {{"ssm.conv_kernel", &made.conv},         {"ssm.inner_size", &made.inner},
-                  {"ssm.state_size", &made.state},         {"ssm.group_count", &made.groups},
-                  {"token_shift_count", &made.shift},      {"wkv.head_size", &made.wkv_head},
-                  {"shortconv.l_cache", &made.short_conv}, {"full_attention_interval", &interval}};
+    } widths[] = {{"ssm.conv_kernel", &made.conv},       {"ssm.inner_size", &made.inner},
+                  {"ssm.state_size", &made.state},       {"ssm.group_count", &made.groups},
+                  {"ssm.time_step_rank", &made.heads},   {"token_shift_count", &made.shift},
+                  {"wkv.head_size", &made.wkv_head},     {"shortconv.l_cache", &made.short_conv},
+                  {"full_attention_interval", &interval}};
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
         bb_status st = read_width(&in, widths[i].suffix, widths[i].v);
         if (st) return st;
     }
     if (!interval) return bb_fail(err, BB_E_INVALID, "%s.full_attention_interval is 0", architecture);
     for (uint64_t i = 0; i < layers; i++) mark(&in, families[f].pattern, i, interval, &made);
+    *r = made;
+    return BB_OK;
+}
+
+bb_status bb_recurrence_spread(bb_recurrence *r, uint64_t layers, uint64_t interval) {
+    if (layers > BB_RECURRENCE_LAYERS || !interval) return BB_E_LIMIT;
+    r->layers = 0;
+    for (uint64_t i = 0; i < layers; i++) {
+        bool attends = (i + 1) % interval == 0;
+        bb_layer_put(&r->attends, i, attends);
+        bb_layer_put(&r->keeps, i, !attends);
+        r->layers += !attends;
+    }
+    return BB_OK;
+}
+
+bb_status bb_recurrence_part(bb_recurrence *r, uint64_t all, uint64_t from, uint64_t layers) {
+    bb_recurrence made = *r;
+    if (layers > BB_RECURRENCE_LAYERS || all > BB_RECURRENCE_LAYERS || !all) return BB_E_LIMIT;
+    made.layers = 0;
+    for (uint64_t i = 0; i < layers; i++) {
+        bool keeps = bb_layer_in(&r->keeps, (from + i) % all);
+        bb_layer_put(&made.attends, i, bb_layer_in(&r->attends, (from + i) % all));
+        bb_layer_put(&made.keeps, i, keeps);
+        made.layers += keeps;
+    }
     *r = made;
     return BB_OK;
 }

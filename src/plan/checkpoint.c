@@ -96,6 +96,8 @@ bb_status bb_rank_arch(const bb_arch *a, uint64_t tp, uint64_t pp, uint64_t stag
     if (!cut(&r.ffn, tp)) return not_divisible(err, "width of the MLP", a->ffn, tp);
     if (!cut(&r.expert_ffn, tp)) return not_divisible(err, "width of an expert", a->expert_ffn, tp);
     if (!cut(&r.shared_ffn, tp)) return not_divisible(err, "width of the shared experts", a->shared_ffn, tp);
+    if (!cut(&r.recurrence.groups, tp) || !cut(&r.recurrence.heads, tp) || !cut(&r.recurrence.inner, tp))
+        return not_divisible(err, "number of heads of linear attention's keys", a->recurrence.groups, tp);
     if (!cut(&r.encoder_heads, tp)) return not_divisible(err, "heads of the encoder", a->encoder_heads, tp);
     if (!cut(&r.encoder_ffn, tp)) return not_divisible(err, "width of the encoder's MLP", a->encoder_ffn, tp);
     if (padded && !bb_align_u64(a->vocab, VOCAB_PAD, &r.vocab))
@@ -104,6 +106,8 @@ bb_status bb_rank_arch(const bb_arch *a, uint64_t tp, uint64_t pp, uint64_t stag
     if (!cut(&r.vocab, tp)) return not_divisible(err, "padded vocabulary", vocab, tp);
     uint64_t from = layers_before(a->layers, pp, stage), to = layers_before(a->layers, pp, stage + 1);
     r.layers = to - from;
+    if (a->recurrence.layers && bb_recurrence_part(&r.recurrence, a->layers, from, r.layers))
+        return bb_fail(err, BB_E_LIMIT, "more layers with a state than are planned");
     r.dense_layers = a->dense_layers > from ? bb_min_u64(a->dense_layers - from, r.layers) : 0;
     if (stage + 1 < pp) r.head = BB_HEAD_NONE;
     *rank = r;

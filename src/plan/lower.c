@@ -227,6 +227,7 @@ static int32_t lower(bb_lower *l, size_t i) {
     case BB_OP_SOFTCAP:
         return softcap(l, bb_lower_input(l, n, 0));
     case BB_OP_CONV:
+    case BB_OP_STATE:
         break;
     }
     return 0;

@@ -80,11 +80,12 @@ static void add_kv(bb_draft *d, const bb_subject *s) {
     uint64_t frames = bb_calc_mul(c, a->encoder_layers ? a->encoder_context : 0, u->parallel);
     /* a layer with a window keeps one position less than that; all layers of a model whose config names a window and
      * no pattern are such */
-    uint64_t windows = 0, kept = bb_min_u64(u->ctx, a->sliding_window ? a->sliding_window - 1 : u->ctx);
+    uint64_t windows = 0, layers = 0, kept = bb_min_u64(u->ctx, a->sliding_window ? a->sliding_window - 1 : u->ctx);
+    for (uint64_t i = 0; i < a->layers; i++) layers += bb_arch_attends(a, i);
     for (uint64_t i = 0; i < a->layers && a->sliding_window; i++)
         windows += !a->swa_period || bb_arch_window_layer(a, i);
     uint64_t one = bb_calc_mul(c, heads, head), positions = bb_calc_mul(c, kept, u->parallel);
-    uint64_t bytes = bb_calc_mul(c, bb_calc_mul(c, one, a->layers - windows), bb_calc_add(c, tokens, frames));
+    uint64_t bytes = bb_calc_mul(c, bb_calc_mul(c, one, layers - windows), bb_calc_add(c, tokens, frames));
     bytes = bb_calc_fma(c, bb_calc_mul(c, one, windows), positions, bytes);
     bb_span all = bb_span_exact(bytes);
     char all_tokens[64];
@@ -95,22 +96,39 @@ static void add_kv(bb_draft *d, const bb_subject *s) {
     if (windows && kept < u->ctx)
         bb_draft_line(d, "kv_cache", bb_draft_device(d), all, BB_EXACT, source,
                       "(%llu layers x %s + %llu with a window x %llu) x %llu heads x %llu B",
-                      (unsigned long long)(a->layers - windows), all_tokens, (unsigned long long)windows,
+                      (unsigned long long)(layers - windows), all_tokens, (unsigned long long)windows,
                       (unsigned long long)positions, (unsigned long long)heads, (unsigned long long)head);
     else if (a->head_dim == a->v_head_dim)
         bb_draft_line(d, "kv_cache", bb_draft_device(d), all, BB_EXACT, source,
-                      "%llu layers x %llu heads x %llu x %s x %u B", (unsigned long long)a->layers,
+                      "%llu layers x %llu heads x %llu x %s x %u B", (unsigned long long)layers,
                       (unsigned long long)heads, (unsigned long long)a->head_dim, all_tokens,
                       (unsigned)(k->block_bytes + v->block_bytes));
     else
         bb_draft_line(d, "kv_cache", bb_draft_device(d), all, BB_EXACT, source,
-                      "%llu layers x %llu heads x (%llu x %u B + %llu x %u B) x %s", (unsigned long long)a->layers,
+                      "%llu layers x %llu heads x (%llu x %u B + %llu x %u B) x %s", (unsigned long long)layers,
                       (unsigned long long)heads, (unsigned long long)a->head_dim, k->block_bytes,
                       (unsigned long long)a->v_head_dim, v->block_bytes, all_tokens);
 }
 
 static uint64_t compute_bytes(const bb_weights_choice *w) {
     return bb_dtype_find(w->dtype, NULL)->block_bytes; /* plain, 16 bits or more */
+}
+
+/* Linear attention's state in fp32, and in the type of the values as many tokens as the convolution has taps
+ * (transformers' modeling_qwen3_next.py: Qwen3NextGatedDeltaNet). */
+static void add_state(bb_draft *d, const bb_subject *s, uint64_t e) {
+    const bb_recurrence *r = &s->model->arch->recurrence;
+    bb_calc *c = &d->calc;
+    uint64_t mixed = bb_calc_fma(c, bb_calc_mul(c, 2, r->groups), r->state, r->inner);
+    uint64_t conv = bb_calc_mul(c, bb_calc_mul(c, r->conv, mixed), e);
+    uint64_t one = bb_calc_fma(c, bb_calc_mul(c, r->state, r->inner), 4, conv);
+    uint64_t all = bb_calc_mul(c, bb_calc_mul(c, one, r->layers), d->plan->used.parallel);
+    bb_draft_line(d, "recurrent_state", bb_draft_device(d), bb_span_exact(all), BB_MODELLED,
+                  "transformers' modeling_qwen3_next.py",
+                  "%llu layers x %llu sequences x (%llu x %llu x %llu B + %llu x %llu x 4 B)",
+                  (unsigned long long)r->layers, (unsigned long long)d->plan->used.parallel,
+                  (unsigned long long)r->conv, (unsigned long long)mixed, (unsigned long long)e,
+                  (unsigned long long)r->state, (unsigned long long)r->inner);
 }
 
 /* The scores of one layer for eager attention: fp32 from the softmax and their copy in the type of the values, for
@@ -214,6 +232,7 @@ void bb_plan_hf(bb_draft *d, bb_subject *s) {
                              "beside the file says it.");
         } else {
             if (bb_family_find(s->model->arch->family)->has_cache) add_kv(d, s);
+            if (!d->st && s->model->arch->recurrence.layers) add_state(d, s, compute_bytes(&m.weights));
             if (!d->st) add_activations(d, s, &m);
         }
     }

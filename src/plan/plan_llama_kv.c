@@ -124,7 +124,7 @@ void bb_llama_kv(bb_llama *p) {
         p->d->st = bb_fail(p->d->err, st, "the bytes of the KV cache pass 2^64");
     if (p->d->st) return;
     for (uint64_t l = 0; l < a->layers; l++) {
-        if (a->recurrence.layers && !bb_layer_in(&a->recurrence.attends, l)) continue;
+        if (!bb_arch_attends(a, l)) continue;
         held *h = &on[u->kv_on_host ? at->n_devices : at->layer[l]];
         h->layers++;
         h->windows += bb_arch_window_layer(a, l);

@@ -174,6 +174,15 @@ static bb_span profile_run(bb_calc *c, const bb_plan_request *u, vllm_rank *rank
     return (bb_span){peak[1], peak[0], peak[2]};
 }
 
+/* Bytes of a layer's state: the convolution's last tokens in the model's type; the state itself in fp32 where the
+ * config's mamba_ssm_dtype says so, as those of qwen35 do, else in the model's type too (mamba_utils.py). */
+static uint64_t state_bytes(bb_calc *c, const bb_arch *rank, uint64_t e) {
+    uint64_t conv = 0, state = 0;
+    if (!rank->recurrence.layers) return 0;
+    if (bb_recurrence_elements(&rank->recurrence, rank->hidden, &conv, &state)) c->overflow = true;
+    return bb_calc_fma(c, state, strcmp(rank->family, "qwen3next") == 0 ? e : 4, bb_calc_mul(c, conv, e));
+}
+
 static void make_rank(bb_draft *d, const bb_subject *s, const vllm_model *m, uint64_t stage, vllm_rank *r) {
     const bb_plan_request *u = &d->plan->used;
     const bb_arch *a = s->model->arch;
@@ -184,7 +193,9 @@ static void make_rank(bb_draft *d, const bb_subject *s, const vllm_model *m, uin
     r->logits = stage + 1 == u->pipeline_parallel ? a->vocab : 0;
     r->values = profile_run(c, u, r, m->compute->block_bytes);
     if (!m->kv) return;
-    d->st = bb_vllm_cache_make(a, r->first, r->arch.layers, r->arch.kv_heads, m->kv, u->kv_block, u->batch, &r->cache);
+    uint64_t state = state_bytes(c, &r->arch, m->compute->block_bytes);
+    d->st = bb_vllm_cache_make(a, r->first, r->arch.layers, r->arch.kv_heads, m->kv, u->kv_block, u->batch, state,
+                               &r->cache);
     if (d->st) {
         bb_fail(d->err, d->st, "a block of vLLM's cache passes 2^64 bytes");
         return;
@@ -221,12 +232,19 @@ static void rank_lines(bb_draft *d, const bb_subject *s, const vllm_model *m, co
     const bb_vllm_cache *k = &r->cache;
     weights_line(d, s, m, sum, device);
     if (u->purpose == BB_FOR_INFER) {
+        uint64_t states =
+            bb_calc_mul(&d->calc, bb_calc_mul(&d->calc, k->state_groups, bb_vllm_block_bytes(k)), u->parallel);
         if (m->kv && r->kv_need)
-            bb_draft_line(d, "kv_cache", device, bb_span_exact(r->kv_need), BB_EXACT,
+            bb_draft_line(d, "kv_cache", device, bb_span_exact(r->kv_need - states), states ? BB_MODELLED : BB_EXACT,
                           "vLLM: kv_cache_utils.py, kv_cache_interface.py",
                           "%llu x %llu blocks of %llu tokens x %llu layers x %llu B", (ull)u->parallel,
-                          (ull)bb_vllm_blocks(&d->calc, k, u->ctx), (ull)k->block, (ull)k->group_layers,
-                          (ull)k->page_bytes);
+                          (ull)(bb_vllm_blocks(&d->calc, k, u->ctx) - k->state_groups), (ull)k->block,
+                          (ull)k->group_layers, (ull)k->page_bytes);
+        if (states)
+            bb_draft_line(d, "recurrent_state", device, bb_span_exact(states), BB_MODELLED,
+                          "vLLM: models/config.py, kv_cache_interface.py (MambaSpec)",
+                          "%llu x %llu blocks x %llu layers x %llu B, each no smaller than a state", (ull)u->parallel,
+                          (ull)k->state_groups, (ull)k->group_layers, (ull)k->page_bytes);
         bb_draft_line(d, "activations", device, r->values, BB_MODELLED, "vLLM: profile_run of gpu_model_runner.py",
                       "max(%llu tokens x (%llu + %u x %llu) x %u B, %llu rows of %llu logits x %u B)", (ull)u->batch,
                       (ull)r->wide, HIDDEN_LIKELY, (ull)r->arch.hidden, (unsigned)m->compute->block_bytes,
@@ -248,7 +266,9 @@ static bb_span before_cache(bb_draft *d, const char *device) {
     bb_span all = {0};
     for (size_t i = 0; i < d->plan->n_lines; i++) {
         const bb_plan_line *l = &d->plan->lines[i];
-        if (strcmp(l->device, device) != 0 || bb_plan_is_part(l) || strcmp(l->component, "kv_cache") == 0) continue;
+        if (strcmp(l->device, device) != 0 || bb_plan_is_part(l) || strcmp(l->component, "kv_cache") == 0 ||
+            strcmp(l->component, "recurrent_state") == 0)
+            continue;
         all.bytes = bb_calc_add(&d->calc, all.bytes, l->bytes);
         all.low = bb_calc_add(&d->calc, all.low, l->low_bytes);
         all.high = bb_calc_add(&d->calc, all.high, l->high_bytes);

@@ -140,6 +140,8 @@ static bb_status plan_layers(problem *p, uint64_t layers, bb_error *err) {
     m.arch_storage.layers = layers;
     m.arch_storage.dense_layers = bb_min_u64(m.arch_storage.dense_layers, layers);
     copy_name(m.title, sizeof m.title, p->s->model->title);
+    if (m.arch->recurrence.layers) /* past its end the pattern begins again; bb_arch_check refuses too many */
+        (void)bb_recurrence_part(&m.arch_storage.recurrence, p->s->model->arch->layers, 0, layers);
     bb_status st = bb_subject_init(&s, &m, p->s->cat, err);
     if (st) return st;
     p->parameters = s.parameters;

@@ -80,6 +80,7 @@ static bool is_line(const bb_plan_line *l, const char *component) { return strcm
 static double attended(const bb_arch *a, double each) {
     double sum = 0;
     for (uint64_t i = 0; i < a->layers; i++) {
+        if (!bb_arch_attends(a, i)) continue;
         bool window = a->sliding_window && bb_arch_window_layer(a, i);
         sum += window ? fmin(each, (double)a->sliding_window) : each;
     }

@@ -2,7 +2,10 @@
 /* vllm_cache.c - groups of layers and their blocks, as vllm/v1/core/kv_cache_utils.py makes them. */
 #include "plan/vllm_cache.h"
 
-static uint64_t ceil_div(uint64_t a, uint64_t b) { return a / b + (a % b != 0); }
+enum { ALIGNED = 16 }; /* tokens, of what attention kernels take: models/config.py there */
+
+/* 0 by nothing: no layer keeps anything */
+static uint64_t ceil_div(uint64_t a, uint64_t b) { return b ? a / b + (a % b != 0) : 0; }
 
 /* Bytes that a layer keeps of a token: keys and values of the rank's heads, or the latent vector of MLA, of which every
  * rank has its own copy (kv_cache_interface.py: FullAttentionSpec, MLAAttentionSpec). */
@@ -15,21 +18,26 @@ static uint64_t token_bytes(bb_calc *c, const bb_arch *a, uint64_t kv_heads, con
 }
 
 bb_status bb_vllm_cache_make(const bb_arch *a, uint64_t first, uint64_t layers, uint64_t kv_heads, const bb_dtype *type,
-                             uint64_t block, uint64_t batch, bb_vllm_cache *cache) {
+                             uint64_t block, uint64_t batch, uint64_t state, bb_vllm_cache *cache) {
     bb_calc c = {false};
     bb_vllm_cache made = {.block = block};
-    uint64_t windows = 0;
+    uint64_t windows = 0, states = 0, token = token_bytes(&c, a, kv_heads, type);
     for (uint64_t i = first; i < first + layers && a->sliding_window; i++)
         windows += !a->swa_period || bb_arch_window_layer(a, i);
-    uint64_t full = layers - windows, least = bb_min_u64(full, windows), most = bb_max_u64(full, windows);
+    for (uint64_t i = first; i < first + layers; i++) states += !bb_arch_attends(a, i);
+    uint64_t full = layers - windows - states, other = windows + states; /* no model has both kinds */
+    uint64_t least = bb_min_u64(full, other), most = bb_max_u64(full, other);
+    /* a block of tokens is made no smaller than a state (models/config.py, HybridAttentionMambaModelConfig) */
+    uint64_t unit = bb_calc_mul(&c, ALIGNED, token);
+    if (states && full) made.block = bb_max_u64(block, bb_calc_mul(&c, ALIGNED, ceil_div(state, unit)));
     /* kinds of nearly equal size are padded to the larger; else the smaller is the measure (group_size there) */
-    made.group_layers = !least || 2 * most < 3 * least ? most : least;
-    if (made.group_layers) {
-        made.full_groups = ceil_div(full, made.group_layers);
-        made.window_groups = ceil_div(windows, made.group_layers);
-    }
+    uint64_t group = least && 2 * most >= 3 * least ? least : most;
+    made.group_layers = group;
+    made.full_groups = ceil_div(full, group);
+    made.window_groups = ceil_div(windows, group);
+    made.state_groups = ceil_div(states, group);
     if (windows) made.window_tokens = bb_calc_add(&c, a->sliding_window - 1, batch);
-    made.page_bytes = bb_calc_mul(&c, block, token_bytes(&c, a, kv_heads, type));
+    made.page_bytes = states && !full ? state : bb_calc_mul(&c, made.block, token);
     (void)bb_calc_mul(&c, made.page_bytes, made.group_layers);
     if (c.overflow) return BB_E_OVERFLOW;
     *cache = made;
@@ -42,11 +50,11 @@ uint64_t bb_vllm_block_bytes(const bb_vllm_cache *cache) { return cache->page_by
 uint64_t bb_vllm_blocks(bb_calc *c, const bb_vllm_cache *cache, uint64_t ctx) {
     uint64_t windowed = ceil_div(bb_min_u64(ctx, cache->window_tokens), cache->block) + 1;
     uint64_t full = bb_calc_mul(c, cache->full_groups, ceil_div(ctx, cache->block));
-    return bb_calc_fma(c, cache->window_groups, windowed, full);
+    return bb_calc_add(c, bb_calc_fma(c, cache->window_groups, windowed, full), cache->state_groups);
 }
 
 uint64_t bb_vllm_tokens(const bb_vllm_cache *cache, uint64_t bytes) {
-    uint64_t one = bb_vllm_block_bytes(cache), groups = cache->full_groups + cache->window_groups;
+    uint64_t one = bb_vllm_block_bytes(cache), groups = cache->full_groups + cache->window_groups + cache->state_groups;
     return one && groups ? bytes / one / groups * cache->block : 0;
 }
 

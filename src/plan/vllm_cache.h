@@ -13,16 +13,18 @@ typedef struct bb_vllm_cache {
     uint64_t page_bytes;                 /* of a block in one layer */
     uint64_t group_layers;               /* pages of a block */
     uint64_t full_groups, window_groups; /* each keeps blocks of its own for a sequence */
+    uint64_t state_groups;               /* of layers with a state: one block of each for a sequence */
     uint64_t window_tokens;              /* that a group with a window keeps at most: the window and one batch */
 } bb_vllm_cache;
 
 /* The cache of the layers [first, first + layers) of `arch`, `kv_heads` of them on this rank, elements stored as `type`
- * (plain); `batch` tokens a step. BB_E_OVERFLOW. */
+ * (plain); `batch` tokens a step; `state` bytes of a layer that keeps a state, 0 = none does. BB_E_OVERFLOW. */
 bb_status bb_vllm_cache_make(const bb_arch *arch, uint64_t first, uint64_t layers, uint64_t kv_heads,
-                             const bb_dtype *type, uint64_t block, uint64_t batch, bb_vllm_cache *cache);
+                             const bb_dtype *type, uint64_t block, uint64_t batch, uint64_t state,
+                             bb_vllm_cache *cache);
 /* Bytes of one block, of all layers that share it. */
 uint64_t bb_vllm_block_bytes(const bb_vllm_cache *cache);
-/* Blocks that a sequence of ctx tokens takes, of all groups together; c sees an overflow. */
+/* Blocks that a sequence of ctx tokens takes, states included, of all groups together; c sees an overflow. */
 uint64_t bb_vllm_blocks(bb_calc *c, const bb_vllm_cache *cache, uint64_t ctx);
 /* Tokens as vLLM prints them ("GPU KV cache size"): whole blocks, shared out among the groups. 0 without a cache. */
 uint64_t bb_vllm_tokens(const bb_vllm_cache *cache, uint64_t bytes);

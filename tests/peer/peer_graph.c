@@ -3,6 +3,7 @@
  * strides, sources, views; and the bytes that it reserves for them on the CPU. Models are made up, small and zero.
  *   peer_graph --list            names of the models
  *   peer_graph --make NAME OUT.gguf  writes the model alone
+ *   peer_graph --hybrids         names of models that --make alone takes
  *   peer_graph NAME WORK.gguf    writes the model, runs it in several settings, says where the two first differ */
 #include "file/gguf_write.h"
 #include "llama.h"
@@ -98,6 +99,18 @@ static const made models[] = {
     {"chatglm", {.family = "chatglm", SHAPE, .qkv_bias = true}},
 };
 
+/* Wide enough for sizes that a log prints in MiB. */
+#define STATES                                                                                                         \
+    .layers = 8, .hidden = 1024, .heads = 8, .kv_heads = 2, .head_dim = 128, .v_head_dim = 128, .ffn = 1536,           \
+    .vocab = 4096, .context = 4096, .rope_dim = 32,                                                                    \
+    .recurrence = {.conv = 4, .inner = 2048, .state = 128, .groups = 8, .heads = 16, .interval = 4}
+/* Their operations are not described: what they keep is compared by peer_state. */
+static const made hybrids[] = {
+    {"qwen3next", {.family = "qwen3next", STATES, EXPERTS, .shared_ffn = 160}},
+    {"qwen35", {.family = "qwen35", STATES, .tied = true}},
+    {"qwen35moe", {.family = "qwen35moe", STATES, EXPERTS, .shared_ffn = 160}},
+};
+
 typedef struct writer {
     bb_gguf_out *out;
     const char *family;
@@ -136,12 +149,25 @@ static void write_heads(const writer *w, const bb_arch *a) {
     number(w, "attention.head_count_kv", latent ? 1 : a->kv_heads);
     number(w, "attention.key_length", latent ? a->kv_lora + a->rope_dim : a->head_dim);
     number(w, "attention.value_length", latent ? a->kv_lora : a->v_head_dim);
-    number(w, "rope.dimension_count", mla ? a->rope_dim : a->head_dim);
+    number(w, "rope.dimension_count", a->rope_dim ? a->rope_dim : a->head_dim);
     number(w, "attention.q_lora_rank", a->q_lora);
     number(w, "attention.kv_lora_rank", a->kv_lora);
     if (!latent) return;
     number(w, "attention.key_length_mla", a->head_dim);
     number(w, "attention.value_length_mla", a->v_head_dim);
+}
+
+static void write_state(const writer *w, const bb_recurrence *r) {
+    number(w, "ssm.conv_kernel", r->conv);
+    number(w, "ssm.inner_size", r->inner);
+    number(w, "ssm.state_size", r->state);
+    number(w, "ssm.group_count", r->groups);
+    number(w, "ssm.time_step_rank", r->heads);
+    number(w, "full_attention_interval", r->interval);
+    if (!r->interval) return;
+    char key[128];
+    (void)snprintf(key, sizeof key, "%s.rope.dimension_sections", w->family);
+    done(bb_gguf_out_i32(w->out, key, 4)); /* the same for all four */
 }
 
 /* Keys that a family does not know harm nothing. */
@@ -154,6 +180,7 @@ static void write_keys(const writer *w, const bb_arch *a) {
     number(w, "block_count", a->layers);
     number(w, "feed_forward_length", a->ffn);
     write_heads(w, a);
+    write_state(w, &a->recurrence);
     number(w, "attention.sliding_window", a->sliding_window);
     number(w, "expert_count", a->experts);
     number(w, "expert_used_count", a->experts_used);
@@ -304,6 +331,12 @@ typedef struct comparison {
     const tensor **theirs; /* of each of our tensors, NULL = not yet met */
     llama *l;
 } comparison;
+
+static void make_hybrid(const made *m, const char *path) {
+    bb_arch a = m->a;
+    if (bb_recurrence_spread(&a.recurrence, a.layers, a.recurrence.interval)) die("too many layers");
+    write_model(&a, path);
+}
 
 static const char *op_name(const comparison *c, int op) {
     const char *(*name)(int);
@@ -469,8 +502,16 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < n; i++) puts(models[i].name);
         return 0;
     }
+    size_t n_hybrids = sizeof hybrids / sizeof *hybrids;
     bool make = argc == 4 && strcmp(argv[1], "--make") == 0;
-    if (!make && argc != 3) die("peer_graph --list, peer_graph [--make] NAME WORK.gguf");
+    for (size_t i = 0; i < n_hybrids; i++) {
+        if (argc == 2 && strcmp(argv[1], "--hybrids") == 0) puts(hybrids[i].name);
+        if (!make || strcmp(hybrids[i].name, argv[2]) != 0) continue;
+        make_hybrid(&hybrids[i], argv[3]);
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "--hybrids") == 0) return 0;
+    if (!make && argc != 3) die("peer_graph --list, --hybrids, [--make] NAME WORK.gguf");
     for (size_t i = 0; i < n; i++)
         if (strcmp(models[i].name, argv[argc - 2]) == 0) {
             bb_arch a = models[i].a;

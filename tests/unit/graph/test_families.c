@@ -124,6 +124,34 @@ START_TEST(real_configs) {
 }
 END_TEST
 
+/* A checkpoint whose index tells its bytes, of 16 bits each, and its tensors: neither its vision nor the layer that
+ * predicts further tokens is in it. */
+START_TEST(hybrid_checkpoint) {
+    static const char name[] = "truth/configs/bryce-hoehn__Qwen3.5-18B-REAP-A3B-Coding";
+    char path[512];
+    bb_catalogue *cat = NULL;
+    bb_model *m = NULL;
+    bb_graph g;
+    bb_graph_tensor *t = NULL;
+    bb_error err = {0};
+    size_t n = 0;
+    if (!shared_path(name, path, sizeof path)) {
+        skip_shared(name);
+        return;
+    }
+    ck_assert_int_eq(bb_catalogue_load(NULL, NULL, &cat, NULL), BB_OK);
+    ck_assert_msg(bb_model_locate(cat, NULL, path, &m, &err) == BB_OK, "%s", err.text);
+    ck_assert_uint_eq(parameters(m->arch), UINT64_C(37087995136) / 2);
+    ck_assert_msg(bb_graph_build(m->arch, &g, &err) == BB_OK, "%s", err.text);
+    ck_assert_int_eq(bb_graph_tensors(&g, true, &t, &n), BB_OK);
+    ck_assert_uint_eq(n, 15973);
+    free(t);
+    bb_graph_clear(&g);
+    bb_model_free(m);
+    bb_catalogue_free(cat);
+}
+END_TEST
+
 /* Every row of the catalogue: its published total is that of its shape. */
 START_TEST(catalogue_rows) {
     bb_catalogue *cat = NULL;
@@ -173,6 +201,8 @@ static bb_arch sample(const bb_family *f, bool moe) {
     if (strcmp(f->name, "whisper") != 0) a.encoder_layers = 0;
     if (strcmp(f->name, "stablelm") == 0) a.qk_norm = true;
     if (strcmp(f->name, "llama") == 0) a.rope_freqs = true;
+    if (f->linear)
+        a.recurrence = (bb_recurrence){.conv = 4, .inner = 96, .state = 24, .groups = 2, .heads = 4, .interval = 3};
     if (moe) {
         a.experts = 4;
         a.experts_used = 2;
@@ -256,7 +286,8 @@ START_TEST(every_family) {
     for (const bb_family *f; (f = bb_family_at(n)); n++) {
         bb_arch a = sample(f, false);
         bool moe = strcmp(f->name, "llama") == 0 || strcmp(f->name, "deepseek2") == 0 ||
-                   strstr(f->name, "moe") != NULL || strcmp(f->name, "gpt-oss") == 0;
+                   strstr(f->name, "moe") != NULL || strcmp(f->name, "qwen3next") == 0 ||
+                   strcmp(f->name, "gpt-oss") == 0;
         check_family(&a, f);
         a.tied = true;
         check_family(&a, f);
@@ -270,7 +301,7 @@ START_TEST(every_family) {
         a.dense_layers = 0;
         check_family(&a, f);
     }
-    ck_assert_uint_eq(n, 29);
+    ck_assert_uint_eq(n, 32);
 }
 END_TEST
 
@@ -280,6 +311,7 @@ static Suite *suite(void) {
     tcase_set_timeout(t, 60);
     tcase_add_test(t, real_shapes);
     tcase_add_test(t, real_configs);
+    tcase_add_test(t, hybrid_checkpoint);
     tcase_add_test(t, catalogue_rows);
     tcase_add_test(t, every_family);
     suite_add_tcase(s, t);

@@ -66,6 +66,35 @@ START_TEST(heads) {
 }
 END_TEST
 
+#define HYBRID                                                                                                         \
+    "\"model_type\":\"qwen3_5_text\",\"hidden_size\":64,\"num_attention_heads\":4,\"num_key_value_heads\":2,"          \
+    "\"head_dim\":32,\"intermediate_size\":96,\"vocab_size\":100,\"linear_conv_kernel_dim\":4,"                        \
+    "\"linear_key_head_dim\":16,\"linear_num_key_heads\":2,\"linear_num_value_heads\":4,"
+
+/* Which layers attend: as layer_types says, else every fourth; what linear attention cannot be is refused. */
+START_TEST(linear_attention) {
+    bb_arch *a = NULL;
+    static const char *const refused[] = {
+        "{" HYBRID "\"linear_value_head_dim\":32,\"num_hidden_layers\":4}",
+        "{" HYBRID "\"linear_value_head_dim\":16,\"num_hidden_layers\":513}",
+        "{" HYBRID "\"linear_value_head_dim\":16,\"num_hidden_layers\":2,\"layer_types\":[\"full_attention\"]}",
+        "{" HYBRID "\"linear_value_head_dim\":4294967296,\"num_hidden_layers\":4}",
+        "{" HYBRID "\"num_hidden_layers\":4}"};
+    bb_arch made = config("{\"model_type\":\"qwen3_5\",\"vision_config\":{},\"text_config\":{" HYBRID
+                          "\"linear_value_head_dim\":16,\"num_hidden_layers\":9}}");
+    ck_assert_str_eq(made.family, "qwen35");
+    ck_assert_uint_eq(made.recurrence.layers, 7);
+    ck_assert(bb_arch_attends(&made, 3) && bb_arch_attends(&made, 7) && !bb_arch_attends(&made, 8));
+    made = config("{" HYBRID "\"linear_value_head_dim\":16,\"num_hidden_layers\":3,"
+                  "\"layer_types\":[\"full_attention\",\"linear_attention\",\"full_attention\"]}");
+    ck_assert_uint_eq(made.recurrence.layers, 1);
+    ck_assert(!bb_arch_attends(&made, 1));
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        ck_assert_msg(bb_arch_from_config(refused[i], strlen(refused[i]), "config.json", &a, NULL) != BB_OK, "%s",
+                      refused[i]);
+}
+END_TEST
+
 /* Inside text_config transformers leaves out what is the class's standard; outside a missing key is an error. */
 START_TEST(nested) {
     bb_arch a = config("{\"model_type\":\"llava\",\"vision_config\":{},\"text_config\":{\"model_type\":\"llama\","
@@ -243,6 +272,7 @@ END_TEST
 static Suite *suite(void) {
     Suite *s = suite_create("arch");
     TCase *t = tcase_create("arch");
+    tcase_add_test(t, linear_attention);
     tcase_add_test(t, heads);
     tcase_add_test(t, nested);
     tcase_add_test(t, layers);

@@ -54,7 +54,8 @@ static void write_model(const hybrid *h) {
     bb_gguf_out_free(o);
 }
 
-static bb_status plan(uint64_t parallel, uint64_t ctx, bb_plan *p, bb_error *err) {
+static bb_status plan_model(const char *model, const char *kv, uint64_t parallel, uint64_t ctx, bb_plan *p,
+                            bb_error *err) {
     bb_model *m;
     bb_plan_request r = {.purpose = BB_FOR_INFER,
                          .engine = BB_ENGINE_LLAMA_CPP,
@@ -62,11 +63,18 @@ static bb_status plan(uint64_t parallel, uint64_t ctx, bb_plan *p, bb_error *err
                          .overhead_set = true,
                          .parallel = parallel,
                          .ctx = ctx};
-    bb_status st = bb_model_find(path, &m, err);
+    (void)snprintf(r.kv_k, sizeof r.kv_k, "%s", kv);
+    (void)snprintf(r.kv_v, sizeof r.kv_v, "%s", kv);
+    r.kv_unified = true;
+    bb_status st = bb_model_find(model, &m, err);
     if (st) return st;
     st = bb_plan_make(m, &r, p, err);
     bb_model_free(m);
     return st;
+}
+
+static bb_status plan(uint64_t parallel, uint64_t ctx, bb_plan *p, bb_error *err) {
+    return plan_model(path, "", parallel, ctx, p, err);
 }
 
 static uint64_t bytes_of(const bb_plan *p, const char *component) {
@@ -89,7 +97,8 @@ static const hybrid qwen36 = {"qwen35",
                                {"ssm.conv_kernel", 4},
                                {"ssm.inner_size", 6144},
                                {"ssm.state_size", 128},
-                               {"ssm.group_count", 16}}};
+                               {"ssm.group_count", 16},
+                               {"ssm.time_step_rank", 48}}};
 
 /* Qwen3.6-27B with 4 sequences: its log says R 22.5 MiB and S 576 MiB; 16 of 64 layers attend. */
 START_TEST(log_of_qwen36) {
@@ -102,6 +111,24 @@ START_TEST(log_of_qwen36) {
     ck_assert_uint_eq(bytes_of(&p, "recurrent_state"), (45 << 19) + (576 << 20));
     ck_assert_uint_eq(bytes_of(&p, "kv_cache"), 16 * 2 * 4 * 256 * 8192ull * 2);
     bb_plan_clear(&p);
+}
+END_TEST
+
+/* llama_logs.csv 33, in full: its KV cache is of q8_0, its output buffer of 3.79 MiB; and the file's 27.32 B parameters
+ * are the model's and those of the layer that predicts further tokens (qwen35.cpp, load_block_mtp). */
+START_TEST(log_of_the_catalogue) {
+    bb_plan p;
+    bb_error err = {0};
+    const uint64_t h = 5120, attention = 2 * h * 24 * 256 + h * 24 * 256 + 2 * h * 4 * 256 + 2 * 256;
+    const uint64_t further = attention + 3 * h * 17408 + 2 * h + 2 * h * h + 3 * h;
+    ck_assert_msg(plan_model("qwen3.6-27b", "q8_0", 4, 131072, &p, &err) == BB_OK, "%s", err.text);
+    ck_assert_uint_eq(bytes_of(&p, "kv_cache"), UINT64_C(4352) << 20);
+    ck_assert_uint_eq(bytes_of(&p, "recurrent_state:conv"), 45 << 19);
+    ck_assert_uint_eq(bytes_of(&p, "recurrent_state:state"), 576 << 20);
+    ck_assert_uint_eq(bytes_of(&p, "output_buffer"), 4 * 4 * 248320);
+    uint64_t parameters = p.parameters;
+    bb_plan_clear(&p);
+    ck_assert_uint_eq((parameters + further + 5000000) / 10000000, 2732);
 }
 END_TEST
 
@@ -268,6 +295,7 @@ static Suite *suite(void) {
     TCase *t = tcase_create("all");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, log_of_qwen36);
+    tcase_add_test(t, log_of_the_catalogue);
     tcase_add_test(t, grows_with_sequences_only);
     tcase_add_test(t, families);
     tcase_add_test(t, unknown_families);

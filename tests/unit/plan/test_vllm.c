@@ -9,7 +9,8 @@ static bb_vllm_cache cache_of(const char *model, const char *type, uint64_t batc
     const bb_arch *a = bb_catalogue_find(cat, model, NULL);
     bb_vllm_cache k = {0};
     ck_assert_ptr_nonnull(a);
-    ck_assert_int_eq(bb_vllm_cache_make(a, 0, a->layers, a->kv_heads, bb_dtype_find(type, NULL), 16, batch, &k), BB_OK);
+    ck_assert_int_eq(bb_vllm_cache_make(a, 0, a->layers, a->kv_heads, bb_dtype_find(type, NULL), 16, batch, 0, &k),
+                     BB_OK);
     return k;
 }
 
@@ -36,6 +37,36 @@ START_TEST(vllm_tokens) {
 }
 END_TEST
 
+/* "Setting attention block size to N tokens" and "Padding mamba page size by P%" that vLLM printed for Qwen3-Next-80B
+ * (544, 1.49), Qwen3.5-0.8B (544, 2.64) and Qwen3.6-27B (784); a sequence keeps one block of each group of states. */
+START_TEST(vllm_states) {
+    static const struct {
+        bb_recurrence r;
+        uint64_t layers, kv_heads, bytes; /* of an element of the state */
+        uint64_t block;
+        double padding; /* percent; 0 = not seen */
+    } printed[] = {{{.conv = 4, .inner = 4096, .state = 128, .groups = 16}, 48, 2, 2, 544, 1.49},
+                   {{.conv = 4, .inner = 2048, .state = 128, .groups = 16}, 24, 2, 4, 544, 2.64},
+                   {{.conv = 4, .inner = 6144, .state = 128, .groups = 16}, 64, 4, 4, 784, 0}};
+    for (size_t i = 0; i < sizeof printed / sizeof *printed; i++) {
+        bb_arch a = {.layers = printed[i].layers, .head_dim = 256, .recurrence = printed[i].r};
+        bb_vllm_cache k;
+        bb_calc c = {false};
+        uint64_t conv, state;
+        ck_assert_int_eq(bb_recurrence_spread(&a.recurrence, a.layers, 4), BB_OK);
+        ck_assert_int_eq(bb_recurrence_elements(&a.recurrence, 0, &conv, &state), BB_OK);
+        uint64_t bytes = 2 * conv + printed[i].bytes * state;
+        ck_assert_int_eq(
+            bb_vllm_cache_make(&a, 0, a.layers, printed[i].kv_heads, bb_dtype_find("bf16", NULL), 16, 8192, bytes, &k),
+            BB_OK);
+        ck_assert_uint_eq(k.block, printed[i].block);
+        if (printed[i].padding > 0)
+            ck_assert(fabs(100 * ((double)k.page_bytes / (double)bytes - 1) - printed[i].padding) < 0.005);
+        ck_assert_uint_eq(bb_vllm_blocks(&c, &k, 2 * k.block), 2 + 3);
+    }
+}
+END_TEST
+
 /* Groups as kv_cache_utils.py makes them: its own examples, 10 full and 20 with a window are three groups of 10, 12 and
  * 13 are padded to two of 13; and a sequence's blocks by kv_cache_interface.py. */
 START_TEST(vllm_groups) {
@@ -50,7 +81,7 @@ START_TEST(vllm_groups) {
     bb_arch a = *bb_catalogue_find(cat, "gemma-2-2b", NULL); /* every second */
     a.layers = 25;
     a.swa_period = 2;
-    ck_assert_int_eq(bb_vllm_cache_make(&a, 0, 25, 4, bb_dtype_find("bf16", NULL), 16, 8192, &k), BB_OK);
+    ck_assert_int_eq(bb_vllm_cache_make(&a, 0, 25, 4, bb_dtype_find("bf16", NULL), 16, 8192, 0, &k), BB_OK);
     ck_assert_uint_eq(k.group_layers, 13);
     ck_assert_uint_eq(k.full_groups + k.window_groups, 2);
     k = cache_of("deepseek-v3", "bf16", 8192); /* one latent vector a token: memory.md 2.2 */
@@ -66,7 +97,8 @@ START_TEST(vllm_groups) {
     ck_assert(!c.overflow);
     a.head_dim = UINT64_C(1) << 50;
     a.kv_heads = UINT64_C(1) << 20;
-    ck_assert_int_eq(bb_vllm_cache_make(&a, 0, 25, a.kv_heads, bb_dtype_find("bf16", NULL), 16, 1, &k), BB_E_OVERFLOW);
+    ck_assert_int_eq(bb_vllm_cache_make(&a, 0, 25, a.kv_heads, bb_dtype_find("bf16", NULL), 16, 1, 0, &k),
+                     BB_E_OVERFLOW);
     bb_vllm_blocks(&c, &(bb_vllm_cache){.block = 1, .full_groups = 9}, UINT64_MAX);
     ck_assert(c.overflow);
 }
@@ -316,6 +348,7 @@ static Suite *make_suite(void) {
     TCase *t = tcase_create("vllm");
     tcase_add_unchecked_fixture(t, setup, teardown);
     tcase_add_test(t, vllm_tokens);
+    tcase_add_test(t, vllm_states);
     tcase_add_test(t, vllm_groups);
     tcase_add_test(t, vllm_on_t4);
     tcase_add_test(t, vllm_steps);
