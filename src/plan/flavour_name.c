@@ -69,7 +69,7 @@ static bool holds(const char *text, const char *word) {
 bb_flavour_told bb_flavour_in_name(const char *name, char *flavour, size_t size, size_t *at) {
     const char *slash = strrchr(name, '/'), *last = slash ? slash + 1 : name;
     char org[128] = "";
-    if (slash) (void)snprintf(org, sizeof org, "%.*s", (int)(slash - name < 127 ? slash - name : 127), name);
+    if (slash) (void)snprintf(org, sizeof org, "%.*s", (int)(slash - name), name);
     for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
         const char *found = find_words(last, spellings[i].words), *who = spellings[i].org;
         bool mlx = strcmp(who, "mlx") == 0 && find_words(last, "mlx");
