@@ -21,6 +21,11 @@ static bb_status choose_type(const bb_subject *s, const char *asked, bb_weights_
     if (own_types(asked)) name = s->model->arch && *s->model->arch->dtype ? s->model->arch->dtype : "bf16";
     c->kind = BB_WEIGHTS_TYPE;
     c->type = bb_dtype_find(name, err);
+    if (!c->type && bb_ftype_find(asked, NULL))
+        return bb_fail(err, BB_E_UNSUPPORTED,
+                       "'%s' is a file type of llama.cpp, no layout of a checkpoint; engine "
+                       "llama.cpp takes it",
+                       asked);
     if (!c->type) {
         if (err && !*err->hint) bb_hint(err, "beside storage types: gptq, awq, nf4, llm.int8, mlx, fp8, w4a16, w8a8");
         return BB_E_NAME;

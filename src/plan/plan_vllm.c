@@ -98,7 +98,35 @@ uint64_t bb_vllm_limit(const bb_plan_request *u, size_t card) {
 
 /* ---- what cannot be ---- */
 
-static bb_status check_cards(bb_draft *d, uint64_t ranks) {
+static bb_status refuse_type(bb_draft *d, const char *name) {
+    return bb_fail(d->err, BB_E_UNSUPPORTED,
+                   "vLLM loads torch types (bf16) or a checkpoint's own layout (gptq, awq, fp8, w8a8, nf4), not %s",
+                   name);
+}
+
+/* What --tensor-parallel-size can be at most, of n cards: its heads and widths must be divisible by it. */
+static size_t most_ranks(const bb_arch *a, size_t n) {
+    bb_arch rank;
+    uint64_t first;
+    while (n > 1 && bb_rank_arch(a, n, 1, 0, true, &rank, &first, NULL)) n--;
+    return n;
+}
+
+static void note_idle_cards(bb_draft *d, const bb_arch *a, uint64_t ranks) {
+    size_t cards = d->plan->used.n_cards, most = most_ranks(a, cards);
+    if (most <= ranks)
+        bb_draft_note(d, "vLLM uses %llu of the %zu cards.", (ull)ranks, cards);
+    else if (most == cards)
+        bb_draft_note(d, "vLLM uses %llu of the %zu cards: --tensor-parallel-size %zu shares every layer among all.",
+                      (ull)ranks, cards, most);
+    else
+        bb_draft_note(d,
+                      "vLLM uses %llu of the %zu cards: --tensor-parallel-size %zu, the most that divides the "
+                      "model's heads and widths, shares every layer among so many.",
+                      (ull)ranks, cards, most);
+}
+
+static bb_status check_cards(bb_draft *d, const bb_arch *a, uint64_t ranks) {
     bb_plan_request *u = &d->plan->used;
     if (u->no_gpu) return bb_fail(d->err, BB_E_UNSUPPORTED, "engine vllm is modelled on cards, not on the host");
     if (ranks > BB_PLAN_CARDS)
@@ -112,11 +140,48 @@ static bb_status check_cards(bb_draft *d, uint64_t ranks) {
         return bb_fail(d->err, BB_E_ARG, "vLLM stops: the world size (%llu) is larger than the number of GPUs (%zu)",
                        (ull)ranks, u->n_cards);
     if (ranks < u->n_cards) {
-        bb_draft_note(d, "vLLM uses %llu of the %zu cards: --tensor-parallel-size %zu shares every layer among all.",
-                      (ull)ranks, u->n_cards, u->n_cards);
+        if (!d->numbers) note_idle_cards(d, a, ranks);
         u->n_cards = (size_t)ranks;
     }
     return BB_OK;
+}
+
+/* Whether most bytes of a checkpoint are of types of more than 16 bits. */
+static bool is_wide(const bb_file *f) {
+    double wide = 0, all = 0;
+    for (size_t i = 0; i < f->n_tensors; i++) {
+        const bb_tensor *t = &f->tensors[i];
+        all += (double)t->bytes;
+        if (t->type && t->type->block == 1 && t->type->block_bytes > 2) wide += (double)t->bytes;
+    }
+    return 2 * wide > all;
+}
+
+/* --dtype auto makes 16 bits of a checkpoint of more: fp16 of a pooling model, which keeps no cache, else the first
+ * that the card supports (vllm/config/model.py, _resolve_auto_dtype); bf16 and fp16 take the same bytes. */
+static void take_auto_dtype(const bb_subject *s, bool own, bb_weights_choice *w) {
+    const bb_dtype *t = bb_dtype_find(w->dtype, NULL);
+    const char *to = bb_family_find(s->model->arch->family)->has_cache ? "bf16" : "f16";
+    bool wide = t && t->block_bytes > 2, whole = w->kind == BB_WEIGHTS_TYPE || w->kind == BB_WEIGHTS_FILE;
+    if (w->kind == BB_WEIGHTS_TYPE && !own) return; /* --dtype float32 */
+    if (wide) (void)snprintf(w->dtype, sizeof w->dtype, "%s", to);
+    if (!whole || bb_weights_quant(s, w)) return;
+    if (w->kind == BB_WEIGHTS_FILE && (s->from_file || !is_wide(s->model->file))) return;
+    if (w->kind == BB_WEIGHTS_TYPE && w->type->block_bytes <= 2) return;
+    w->kind = BB_WEIGHTS_TYPE;
+    w->type = bb_dtype_find(w->dtype, NULL);
+    (void)snprintf(w->name, sizeof w->name, "%s", w->dtype);
+}
+
+static bb_status choose_weights(bb_draft *d, const bb_subject *s, bb_weights_choice *w) {
+    const char *asked = d->plan->used.weights;
+    bool own = !*asked || strcmp(asked, "file") == 0;
+    bb_flavour flavour;
+    bool layout = own || bb_dtype_find(asked, NULL) || bb_flavour_find(asked, &flavour, NULL) != BB_E_NAME;
+    if (!layout && bb_ftype_find(asked, NULL)) return refuse_type(d, asked);
+    bb_status st = bb_weights_choose(s, asked, w, d->err);
+    if (!st) take_auto_dtype(s, own, w);
+    return st;
 }
 
 static bb_status check_weights(bb_draft *d, const bb_subject *s, const vllm_model *m) {
@@ -127,10 +192,7 @@ static bb_status check_weights(bb_draft *d, const bb_subject *s, const vllm_mode
     if (m->weights.unknown)
         return bb_fail(d->err, BB_E_UNSUPPORTED, "how the checkpoint stores its tensors (%s) is not known",
                        s->model->quant.label);
-    if (m->weights.kind == BB_WEIGHTS_TYPE && (t->block != 1 || t->row_bytes))
-        return bb_fail(d->err, BB_E_UNSUPPORTED,
-                       "vLLM loads torch types (bf16) or a checkpoint's own layout (gptq, awq, fp8, w8a8, nf4), not %s",
-                       t->name);
+    if (m->weights.kind == BB_WEIGHTS_TYPE && (t->block != 1 || t->row_bytes)) return refuse_type(d, t->name);
     return BB_OK;
 }
 
@@ -342,6 +404,7 @@ static void add_ranks(bb_draft *d, bb_subject *s, const vllm_model *m) {
     }
     if (d->numbers || d->st || least == UINT64_MAX || u->purpose != BB_FOR_INFER) return;
     note_startup(d, u);
+    if (!m->kv) return;
     note_pool(d, &tight, bb_card_name(tight_card), bb_plan_card_limit(u, tight_card));
 }
 
@@ -355,8 +418,8 @@ void bb_plan_vllm(bb_draft *d, bb_subject *s) {
         d->st =
             bb_fail(d->err, BB_E_UNSUPPORTED, "%s: engine vllm needs an architecture that is known", s->model->title);
     if (!d->st && d->calc.overflow) d->st = bb_fail(d->err, BB_E_OVERFLOW, "the world size passes 2^64");
-    if (!d->st) d->st = check_cards(d, ranks);
-    if (!d->st) d->st = bb_weights_choose(s, u->weights, &m.weights, d->err);
+    if (!d->st) d->st = check_cards(d, s->model->arch, ranks);
+    if (!d->st) d->st = choose_weights(d, s, &m.weights);
     if (!d->st) d->st = check_weights(d, s, &m);
     if (!d->st) d->st = choose_kv(d, s, &m);
     if (!d->st) d->st = bb_rank_weights(s, &m.weights, u->tensor_parallel, u->pipeline_parallel, true, d->err);

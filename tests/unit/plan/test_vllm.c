@@ -255,6 +255,7 @@ START_TEST(vllm_refuses) {
         {"llama-3.2-1b", "", 1, 16, 0, 9000, "", "greater than or equal to max_num_seqs (9000)", BB_E_ARG},
         {"smollm2-135m", "", 2, 1, 0, 0, "", "attention heads (9) must be", BB_E_ARG},
         {"llama-3.1-8b", "q4_K", 1, 1, 0, 0, "", "not q4_K", BB_E_UNSUPPORTED},
+        {"llama-3.1-8b", "q4_K_M", 1, 1, 0, 0, "", "not q4_K_M", BB_E_UNSUPPORTED},
         {"llama-3.1-8b", "mlx", 1, 1, 0, 0, "", "MLX", BB_E_UNSUPPORTED},
         {"llama-3.1-8b", "nothing", 1, 1, 0, 0, "", "not a storage type", BB_E_NAME},
         {"llama-3.1-8b", "", 1, 1, 0, 0, "q8_0", "not in q8_0", BB_E_UNSUPPORTED},
@@ -343,6 +344,73 @@ START_TEST(vllm_cache_too_small) {
 }
 END_TEST
 
+static const char *note_with(const bb_plan *p, const char *word) {
+    for (size_t i = 0; i < BB_PLAN_NOTES; i++)
+        if (strstr(p->note[i], word)) return p->note[i];
+    return "";
+}
+
+/* A model without a cache, and one of 32 bits that vLLM's --dtype auto makes 16 of (_resolve_auto_dtype). */
+START_TEST(vllm_encoder_of_32_bits) {
+    opened o;
+    bb_plan p;
+    bb_plan_request r;
+    open_model(&o, "bert-base-uncased");
+    ask_vllm(&r, "", 0);
+    r.n_cards = 1;
+    bb_plan_card_of(bb_gpu_find(cat, "RTX 4090", NULL), &r.cards[0]);
+    plan_of(&o, &r, &p);
+    uint64_t half = line_of(&p, "weights", "gpu0").bytes;
+    ck_assert_uint_eq(line_of(&p, "kv_cache", "gpu0").bytes, 0);
+    ck_assert_str_eq(note_with(&p, "KV cache"), "");
+    ck_assert_str_eq(p.used.weights, "f16"); /* of a pooling model */
+    bb_plan_clear(&p);
+    snprintf(r.weights, sizeof r.weights, "f32"); /* --dtype float32 */
+    plan_of(&o, &r, &p);
+    ck_assert_uint_eq(line_of(&p, "weights", "gpu0").bytes, 2 * half);
+    bb_plan_clear(&p);
+    close_model(&o);
+    open_model(&o, "gpt2");
+    ask_vllm(&r, "", 0);
+    plan_of(&o, &r, &p);
+    ck_assert_str_eq(p.used.weights, "bf16");
+    ck_assert_uint_eq(line_of(&p, "weights", "gpu0").bytes, 2 * (124439808 + (50304 - 50257) * 768)); /* padded to 64 */
+    bb_plan_clear(&p);
+    close_model(&o);
+}
+END_TEST
+
+/* Cards that a plan leaves idle: the advice is a number that vLLM takes. */
+START_TEST(vllm_idle_cards) {
+    static const struct {
+        const char *model;
+        uint64_t cards, tp, most; /* most 0 = no larger one */
+    } cases[] = {{"llama-3.1-8b", 3, 1, 2},
+                 {"llama-3.1-8b", 8, 1, 8},
+                 {"llama-3.1-8b", 3, 2, 0},
+                 {"qwen2.5-7b", 16, 1, 4},
+                 {"smollm2-135m", 2, 1, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        opened o;
+        bb_plan p;
+        bb_plan_request r;
+        open_model(&o, cases[i].model);
+        ask_vllm(&r, "", 1024);
+        r.n_cards = cases[i].cards;
+        r.tensor_parallel = cases[i].tp;
+        plan_of(&o, &r, &p);
+        const char *note = note_with(&p, "vLLM uses"), *size = strstr(note, "-size ");
+        uint64_t most = size ? strtoull(size + 6, NULL, 10) : 0;
+        ck_assert_msg(*note && most == cases[i].most, "case %zu: %s", i, note);
+        bb_plan_clear(&p);
+        if (most) r.tensor_parallel = r.n_cards = most;
+        plan_of(&o, &r, &p);
+        bb_plan_clear(&p);
+        close_model(&o);
+    }
+}
+END_TEST
+
 static Suite *make_suite(void) {
     Suite *s = suite_create("vllm");
     TCase *t = tcase_create("vllm");
@@ -357,6 +425,8 @@ static Suite *make_suite(void) {
     tcase_add_test(t, vllm_refuses);
     tcase_add_test(t, vllm_overflows);
     tcase_add_test(t, vllm_cache_too_small);
+    tcase_add_test(t, vllm_encoder_of_32_bits);
+    tcase_add_test(t, vllm_idle_cards);
     suite_add_tcase(s, t);
     return s;
 }
