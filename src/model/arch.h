@@ -49,6 +49,7 @@ struct bb_arch {
     bb_head head;
     bb_recurrence recurrence;
     char dtype[16]; /* of the checkpoint ("bf16"), or "" */
+    char layout[24]; /* flavour that a catalogue row's checkpoint is stored in ("mxfp4"), or "" */
 };
 
 /* Ranges and relations (kv_heads divides heads, experts_used <= experts, layers <= 100000, ...): BB_E_INVALID with a

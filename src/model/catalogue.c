@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "model/arch_fields.h"
+#include "model/flavour.h"
 #include "model/name_find.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -154,9 +155,12 @@ static bb_status read_model(const table *t, size_t row, void *out) {
     if (!st) st = read_text(t, row, "arch", false, family, sizeof family);
     if (!st) st = read_text(t, row, "hf_type", false, type, sizeof type);
     if (!st) st = read_text(t, row, "dtype", false, a->dtype, sizeof a->dtype);
+    if (!st) st = read_text(t, row, "layout", false, a->layout, sizeof a->layout);
     if (!st) st = read_u64(t, row, "params", REQUIRED, &r->params, &empty);
     if (st) return st;
     if (!r->params) return cell_error(t, row, "params", "is 0");
+    if (*a->layout && bb_flavour_find(a->layout, &(bb_flavour){0}, NULL))
+        return cell_error(t, row, "layout", "is no layout of a checkpoint");
     /* such a MODEL is a count, so that the row could never be asked for */
     if (bb_looks_like_count(a->name)) return cell_error(t, row, "name", "reads as a count of parameters");
     bb_arch_set_family(a, *family ? family : "llama");

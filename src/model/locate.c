@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "model/arch_fields.h"
+#include "model/flavour.h"
 #include "model/folder.h"
 #include "model/hub.h"
 #include "model/ollama.h"
@@ -434,6 +435,8 @@ static void take_row(bb_model *m, const bb_arch *row) {
     m->arch_storage = *row;
     m->arch = &m->arch_storage;
     memcpy(m->title, row->name, sizeof row->name);
+    bb_flavour flavour; /* of a name that the catalogue has checked */
+    if (*row->layout && !bb_flavour_find(row->layout, &flavour, NULL)) m->quant = flavour.quant;
 }
 
 /* "on this disk: a, b or c" as a hint to an error that says that a name is unknown. */

@@ -46,7 +46,7 @@ bb_status bb_weights_choose(const bb_subject *s, const char *asked, bb_weights_c
         strcpy(made.name, "file");
     } else if (own_types(asked) && s->graph.n_nodes && own->method != BB_QUANT_NONE && bb_quantization_known(own)) {
         made.kind = BB_WEIGHTS_OWN;
-        strcpy(made.name, "file");
+        (void)snprintf(made.name, sizeof made.name, "%s", *s->model->arch->layout ? s->model->arch->layout : "file");
     } else {
         st = own_types(asked) ? BB_E_NAME : bb_flavour_find(asked, &made.flavour, err);
         made.kind = BB_WEIGHTS_FLAVOUR;

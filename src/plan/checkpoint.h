@@ -2,7 +2,7 @@
 /* checkpoint.h - what --weights means to engines that load Hugging Face checkpoints, and the bytes on each rank. */
 #ifndef BB_PLAN_CHECKPOINT_H
 #define BB_PLAN_CHECKPOINT_H
-#include "plan/flavour.h"
+#include "model/flavour.h"
 #include "plan/plan_parts.h"
 
 typedef enum bb_weights_kind {

@@ -22,7 +22,7 @@ static const char *const llama_weights[] = {"f16",     "q8_0",    "q6_K",   "q5_
                                             "iq2_xxs", "iq1_m",   "iq1_s",  NULL};
 /* llama-quantize refuses those behind q2_K without an importance matrix (tools/quantize/quantize.cpp, v0.5.0). */
 enum { LLAMA_PLAIN = 17 };
-/* torch's types and the layouts that transformers and vLLM load, by bits (plan/flavour.h) */
+/* torch's types and the layouts that transformers and vLLM load, by bits (model/flavour.h) */
 static const char *const hf_weights[] = {"f32", "bf16", "llm.int8", "nf4", "nf4-dq", NULL};
 static const char *const vllm_weights[] = {"bf16", "fp8", "awq", NULL};
 static const char *const simple_weights[] = {"f32", "f16", "int8", "int4", NULL};

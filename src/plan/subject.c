@@ -3,7 +3,7 @@
 #include "base/escape.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "plan/flavour.h"
+#include "model/flavour.h"
 #include "plan/plan_parts.h"
 #include "plan/reserve.h"
 #include "plan/weight_set.h"

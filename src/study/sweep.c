@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "plan/cards.h"
-#include "plan/flavour.h"
+#include "model/flavour.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -394,6 +394,38 @@ START_TEST(litgpt_runs) {
 }
 END_TEST
 
+/* Rows of the catalogue whose published checkpoint is quantized are planned so when no weights are asked: 12.8 GiB
+ * of gpt-oss-20b and 60.8 of gpt-oss-120b (table 1 of their model card); of DeepSeek-V3 671 billion parameters in
+ * blocks of FP8 with a scale each, and the vocabulary's two matrices in 16 bits. */
+START_TEST(published_layouts) {
+    static const struct {
+        const char *model, *weights;
+        double bytes, part;
+    } rows[] = {{"gpt-oss-20b", "mxfp4", 12.8 * 1073741824, 0.004},
+                {"gpt-oss-120b", "mxfp4", 60.8 * 1073741824, 0.001},
+                {"deepseek-v3", "fp8-block", 671.026e9 + 2.0 * 129280 * 7168 + 671e9 / 16384 * 4, 0.0005}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (int e = 0; e < 2; e++) {
+            opened o;
+            bb_plan p, again;
+            open_model(&o, rows[i].model);
+            bb_plan_request r = {.purpose = BB_FOR_LOAD, .engine = e ? BB_ENGINE_VLLM : BB_ENGINE_HF};
+            if (e) r.tensor_parallel = 1;
+            plan_of(&o, &r, &p);
+            uint64_t got = line_of(&p, "weights", "gpu0").bytes;
+            ck_assert_str_eq(p.used.weights, rows[i].weights);
+            ck_assert_msg(fabs((double)got - rows[i].bytes) < rows[i].part * rows[i].bytes, "%s: %llu bytes",
+                          rows[i].model, (unsigned long long)got);
+            snprintf(r.weights, sizeof r.weights, "%s", rows[i].weights);
+            plan_of(&o, &r, &again);
+            ck_assert_uint_eq(line_of(&again, "weights", "gpu0").bytes, got);
+            bb_plan_clear(&p);
+            bb_plan_clear(&again);
+            close_model(&o);
+        }
+}
+END_TEST
+
 static Suite *make_suite(void) {
     Suite *s = suite_create("checkpoints");
     TCase *t = tcase_create("flavours");
@@ -410,6 +442,7 @@ static Suite *make_suite(void) {
     tcase_add_test(t, thebloke_sizes);
     tcase_add_test(t, accelerate_docs);
     tcase_add_test(t, litgpt_runs);
+    tcase_add_test(t, published_layouts);
     suite_add_tcase(s, t);
     return s;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* flavour.c - the table of flavours, and the numbers behind their names. */
-#include "plan/flavour.h"
+#include "model/flavour.h"
 #include "base/escape.h"
 #include "base/str.h"
 #include "base/units.h"

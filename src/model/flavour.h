@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* flavour.h - named ways to quantize a checkpoint ("gptq-4-128", "nf4-dq", "mlx-4-64"), each with an exact layout. */
-#ifndef BB_PLAN_FLAVOUR_H
-#define BB_PLAN_FLAVOUR_H
+#ifndef BB_MODEL_FLAVOUR_H
+#define BB_MODEL_FLAVOUR_H
 #include "model/quantization.h"
 
 typedef struct bb_flavour {
