@@ -36,6 +36,51 @@ enum { LOGIT_LEAST = 6, LOGIT_LIKELY = 20, LOGIT_MOST = 40 };
  * GiB for 32768 tokens are 3 x 8960 + 4.05 x 1536 values each. */
 enum { HIDDEN_LEAST = 2, HIDDEN_LIKELY = 4, HIDDEN_MOST = 6 };
 
+/* ---- weights ---- */
+
+static bb_status refuse_type(const char *name, bb_error *err) {
+    return bb_fail(err, BB_E_UNSUPPORTED,
+                   "vLLM loads torch types (bf16) or a checkpoint's own layout (gptq, awq, fp8, w8a8, nf4), not %s",
+                   name);
+}
+
+/* Whether most bytes of a checkpoint are of types of more than 16 bits. */
+static bool is_wide(const bb_file *f) {
+    double wide = 0, all = 0;
+    for (size_t i = 0; i < f->n_tensors; i++) {
+        const bb_tensor *t = &f->tensors[i];
+        all += (double)t->bytes;
+        if (t->type && t->type->block == 1 && t->type->block_bytes > 2) wide += (double)t->bytes;
+    }
+    return 2 * wide > all;
+}
+
+/* --dtype auto makes 16 bits of a checkpoint of more: fp16 of a pooling model, which keeps no cache, else the first
+ * that the card supports (vllm/config/model.py, _resolve_auto_dtype); bf16 and fp16 take the same bytes. */
+static void take_auto_dtype(const bb_subject *s, bool own, bb_weights_choice *w) {
+    const bb_dtype *t = bb_dtype_find(w->dtype, NULL);
+    const char *to = s->family && !s->family->has_cache ? "f16" : "bf16";
+    bool wide = t && t->block_bytes > 2, whole = w->kind == BB_WEIGHTS_TYPE || w->kind == BB_WEIGHTS_FILE;
+    if (w->kind == BB_WEIGHTS_TYPE && !own) return; /* --dtype float32 */
+    if (wide) (void)snprintf(w->dtype, sizeof w->dtype, "%s", to);
+    if (!whole || bb_weights_quant(s, w)) return;
+    if (w->kind == BB_WEIGHTS_FILE && (s->from_file || !is_wide(s->model->file))) return;
+    if (w->kind == BB_WEIGHTS_TYPE && w->type->block_bytes <= 2) return;
+    w->kind = BB_WEIGHTS_TYPE;
+    w->type = bb_dtype_find(w->dtype, NULL);
+    (void)snprintf(w->name, sizeof w->name, "%s", w->dtype);
+}
+
+static bb_status choose_weights(const bb_subject *s, const char *asked, bb_weights_choice *w, bb_error *err) {
+    bool own = !*asked || strcmp(asked, "file") == 0;
+    bb_flavour flavour;
+    bool layout = own || bb_dtype_find(asked, NULL) || bb_flavour_find(asked, &flavour, NULL) != BB_E_NAME;
+    if (!layout && bb_ftype_find(asked, NULL)) return refuse_type(asked, err);
+    bb_status st = bb_weights_choose(s, asked, w, err);
+    if (!st && s->graph.n_nodes) take_auto_dtype(s, own, w);
+    return st;
+}
+
 /* ---- defaults ---- */
 
 /* vLLM: EngineArgs (vllm/engine/arg_utils.py), CacheConfig's block of CUDA. A step of 8192 tokens and 256 sequences is
@@ -98,12 +143,6 @@ uint64_t bb_vllm_limit(const bb_plan_request *u, size_t card) {
 
 /* ---- what cannot be ---- */
 
-static bb_status refuse_type(bb_draft *d, const char *name) {
-    return bb_fail(d->err, BB_E_UNSUPPORTED,
-                   "vLLM loads torch types (bf16) or a checkpoint's own layout (gptq, awq, fp8, w8a8, nf4), not %s",
-                   name);
-}
-
 /* What --tensor-parallel-size can be at most, of n cards: its heads and widths must be divisible by it. */
 static size_t most_ranks(const bb_arch *a, size_t n) {
     bb_arch rank;
@@ -146,44 +185,6 @@ static bb_status check_cards(bb_draft *d, const bb_arch *a, uint64_t ranks) {
     return BB_OK;
 }
 
-/* Whether most bytes of a checkpoint are of types of more than 16 bits. */
-static bool is_wide(const bb_file *f) {
-    double wide = 0, all = 0;
-    for (size_t i = 0; i < f->n_tensors; i++) {
-        const bb_tensor *t = &f->tensors[i];
-        all += (double)t->bytes;
-        if (t->type && t->type->block == 1 && t->type->block_bytes > 2) wide += (double)t->bytes;
-    }
-    return 2 * wide > all;
-}
-
-/* --dtype auto makes 16 bits of a checkpoint of more: fp16 of a pooling model, which keeps no cache, else the first
- * that the card supports (vllm/config/model.py, _resolve_auto_dtype); bf16 and fp16 take the same bytes. */
-static void take_auto_dtype(const bb_subject *s, bool own, bb_weights_choice *w) {
-    const bb_dtype *t = bb_dtype_find(w->dtype, NULL);
-    const char *to = bb_family_find(s->model->arch->family)->has_cache ? "bf16" : "f16";
-    bool wide = t && t->block_bytes > 2, whole = w->kind == BB_WEIGHTS_TYPE || w->kind == BB_WEIGHTS_FILE;
-    if (w->kind == BB_WEIGHTS_TYPE && !own) return; /* --dtype float32 */
-    if (wide) (void)snprintf(w->dtype, sizeof w->dtype, "%s", to);
-    if (!whole || bb_weights_quant(s, w)) return;
-    if (w->kind == BB_WEIGHTS_FILE && (s->from_file || !is_wide(s->model->file))) return;
-    if (w->kind == BB_WEIGHTS_TYPE && w->type->block_bytes <= 2) return;
-    w->kind = BB_WEIGHTS_TYPE;
-    w->type = bb_dtype_find(w->dtype, NULL);
-    (void)snprintf(w->name, sizeof w->name, "%s", w->dtype);
-}
-
-static bb_status choose_weights(bb_draft *d, const bb_subject *s, bb_weights_choice *w) {
-    const char *asked = d->plan->used.weights;
-    bool own = !*asked || strcmp(asked, "file") == 0;
-    bb_flavour flavour;
-    bool layout = own || bb_dtype_find(asked, NULL) || bb_flavour_find(asked, &flavour, NULL) != BB_E_NAME;
-    if (!layout && bb_ftype_find(asked, NULL)) return refuse_type(d, asked);
-    bb_status st = bb_weights_choose(s, asked, w, d->err);
-    if (!st) take_auto_dtype(s, own, w);
-    return st;
-}
-
 static bb_status check_weights(bb_draft *d, const bb_subject *s, const vllm_model *m) {
     const bb_quantization *q = bb_weights_quant(s, &m->weights);
     const bb_dtype *t = m->weights.type;
@@ -192,7 +193,7 @@ static bb_status check_weights(bb_draft *d, const bb_subject *s, const vllm_mode
     if (m->weights.unknown)
         return bb_fail(d->err, BB_E_UNSUPPORTED, "how the checkpoint stores its tensors (%s) is not known",
                        s->model->quant.label);
-    if (m->weights.kind == BB_WEIGHTS_TYPE && (t->block != 1 || t->row_bytes)) return refuse_type(d, t->name);
+    if (m->weights.kind == BB_WEIGHTS_TYPE && (t->block != 1 || t->row_bytes)) return refuse_type(t->name, d->err);
     return BB_OK;
 }
 
@@ -419,7 +420,7 @@ void bb_plan_vllm(bb_draft *d, bb_subject *s) {
             bb_fail(d->err, BB_E_UNSUPPORTED, "%s: engine vllm needs an architecture that is known", s->model->title);
     if (!d->st && d->calc.overflow) d->st = bb_fail(d->err, BB_E_OVERFLOW, "the world size passes 2^64");
     if (!d->st) d->st = check_cards(d, s->model->arch, ranks);
-    if (!d->st) d->st = choose_weights(d, s, &m.weights);
+    if (!d->st) d->st = choose_weights(s, u->weights, &m.weights, d->err);
     if (!d->st) d->st = check_weights(d, s, &m);
     if (!d->st) d->st = choose_kv(d, s, &m);
     if (!d->st) d->st = bb_rank_weights(s, &m.weights, u->tensor_parallel, u->pipeline_parallel, true, d->err);
