@@ -287,6 +287,7 @@ typedef struct bb_plan_request {
     uint64_t kv_block;                           /* --block-size, tokens; 0 = its default */
     bool eager;                                  /* --enforce-eager: no CUDA graphs */
     bool serves;                                 /* its API server, whose step is shorter than LLM()'s on most cards */
+    bool long_ctx; /* a context beyond the model's own is meant (rope scaling); else vLLM refuses it */
 } bb_plan_request;
 
 typedef struct bb_plan_line {

@@ -71,6 +71,7 @@ typedef enum cli_id {
     OPT_PIPELINE_PARALLEL,
     OPT_BLOCK_SIZE,
     OPT_EAGER,
+    OPT_LONG_CTX,
     OPT_MEASURE_HOST,
     OPT_SWEEP,
     OPT_MATRIX,

@@ -268,6 +268,10 @@ static bb_status take(reader *r, const theirs *o, size_t at) {
     case TAKE_METHOD:
     case TAKE_CACHE:
         return take_word(r, o);
+    case TAKE_ROPE:
+        if (strstr(o->value, "rope") || strstr(o->value, "factor")) set(r, o->option->id, "");
+        tell(r, o);
+        return BB_OK;
     case TAKE_SWITCH:
     case TAKE_WHEN:
         return take_switch(r, o);

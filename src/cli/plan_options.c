@@ -145,6 +145,7 @@ static bb_status read_vllm(const cli_args *a, bb_plan_request *r, bb_error *err)
     if (s == BB_OK) s = cli_get_count(a, OPT_PIPELINE_PARALLEL, "--pipeline-parallel-size", &r->pipeline_parallel, err);
     if (s == BB_OK) s = cli_get_count(a, OPT_BLOCK_SIZE, "--block-size", &r->kv_block, err);
     r->eager = cli_has(a, OPT_EAGER);
+    r->long_ctx = cli_has(a, OPT_LONG_CTX);
     return s;
 }
 

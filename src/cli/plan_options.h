@@ -53,6 +53,7 @@
         {OPT_PIPELINE_PARALLEL, "--pipeline-parallel-size -pp", "N", NULL, false, "groups of layers (vLLM)"},          \
         {OPT_BLOCK_SIZE, "--block-size", "TOKENS", NULL, false, "tokens of a block of vLLM's cache"},                  \
         {OPT_EAGER, "--enforce-eager", NULL, NULL, false, "no CUDA graphs (vLLM)"},                                    \
+        {OPT_LONG_CTX, "--allow-long-ctx", NULL, NULL, false, "a context beyond the model's own (vLLM)"},              \
         {OPT_MEASURE_HOST, "--measure-host", NULL, NULL, false, "this machine's speed, for what the host computes"}, { \
         OPT_OVERHEAD, "--overhead", "SIZE", NULL, false, "instead of the parts of data overheads; 0 leaves them out"   \
     }

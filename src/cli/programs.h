@@ -27,6 +27,7 @@ typedef enum cli_take {
     TAKE_DTYPE,    /* vllm: half, bfloat16, ... */
     TAKE_METHOD,   /* vllm: a method of quantization */
     TAKE_CACHE,    /* ollama: f16, q8_0, q4_0 */
+    TAKE_ROPE,     /* vllm: JSON that may stretch the positions, and change what is not planned */
     TAKE_SWITCH,   /* 0, 1, on, off, true, false: a flag of ours */
     TAKE_TELL,     /* takes memory that is not planned: the reader is told */
     TAKE_QUIET,    /* changes no memory */

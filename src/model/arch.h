@@ -16,7 +16,8 @@ struct bb_arch {
     char family[24];  /* bb_family.name: GGUF's name of the architecture ("llama" is mistral and mixtral too) */
     char hf_type[32]; /* model_type of config.json, or "" */
     uint64_t layers, hidden, heads, kv_heads, head_dim, ffn, vocab;
-    uint64_t context; /* positions that it was trained for; rows of the position table where it learns one */
+    uint64_t context;   /* positions that it was trained for; rows of the position table where it learns one */
+    uint64_t stretched; /* positions by the rope scaling of its config.json; 0 = as context */
     /* MLA: head_dim is nope_dim + rope_dim; q_lora 0 = queries have no low rank. rope_dim of others: the part of a
      * head that is turned, 0 = all of it */
     uint64_t q_lora, kv_lora, rope_dim, nope_dim, v_head_dim;
@@ -71,6 +72,8 @@ bb_status bb_arch_from_keys(const bb_arch_keys *keys, bb_arch *arch, bb_error *e
 bool bb_arch_known(const char *family);
 /* Width of the dense MLP: ffn, or half of it for a family that counts it twice. */
 uint64_t bb_arch_mlp_width(const bb_arch *a);
+/* The longest context that transformers' config means; 0 = it does not tell. */
+static inline uint64_t bb_arch_longest(const bb_arch *a) { return a->stretched ? a->stretched : a->context; }
 /* Whether layer i has experts. */
 bool bb_arch_moe_layer(const bb_arch *a, uint64_t i);
 /* Whether layer i keeps keys and values, which a state may stand for instead. */

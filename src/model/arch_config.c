@@ -323,6 +323,21 @@ static bb_status read_partial_rotation(const reader *r) {
     return BB_OK;
 }
 
+/* Positions that scaling makes of the trained ones, as vLLM derives them (vllm/config/model.py,
+ * _get_and_verify_max_len): llama3 and longrope are in max_position_embeddings already, and so are gemma3's. */
+static void read_stretch(const reader *r, const bb_json *o, const char *type) {
+    static const char *const counted[] = {"default", "llama3", "longrope", "su", "mrope"};
+    const double most = 0x1p32; /* as many as a context has */
+    double factor = 0, trained = (double)r->a->context;
+    for (size_t i = 0; i < sizeof counted / sizeof *counted; i++)
+        if (strcmp(type, counted[i]) == 0) return;
+    const bb_json *by = bb_json_get(o, "factor"), *of = bb_json_get(o, "original_max_position_embeddings");
+    if (strcmp(r->a->family, "gemma3") == 0 || !by || !bb_json_f64(by, &factor)) return;
+    if (strcmp(type, "yarn") == 0 && of && !bb_json_f64(of, &trained)) return;
+    double longest = factor * trained;
+    if (longest >= 1 && longest <= most) r->a->stretched = (uint64_t)longest;
+}
+
 /* llama3 scaling is what makes a converter write rope_freqs.weight (specs/ggml.md 3.12), longrope its two tables. */
 static bb_status read_rope(const reader *r) {
     static const char *const keys[] = {"rope_scaling", "rope_parameters"};
@@ -335,6 +350,7 @@ static bb_status read_rope(const reader *r) {
         const char *text = type ? bb_json_text(type) : NULL;
         if (text && strcmp(text, "llama3") == 0) r->a->rope_freqs = true;
         if (text && (strcmp(text, "longrope") == 0 || strcmp(text, "su") == 0)) r->a->rope_factors = true;
+        if (text) read_stretch(r, o, text);
     }
     return read_partial_rotation(r);
 }

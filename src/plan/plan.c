@@ -2,6 +2,7 @@
 /* plan.c - from a request to a plan: defaults, the engine's lines, totals and the verdict. */
 #include "base/mem.h"
 #include "base/str.h"
+#include "graph/traits.h"
 #include "plan/checkpoint.h"
 #include "plan/throughput.h"
 #include <stdio.h>
@@ -11,6 +12,12 @@
 /* ---- defaults: the table "Options of plan and fit" in bitbudget(1) ---- */
 
 enum { HF_CTX = 4096 }; /* ours: transformers has no context of its own */
+
+/* Positions that are rows of a table, beyond which there are none; whisper's decoder has one too. */
+static bool has_position_table(const bb_arch *a) {
+    const bb_traits *t = bb_traits_of(a);
+    return t ? t->learned_positions : a->encoder_layers > 0;
+}
 
 static bb_status defaults(const bb_subject *s, bb_plan_request *u, bb_error *err) {
     const bb_arch *a = s->model->arch;
@@ -28,9 +35,11 @@ static bb_status defaults(const bb_subject *s, bb_plan_request *u, bb_error *err
     bb_default_text(u->kv_v, sizeof u->kv_v, u->kv_k);
     if (!u->outputs) u->outputs = 1;
     u->batch = u->ubatch = 0;
-    if (u->parallel > u->ctx)
-        return bb_fail(err, BB_E_ARG, "%llu sequences have no place in a context of %llu tokens: expected a token each",
-                       (unsigned long long)u->parallel, (unsigned long long)u->ctx);
+    if (u->ctx > known && s->graph.n_nodes && has_position_table(a))
+        return bb_fail(err, BB_E_ARG,
+                       "transformers stops with an index error: %s has learned %llu positions, fewer than a context of "
+                       "%llu",
+                       s->model->title, (unsigned long long)known, (unsigned long long)u->ctx);
     return BB_OK;
 }
 
@@ -48,9 +57,11 @@ static void note_long_context(bb_draft *d, const bb_arch *a) {
     const bb_plan_request *u = &d->plan->used;
     bool divided = bb_ctx_is_pool(u) && !u->kv_unified && u->parallel > 1;
     uint64_t each = divided ? u->ctx / u->parallel : u->ctx;
-    if (a && a->context && each > a->context)
+    bool gguf = bb_engine_is_llama(u->engine);
+    uint64_t own = !a ? 0 : gguf ? a->context : bb_arch_longest(a);
+    if (own && each > own)
         bb_draft_note(d, "The context of %llu tokens%s is longer than the model's own %llu.", (unsigned long long)each,
-                      divided ? " a sequence" : "", (unsigned long long)a->context);
+                      divided ? " a sequence" : "", (unsigned long long)own);
 }
 
 /* Loading and engine simple know weights only: what else was asked changes nothing, and is not among what was used. */

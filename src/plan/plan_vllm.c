@@ -112,10 +112,11 @@ static void set_step(bb_plan_request *u) {
 
 bb_status bb_vllm_defaults(const bb_subject *s, bb_plan_request *u, bb_error *err) {
     const bb_arch *a = s->model->arch;
+    uint64_t longest = a ? bb_arch_longest(a) : 0;
     bb_weights_choice weights;
-    bb_status st = bb_weights_choose(s, u->weights, &weights, err);
+    bb_status st = choose_weights(s, u->weights, &weights, err);
     if (st) return st;
-    if (!u->ctx) u->ctx = a && a->context ? a->context : NO_CTX;
+    if (!u->ctx) u->ctx = longest ? longest : NO_CTX;
     if (!u->parallel) u->parallel = 1;
     set_step(u);
     if (!u->kv_block) u->kv_block = BLOCK;
@@ -126,6 +127,12 @@ bb_status bb_vllm_defaults(const bb_subject *s, bb_plan_request *u, bb_error *er
     if (!*u->kv_v) strcpy(u->kv_v, u->kv_k);
     vllm_kv_name(u->kv_v, sizeof u->kv_v, weights.dtype);
     u->ubatch = 0;
+    if (longest && u->ctx > longest && !u->long_ctx) /* vllm/config/model.py, _get_and_verify_max_len */
+        return bb_fail(err, BB_E_ARG,
+                       "vLLM stops: User-specified max_model_len (%llu) is greater than the derived max_model_len "
+                       "(%llu); rope scaling (--hf-overrides) or VLLM_ALLOW_LONG_MAX_MODEL_LEN=1 (--allow-long-ctx) "
+                       "lets it",
+                       (ull)u->ctx, (ull)longest);
     if (u->outputs <= u->batch) return BB_OK;
     return bb_fail(err, BB_E_ARG,
                    "vLLM stops: max_num_batched_tokens (%llu) must be greater than or equal to max_num_seqs (%llu)",

@@ -339,14 +339,15 @@ static bb_status solve_ctx(problem *p, bb_fit *fit, bb_error *err) {
     if (st) return st;
     uint64_t seqs = bb_ctx_is_pool(r) && !r->kv_unified && r->parallel ? r->parallel : 1;
     bb_calc c = {false};
-    p->bound = bb_calc_mul(&c, a->context ? a->context : UINT32_MAX, seqs);
+    uint64_t longest = bb_engine_is_llama(r->engine) ? a->context : bb_arch_longest(a);
+    p->bound = bb_calc_mul(&c, longest ? longest : UINT32_MAX, seqs);
     p->step = bb_calc_mul(&c, bb_engine_is_llama(r->engine) ? BB_KV_PAD : 1, seqs);
     if (c.overflow)
         return bb_fail(err, BB_E_OVERFLOW, "the context of %llu sequences passes 2^64 tokens",
                        (unsigned long long)r->parallel);
     p->rungs = p->bound / p->step + (p->bound % p->step != 0);
     st = search(p, fit, err);
-    if (!st && fit->answer && !a->context) fit->model_limit = false;
+    if (!st && fit->answer && !longest) fit->model_limit = false;
     return st;
 }
 

@@ -224,7 +224,7 @@ const char *bb_plan_only_llama(const bb_plan_request *r, char *buf) {
 
 /* Whether something is asked that only vLLM has. */
 static bool only_vllm(const bb_plan_request *r) {
-    return r->utilization > 0 || r->tensor_parallel || r->pipeline_parallel || r->kv_block || r->eager;
+    return r->utilization > 0 || r->tensor_parallel || r->pipeline_parallel || r->kv_block || r->eager || r->long_ctx;
 }
 
 bb_engine bb_engine_default(const bb_subject *s, const bb_plan_request *r) {

@@ -95,6 +95,33 @@ START_TEST(linear_attention) {
 }
 END_TEST
 
+/* Longest contexts that vLLM derives (vllm/config/model.py), written by hand for each kind of scaling. */
+START_TEST(stretched_contexts) {
+    static const struct {
+        const char *scaling;
+        uint64_t longest;
+    } cases[] = {{"null", 32768},
+                 {"{\"type\":\"yarn\",\"factor\":4.0,\"original_max_position_embeddings\":32768}", 131072},
+                 {"{\"rope_type\":\"yarn\",\"factor\":40,\"original_max_position_embeddings\":4096}", 163840},
+                 {"{\"type\":\"linear\",\"factor\":8.0}", 262144},
+                 {"{\"rope_type\":\"dynamic\",\"factor\":2.5}", 81920},
+                 {"{\"rope_type\":\"llama3\",\"factor\":8.0}", 32768},
+                 {"{\"type\":\"longrope\",\"factor\":2.0}", 32768},
+                 {"{\"type\":\"linear\",\"factor\":1e300}", 32768}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "{\"model_type\":\"qwen2\",\"hidden_size\":64,\"num_hidden_layers\":2,\"num_attention_heads\":4,"
+                 "\"num_key_value_heads\":2,\"intermediate_size\":128,\"vocab_size\":256,"
+                 "\"max_position_embeddings\":32768,\"rope_scaling\":%s}",
+                 cases[i].scaling);
+        bb_arch a = config(text);
+        ck_assert_msg(bb_arch_longest(&a) == cases[i].longest, "%s: %llu", cases[i].scaling,
+                      (unsigned long long)bb_arch_longest(&a));
+    }
+}
+END_TEST
+
 /* Inside text_config transformers leaves out what is the class's standard; outside a missing key is an error. */
 START_TEST(nested) {
     bb_arch a = config("{\"model_type\":\"llava\",\"vision_config\":{},\"text_config\":{\"model_type\":\"llama\","
@@ -274,6 +301,7 @@ static Suite *suite(void) {
     TCase *t = tcase_create("arch");
     tcase_add_test(t, linear_attention);
     tcase_add_test(t, heads);
+    tcase_add_test(t, stretched_contexts);
     tcase_add_test(t, nested);
     tcase_add_test(t, layers);
     tcase_add_test(t, unknown);

@@ -335,6 +335,35 @@ START_TEST(lines_add_up) {
 }
 END_TEST
 
+/* Each sequence of transformers has a context of its own; learned positions end, turned ones do not. */
+START_TEST(hf_contexts) {
+    static const struct {
+        const char *model;
+        uint64_t ctx, parallel;
+        bb_status status;
+    } cases[] = {{"llama-3.1-8b", 4, 8, BB_OK},
+                 {"llama-2-7b", 8192, 1, BB_OK},
+                 {"bloom-7b1", 8192, 1, BB_OK},
+                 {"gpt2", 1024, 1, BB_OK},
+                 {"gpt2", 1025, 1, BB_E_ARG},
+                 {"opt-125m", 2049, 1, BB_E_ARG},
+                 {"bert-base-uncased", 513, 1, BB_E_ARG},
+                 {"whisper-small", 449, 1, BB_E_ARG}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        opened o;
+        bb_plan p = {0};
+        bb_error err = {0};
+        open_model(&o, cases[i].model);
+        bb_plan_request r = {
+            .purpose = BB_FOR_INFER, .engine = BB_ENGINE_HF, .ctx = cases[i].ctx, .parallel = cases[i].parallel};
+        ck_assert_msg(bb_plan_subject(&o.subject, &r, &p, &err) == cases[i].status, "%s: %s", cases[i].model, err.text);
+        ck_assert(!cases[i].status || strstr(err.text, "learned"));
+        bb_plan_clear(&p);
+        close_model(&o);
+    }
+}
+END_TEST
+
 START_TEST(hostile_sizes) {
     opened o;
     bb_plan p;
@@ -385,6 +414,7 @@ static Suite *suite(void) {
     tcase_add_test(t, hf_attention);
     tcase_add_test(t, hf_caches);
     tcase_add_test(t, lines_add_up);
+    tcase_add_test(t, hf_contexts);
     tcase_add_test(t, hostile_sizes);
     tcase_add_test(t, rule_of_thumb);
     suite_add_tcase(s, t);

@@ -328,6 +328,7 @@ START_TEST(vllm_cache_too_small) {
     ck_assert_uint_gt(p.total_bytes, p.limit_bytes);
     bb_plan_clear(&p);
     r.ctx = UINT64_C(1) << 60;
+    r.long_ctx = true;
     r.parallel = UINT64_C(1) << 20;
     ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_E_OVERFLOW);
     /* numbers are those of the plan */
@@ -411,6 +412,35 @@ START_TEST(vllm_idle_cards) {
 }
 END_TEST
 
+/* A context beyond the model's: refused unless it is meant; rope scaling of the config moves the end. */
+START_TEST(vllm_long_context) {
+    opened o;
+    bb_plan p;
+    bb_plan_request r;
+    bb_error err = {0};
+    open_model(&o, "llama-3.1-8b");
+    ask_vllm(&r, "", 131073);
+    ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, &err), BB_E_ARG);
+    ck_assert_ptr_nonnull(
+        strstr(err.text, "max_model_len (131073) is greater than the derived max_model_len (131072)"));
+    r.long_ctx = true;
+    plan_of(&o, &r, &p);
+    ck_assert_str_ne(note_with(&p, "longer than the model's own 131072"), "");
+    bb_plan_clear(&p);
+    r.long_ctx = false;
+    o.model->arch_storage.stretched = 200000;
+    plan_of(&o, &r, &p);
+    bb_plan_clear(&p);
+    r.ctx = 0;
+    plan_of(&o, &r, &p);
+    ck_assert_uint_eq(p.used.ctx, 200000);
+    bb_plan_clear(&p);
+    r.ctx = 200001;
+    ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, &err), BB_E_ARG);
+    close_model(&o);
+}
+END_TEST
+
 static Suite *make_suite(void) {
     Suite *s = suite_create("vllm");
     TCase *t = tcase_create("vllm");
@@ -427,6 +457,7 @@ static Suite *make_suite(void) {
     tcase_add_test(t, vllm_cache_too_small);
     tcase_add_test(t, vllm_encoder_of_32_bits);
     tcase_add_test(t, vllm_idle_cards);
+    tcase_add_test(t, vllm_long_context);
     suite_add_tcase(s, t);
     return s;
 }
