@@ -369,7 +369,9 @@ typedef struct bb_fit {
     bool model_limit;          /* the answer is the most that the model or the engine knows */
     uint64_t next;             /* the next step (without an answer the smallest that was tried); 0 = none */
     char next_name[24];
-    uint64_t each_ctx; /* of slots: the tokens of each sequence */
+    char next_device[16]; /* the card with the least room at the next step, which decides; "" = none */
+    uint64_t next_device_bytes, next_device_limit_bytes; /* its high end and limit */
+    uint64_t each_ctx;                                   /* of slots: the tokens of each sequence */
 } bb_fit;
 
 /* BB_E_ARG without a limit. */

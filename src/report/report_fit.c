@@ -59,7 +59,7 @@ static void answer_cell(bb_table *t, const bb_fit *f) {
         bb_cell_empty(t);
 }
 
-static void verdict(bb_table *t, const bb_fit *f) {
+static void verdict(bb_table *t, const bb_fit *f, size_t n_cards, bool si) {
     char text[48];
     bb_table_foot(t, "%s", "");
     value_text(f, f->next, f->next_name, text);
@@ -67,6 +67,12 @@ static void verdict(bb_table *t, const bb_fit *f) {
         bb_table_foot(t, "%s%s%s.", words[f->solve].none, text, f->solve == BB_SOLVE_CTX ? " tokens" : "");
     else
         bb_table_foot(t, "%s", f->model_limit ? words[f->solve].most : words[f->solve].fits);
+    if (!f->model_limit && n_cards > 1 && *f->next_device && f->next_device_bytes > f->next_device_limit_bytes) {
+        char need[32], limit[32];
+        bb_table_foot(t, "At %s %s would take %s of its %s.", text, f->next_device,
+                      bb_bytes_text(f->next_device_bytes, si, need),
+                      bb_bytes_text(f->next_device_limit_bytes, si, limit));
+    }
     if (f->answer && f->each_ctx) bb_table_foot(t, "Each sequence has %" PRIu64 " tokens.", f->each_ctx);
 }
 
@@ -95,11 +101,14 @@ bb_table *bb_report_fit(const bb_fit *fit, const bb_plan_request *used, bool si)
     cell_bytes(t, fit->total_bytes, fit->answer != 0, si);
     cell_bytes(t, fit->limit_bytes, true, si);
     cell_bytes(t, fit->next_total_bytes, fit->next_total_bytes != 0, si);
-    verdict(t, fit);
+    verdict(t, fit, used->n_cards, si);
     bb_json *root = bb_table_json(t);
     bb_json_add_bool(root, "model_limit", fit->model_limit);
     json_name(root, "answer_name", fit->answer_name);
     json_name(root, "next_name", fit->next_name);
+    json_name(root, "next_device", fit->next_device);
+    bb_json_add_u64(root, "next_device_bytes", fit->next_device_bytes);
+    bb_json_add_u64(root, "next_device_limit_bytes", fit->next_device_limit_bytes);
     bb_report_options_json(root, used);
     bb_str_clear(&options);
     return t;

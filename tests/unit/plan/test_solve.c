@@ -67,6 +67,8 @@ static void check(opened *o, const bb_plan_request *ask, bb_solve solve, bool *f
     if (!f.next_total_bytes) return;
     ck_assert(!fits_at(o, ask, &f, f.next, f.next_name, &high));
     ck_assert_uint_eq(high, f.next_total_bytes);
+    ck_assert_str_eq(f.next_device, "gpu0");
+    ck_assert_uint_gt(f.next_device_bytes, f.next_device_limit_bytes); /* the card that decides */
 }
 
 START_TEST(answer_fits_and_next_does_not) {
@@ -208,6 +210,25 @@ START_TEST(parameters_of_a_shape) {
 }
 END_TEST
 
+/* With layers on the host a longer context may need less: the answer is the longest of all multiples of 256 there. */
+START_TEST(need_that_falls) {
+    opened o;
+    bb_fit f;
+    uint64_t high;
+    open_model(&o, "llama-3.1-405b");
+    bb_plan_request r = on_card(BB_ENGINE_LLAMA_CPP, "f16", 0);
+    for (size_t i = 0; i < 3; i++) bb_plan_card_of(bb_gpu_find(cat, "RTX 5080", NULL), &r.cards[i]);
+    r.n_cards = 3;
+    r.gpu_layers = 5;
+    r.gpu_layers_set = true;
+    ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_CTX, &f, NULL), BB_OK);
+    ck_assert_uint_ge(f.answer, 6912);
+    ck_assert(fits_at(&o, &r, &f, f.answer, "", &high));
+    for (uint64_t ctx = f.answer + 256; ctx <= 131072; ctx += 256) ck_assert(!fits_at(&o, &r, &f, ctx, "", &high));
+    close_model(&o);
+}
+END_TEST
+
 START_TEST(what_is_refused) {
     opened o;
     bb_fit f;
@@ -225,6 +246,16 @@ START_TEST(what_is_refused) {
     r.no_gpu = false;
     r.ctx = UINT64_MAX; /* of each sequence */
     ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_SLOTS, &f, NULL), BB_E_OVERFLOW);
+    r = on_card(BB_ENGINE_HF, "bf16", 4ull << 30); /* which plans one card */
+    ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_GPUS, &f, NULL), BB_E_UNSUPPORTED);
+    close_model(&o);
+    open_model(&o, "bert-base-uncased"); /* no cache, so that no type of it and no number of sequences fits better */
+    r = on_card(BB_ENGINE_LLAMA_CPP, "q8_0", 8ull << 30);
+    ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_KV, &f, NULL), BB_E_UNSUPPORTED);
+    ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_CTX, &f, NULL), BB_OK);
+    r = on_card(BB_ENGINE_VLLM, "", 8ull << 30);
+    ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_CTX, &f, NULL), BB_E_UNSUPPORTED);
+    ck_assert_int_eq(bb_solve_subject(&o.subject, &r, BB_SOLVE_SLOTS, &f, NULL), BB_E_UNSUPPORTED);
     close_model(&o);
     open_model(&o, "1e18");
     r = on_card(BB_ENGINE_SIMPLE, "f16", 1ull << 60);
@@ -349,6 +380,7 @@ static Suite *make_suite(void) {
     tcase_add_test(c, contexts_of_ollama);
     tcase_add_test(c, parameters_of_a_count);
     tcase_add_test(c, parameters_of_a_shape);
+    tcase_add_test(c, need_that_falls);
     tcase_add_test(c, what_is_refused);
     tcase_add_test(c, ways_fit);
     tcase_add_test(c, another_card);
