@@ -86,7 +86,9 @@ static void say_vllm(const bb_log *log, said *s) {
     set(s, OPT_ENGINE, "vllm");
     set(s, OPT_WEIGHTS, weights_of(log));
     set_u64(s, OPT_CTX, log->ctx);
-    set_u64(s, OPT_BATCH, log->max_batched);
+    /* at least 2048: _DEFAULT_MAX_NUM_BATCHED_TOKENS there */
+    bool whole = log->whole_prompts && !log->max_batched && log->ctx;
+    set_u64(s, OPT_BATCH, whole ? (log->ctx > 2048 ? log->ctx : 2048) : log->max_batched);
     set_u64(s, OPT_OUTPUTS, log->max_seqs);
     set_u64(s, OPT_TENSOR_PARALLEL, log->tensor_parallel);
     set_u64(s, OPT_PIPELINE_PARALLEL, log->pipeline_parallel);

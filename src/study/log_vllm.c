@@ -61,6 +61,17 @@ static void read_settings(bb_log *log, const char *line) {
     if (setting(line, "enforce_eager", text, sizeof text) && bb_name_eq(text, "True")) log->eager = true;
 }
 
+/* vLLM up to 0.8 (vllm/config.py, SchedulerConfig of v0.7.2, engine/arg_utils.py there): chunked prefill is off up to
+ * 32 Ki tokens unless it is asked, and then a step holds a whole prompt. */
+static void read_v0(bb_log *log, const char *line) {
+    enum { CHUNKED_ABOVE = 32768 };
+    char text[24];
+    if (!strstr(line, "a V0 LLM engine") && !strstr(line, "an LLM engine (v0.")) return;
+    bool told = setting(line, "chunked_prefill_enabled", text, sizeof text) ||
+                setting(line, "enable_chunked_prefill", text, sizeof text);
+    log->whole_prompts = told ? bb_name_eq(text, "False") : log->ctx <= CHUNKED_ABOVE;
+}
+
 /* Every rank prints the same lines: the first stands for all. */
 static void add_first(bb_log *log, const char *component, bb_log_amount a) {
     bb_log_device *d = bb_log_device_of(log, "GPU");
@@ -108,6 +119,7 @@ void bb_log_vllm_line(bb_log *log, const char *line) {
         strstr(line, "Initializing an LLM engine")) {
         log->kind = BB_LOG_VLLM;
         read_settings(log, line);
+        read_v0(log, line);
     }
     read_amounts(log, line);
     read_tokens(log, line);

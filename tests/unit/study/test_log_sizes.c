@@ -173,6 +173,21 @@ START_TEST(vllm) {
     bb_log_device *d = bb_log_device_of(&ll, "GPU");
     ck_assert_uint_eq(d->unaccounted_bytes, GIB(0.01));
     ck_assert_uint_eq(d->total_bytes, GIB(14.56));
+    ck_assert(ll.whole_prompts);
+    /* V0 chunks prompts beyond 32 Ki tokens, or where it is asked; V1 always */
+    static const char *const lines[][2] = {
+        {"Initializing an LLM engine (v0.6.3) with config: model='m', max_seq_len=4096, x", "whole"},
+        {"Initializing a V0 LLM engine (v0.7.2) with config: model='m', max_seq_len=65536, x", ""},
+        {"Initializing a V0 LLM engine (v0.7.2) with config: max_seq_len=65536, chunked_prefill_enabled=False, x",
+         "whole"},
+        {"Initializing a V0 LLM engine (v0.7.2) with config: max_seq_len=4096, chunked_prefill_enabled=True, x", ""},
+        {"Initializing a V1 LLM engine (v0.8.1) with config: model='m', max_seq_len=4096, x", ""}};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        bb_log_init(&ll);
+        bb_log_feed(&ll, lines[i][0], strlen(lines[i][0]));
+        bb_log_end(&ll);
+        ck_assert_msg(ll.whole_prompts == (*lines[i][1] != '\0'), "%s", lines[i][0]);
+    }
 }
 END_TEST
 
