@@ -74,8 +74,7 @@ const char *bb_card_name(size_t card) {
 
 const char *bb_draft_device(const bb_draft *d) { return d->plan->used.no_gpu ? "host" : bb_card_name(0); }
 
-/* What a display takes is on the first card, and of a smaller card less: 802 MiB of 12281 were the largest part of one
- * (the source of that row). */
+/* What a display takes is on the first card, and of a smaller card less: 809 MiB of 12281 (the source of that row). */
 enum { DISPLAY_PERMILLE = 66 };
 
 /* Low, typical and high of a row on a card; false when it does not count there. */
