@@ -117,7 +117,12 @@ static bb_status take_length(reader *r, const theirs *o) {
     char *end;
     double v = strtod(o->value, &end);
     const char *unit = *end ? strchr(units, *end) : NULL;
-    if (bb_name_eq(o->value, "auto") || strcmp(o->value, "-1") == 0) return BB_OK;
+    if (bb_name_eq(o->value, "auto") || strcmp(o->value, "-1") == 0) {
+        if (o->option->id == OPT_CTX)
+            cli_warn(&r->call->out, "vllm would take the longest context that fits, which fit finds: planned is the "
+                                    "model's own");
+        return BB_OK;
+    }
     if (end == o->value || !(v > 0) || v > 1e15 || (*end && (!unit || end[1])))
         return wrong(r, o, "a number of tokens such as 32768 or 32k");
     return set_u64(r, o->option->id, (uint64_t)(v * (double)(unit ? factors[unit - units] : 1) + 0.5));
