@@ -2,8 +2,8 @@
 /* command_model.c - names of models as other programs take them: paths, org/name:type, name:tag. */
 #include "cli/command_model.h"
 #include "base/escape.h"
+#include "model/flavour.h"
 #include "model/shape_find.h"
-#include "plan/flavour.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -50,7 +50,7 @@ typedef struct bb_log {
     uint64_t tensor_parallel, pipeline_parallel, max_seqs, max_batched, block_size;
     double utilization;
     bool eager;
-    bool whole_prompts; /* vLLM's V0 engine without chunked prefill: a step is as long as a prompt can be */
+    bool whole_prompts;   /* vLLM's V0 engine without chunked prefill: a step is as long as a prompt can be */
     uint64_t tried_bytes; /* PyTorch: what it could not get */
     char line[BB_LOG_LINE];
     size_t used; /* of a line that has not ended */

@@ -6,8 +6,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/units.h"
-#include "plan/cards.h"
 #include "model/flavour.h"
+#include "plan/cards.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

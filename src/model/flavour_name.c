@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* flavour_name.c - the flavour that the name of a checkpoint on the hub says. */
-#include "plan/flavour.h"
+#include "model/flavour.h"
 #include <stdio.h>
 #include <string.h>
 
