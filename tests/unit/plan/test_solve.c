@@ -324,6 +324,7 @@ START_TEST(another_card) {
         bb_plan_request r = on_card(cases[i].engine, cases[i].weights, 0);
         for (r.n_cards = 0; r.n_cards < 2; r.n_cards++) bb_plan_card_of(small, &r.cards[r.n_cards]);
         r.ctx = 65536;
+        r.long_ctx = true;                                    /* the model knows 40960 */
         r.split_mode = vllm ? BB_SPLIT_LAYER : BB_SPLIT_NONE; /* the first card takes all */
         r.tensor_parallel = vllm ? 2 : 0;
         ck_assert_int_eq(bb_plan_ways(&o.subject, &r, ways, BB_WAY_CHANGES, &n, NULL), BB_OK);

@@ -291,6 +291,7 @@ START_TEST(vllm_overflows) {
         bb_error err = {0};
         bb_plan_request r;
         ask_vllm(&r, "", i == 0 ? UINT64_C(1) << 60 : 8192);
+        r.long_ctx = true;
         if (i == 1) r.batch = UINT64_C(1) << 60;
         if (i == 2) r.parallel = UINT64_C(1) << 60;
         ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, &err), BB_E_OVERFLOW);
