@@ -346,7 +346,7 @@ START_TEST(names_of_others) {
                  {"deepseek-coder-v2:236b", NULL, true},
                  {"Meta-Llama-3-8B-Instruct", "llama-3-8b", false},
                  {"Qwen3-30B-A3B-Instruct-2507", "qwen3-30b-a3b", false},
-                 {"Qwen3-Next-80B-A3B-Instruct", NULL, false}};
+                 {"Qwen3-Next-80B-A3B-Instruct", "qwen3-next-80b-a3b", false}};
     bb_catalogue *cat = shipped();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const bb_arch *a = bb_shape_find(cat, cases[i].name, cases[i].tagged);
