@@ -49,7 +49,7 @@ struct bb_arch {
     bool mla_split;    /* GGUF has attn_k_b and attn_v_b in place of attn_kv_b (llama.cpp since 2025) */
     bb_head head;
     bb_recurrence recurrence;
-    char dtype[16]; /* of the checkpoint ("bf16"), or "" */
+    char dtype[16];  /* of the checkpoint ("bf16"), or "" */
     char layout[24]; /* flavour that a catalogue row's checkpoint is stored in ("mxfp4"), or "" */
 };
 
