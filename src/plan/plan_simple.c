@@ -11,8 +11,9 @@
 typedef struct bb_mixture_cost {
     char model[64];
     double per_parameter, low, high;
-    size_t models; /* that gave low and high */
-    bool asked, found;
+    size_t models;       /* that gave low and high */
+    uint64_t parameters; /* that were asked for; 0 = not yet */
+    bool found;
 } mixture_cost;
 
 static const double NEAR = 2;
@@ -74,14 +75,14 @@ static bool mixture_cost_find(const bb_catalogue *cat, const bb_ftype *ft, uint6
     return true;
 }
 
-/* The same, each mixture once for a subject: a hundred models are built for it. NULL when it is not found. */
+/* The same, each mixture once for as many parameters: tens of models are built for it. NULL when it is not found. */
 static const mixture_cost *cost_of_mixture(bb_subject *s, const bb_ftype *ft, mixture_cost *room) {
     size_t i = (size_t)(ft - bb_ftype_at(0));
     if (!s->costs) s->costs = bb_alloc(bb_ftype_count(), sizeof *s->costs);
     mixture_cost *cost = s->costs ? &s->costs[i] : room; /* without memory it is found anew each time */
-    if (!s->costs || !cost->asked) {
+    if (!s->costs || cost->parameters != s->parameters) {
         bool found = mixture_cost_find(s->cat, ft, s->parameters, cost);
-        cost->asked = true;
+        cost->parameters = s->parameters;
         cost->found = found;
     }
     return cost->found ? cost : NULL;

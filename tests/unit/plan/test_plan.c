@@ -221,6 +221,27 @@ START_TEST(mixture_of_a_count) {
 }
 END_TEST
 
+/* What was found for one count does not stand for another: the inverse changes the parameters of a subject. */
+START_TEST(mixtures_of_two_counts) {
+    opened o, other;
+    bb_plan p = {0}, fresh = {0};
+    bb_plan_request r = {.purpose = BB_FOR_INFER, .engine = BB_ENGINE_SIMPLE, .weights = "q4_K_M"};
+    open_model(&o, "7b");
+    open_model(&other, "70b");
+    ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
+    bb_plan_clear(&p);
+    o.subject.parameters = other.subject.parameters;
+    ck_assert_int_eq(bb_plan_subject(&o.subject, &r, &p, NULL), BB_OK);
+    ck_assert_int_eq(bb_plan_subject(&other.subject, &r, &fresh, NULL), BB_OK);
+    ck_assert_uint_eq(p.total_bytes, fresh.total_bytes);
+    ck_assert_uint_eq(p.high_bytes, fresh.high_bytes);
+    bb_plan_clear(&p);
+    bb_plan_clear(&fresh);
+    close_model(&other);
+    close_model(&o);
+}
+END_TEST
+
 /* transformers keeps a position less than the window in layers that have one (cache_utils.py), MLA keeps every head. */
 START_TEST(hf_caches) {
     static const struct {
@@ -410,6 +431,7 @@ static Suite *suite(void) {
     tcase_add_test(t, longest_context);
     tcase_add_test(t, context_of_each_sequence);
     tcase_add_test(t, mixture_of_a_count);
+    tcase_add_test(t, mixtures_of_two_counts);
     tcase_add_test(t, caches_follow_the_computation);
     tcase_add_test(t, hf_attention);
     tcase_add_test(t, hf_caches);
