@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the tag "latest" of a family in Ollama's library stands for: ollama.com/library, November 2025. */
+/* What the tag "latest" of a family in Ollama's library stands for: ollama.com/library as remembered, not fetched. */
 static const struct {
     const char *family, *size;
 } latest[] = {
