@@ -2,31 +2,10 @@
 /* test_plan.c - plans against buffers that llama.cpp really allocated, the rule of thumb, the inverse, hostile sizes.
  */
 #include "plan/measured.h"
-#include "plan/plan.h"
+#include "plan/opened.h"
 #include "plan/rule.h"
 #include "plan/solve.h"
 #include <string.h>
-
-static bb_catalogue *cat;
-
-static void setup(void) { ck_assert_int_eq(bb_catalogue_load(NULL, NULL, &cat, NULL), BB_OK); }
-static void teardown(void) { bb_catalogue_free(cat); }
-
-typedef struct opened {
-    bb_model *model;
-    bb_subject subject;
-} opened;
-
-static void open_model(opened *o, const char *text) {
-    bb_error err = {0};
-    ck_assert_msg(bb_model_locate(cat, NULL, text, &o->model, &err) == BB_OK, "%s", err.text);
-    ck_assert_msg(bb_subject_init(&o->subject, o->model, cat, &err) == BB_OK, "%s", err.text);
-}
-
-static void close_model(opened *o) {
-    bb_subject_clear(&o->subject);
-    bb_model_free(o->model);
-}
 
 static uint64_t bytes_of(const bb_plan *p, const char *component, const char *device) {
     uint64_t n = 0;

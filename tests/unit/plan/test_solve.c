@@ -1,30 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_solve.c - the inverse against plans of every value around the answer, and ways out that must fit. */
-#include "../harness.h"
+#include "plan/opened.h"
 #include "plan/solve.h"
 #include "plan/ways.h"
 #include <string.h>
-
-static bb_catalogue *cat;
-
-static void setup(void) { ck_assert_int_eq(bb_catalogue_load(NULL, NULL, &cat, NULL), BB_OK); }
-static void teardown(void) { bb_catalogue_free(cat); }
-
-typedef struct opened {
-    bb_model *model;
-    bb_subject subject;
-} opened;
-
-static void open_model(opened *o, const char *text) {
-    bb_error err = {0};
-    ck_assert_msg(bb_model_locate(cat, NULL, text, &o->model, &err) == BB_OK, "%s", err.text);
-    ck_assert_msg(bb_subject_init(&o->subject, o->model, cat, &err) == BB_OK, "%s", err.text);
-}
-
-static void close_model(opened *o) {
-    bb_subject_clear(&o->subject);
-    bb_model_free(o->model);
-}
 
 static bb_plan_request on_card(bb_engine engine, const char *weights, uint64_t limit_bytes) {
     bb_plan_request r = {.purpose = BB_FOR_INFER, .engine = engine, .cards[0].limit_bytes = limit_bytes, .n_cards = 1};
