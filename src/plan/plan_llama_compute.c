@@ -189,6 +189,7 @@ void bb_llama_output(bb_llama *p) {
     uint64_t each = logits ? a->vocab : a->hidden;
     uint64_t rows = bb_calc_mul(&d->calc, each, bb_max_u64(u->parallel, 1));
     bb_draft_line(d, "output_buffer", "host", bb_span_exact(bb_calc_mul(&d->calc, rows, 4)),
-                  logits ? BB_EXACT : BB_MODELLED, "llama.cpp v0.5.0, output_reserve", "%llu %s x %llu sequences x 4 B",
-                  (unsigned long long)each, logits ? "logits" : "embedded values", (unsigned long long)u->parallel);
+                  logits ? BB_EXACT : BB_MODELLED, "llama.cpp v0.5.0, output_reserve",
+                  "%llu %s x %llu sequence%s x 4 B", (unsigned long long)each, logits ? "logits" : "embedded values",
+                  (unsigned long long)u->parallel, u->parallel > 1 ? "s" : "");
 }

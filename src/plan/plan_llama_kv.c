@@ -113,13 +113,12 @@ void bb_llama_kv(bb_llama *p) {
     kv_sizes z = {0};
     held on[BB_PLAN_CARDS + 1] = {{0}};
     bb_status st = size_kv(p, &z);
+    bool keys = bb_kv_keys(a).head % p->k->block != 0; /* else the values; a cell each is a default's own check */
+    const bb_dtype *odd = keys ? p->k : p->v;
     if (st == BB_E_ARG)
         p->d->st =
-            bb_fail(p->d->err, st,
-                    "a KV cache of %s,%s with %llu tokens in %llu sequences: a head of %llu elements does not hold "
-                    "whole blocks, or a sequence has no cell",
-                    p->k->name, p->v->name, (unsigned long long)p->ctx, (unsigned long long)u->parallel,
-                    (unsigned long long)bb_kv_keys(a).head);
+            bb_fail(p->d->err, st, "a KV cache of %s: a head of %llu elements does not hold whole blocks of %u",
+                    odd->name, (unsigned long long)(keys ? bb_kv_keys(a) : bb_kv_values(a)).head, (unsigned)odd->block);
     else if (st)
         p->d->st = bb_fail(p->d->err, st, "the bytes of the KV cache pass 2^64");
     if (p->d->st) return;

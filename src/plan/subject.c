@@ -324,7 +324,7 @@ void bb_tally_text(const bb_type_tally *t, char *out, size_t size) {
         done[best] = true;
         bb_str_addf(&text, "%s %llu ", t->row[best].type->name, (unsigned long long)t->row[best].n);
     }
-    bb_str_add(&text, "tensors");
+    bb_str_add(&text, t->n == 1 && t->row[0].n == 1 ? "tensor" : "tensors");
     (void)snprintf(out, size, "%s", bb_str_c(&text));
     bb_str_clear(&text);
 }
